@@ -1,0 +1,1 @@
+"""What to run: the typed form of an experiment and the presets that ship with it."""

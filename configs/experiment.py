@@ -1,0 +1,248 @@
+"""The typed form of one experiment file (closed, frozen; nothing happens on construction).
+
+Science and execution are separate types. `Model`, `Sampling`, `References` and the prompt decide
+what a trace can be and enter its identity (`warehouse.identity`); the `…Engine` types and
+`Execution` decide only how fast and from where it comes, and never do.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+
+class Form(BaseModel):
+    """Closed and frozen: an unknown key is an error, a built experiment cannot change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+# --- problems -------------------------------------------------------------------------------
+
+
+class Columns(Form):
+    """Which columns of a data set hold what."""
+
+    question: str = "question"
+    """Column with the problem text."""
+    answer: str = "answer"
+    """Column with the gold answer; numbers are turned into text (27.0 becomes 27)."""
+    id: str | None = None
+    """Column with a unique id; without one the row number is the id."""
+    answer_after: str | None = None
+    """Take the gold answer from what follows the last such mark (GSM8K: "####"), commas removed."""
+
+
+class HubBenchmark(Columns):
+    """A data set on the Hugging Face hub, pinned to a revision."""
+
+    source: Literal["hf"]
+    path: str
+    """Hub id, such as math-ai/aime25."""
+    config: str | None = None
+    """The data set's configuration name, where it has several (gsm8k: main)."""
+    split: str
+    revision: str
+    """Commit or tag; pin a commit, or the problems may change under the results."""
+
+
+class FileBenchmark(Columns):
+    """A local .jsonl, .parquet or .csv file."""
+
+    source: Literal["file"]
+    path: str
+
+
+class GeneratedBenchmark(Form):
+    """Problems made by a seeded generator; the same settings always give the same problems."""
+
+    source: Literal["generated"]
+    family: Literal["sum3"] = "sum3"
+    count: int = Field(200, ge=1)
+    seed: int = 0
+    """The test problems of seed 0 and up are never seen in training (the generator asserts it)."""
+
+
+Benchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(discriminator="source")]
+
+
+# --- science: what decides a trace --------------------------------------------------------------
+
+
+class Price(Form):
+    """Price in dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
+class Model(Form):
+    """Which weights answer. `id` and `revision` are identity; `params` and `price` only cost."""
+
+    id: str
+    """Hub id, endpoint model name, or the name of a model shipped with the package."""
+    revision: str | None = None
+    """Weights revision; `onnx` and `replay` use the digest of their files where it is absent."""
+    params: float | None = Field(None, gt=0)
+    """Number of parameters, for the cost in FLOPs (2 x parameters x tokens)."""
+    price: Price | None = None
+
+
+class Sampling(Form):
+    """How answers are drawn. All of it but `n` is identity; an absent setting is left to the server."""
+
+    n: int = Field(1, ge=1)
+    """Samples a problem; raising it keeps the samples there are."""
+    temperature: float = Field(1.0, ge=0)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=1)
+    min_p: float | None = Field(None, ge=0, le=1)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    repetition_penalty: float | None = Field(None, gt=0)
+    max_tokens: int = Field(2048, ge=1)
+    """Longest completion in tokens, reasoning included; reaching it makes the trace `truncated`."""
+    stop: tuple[str, ...] = ()
+    enable_thinking: bool | None = None
+    """Passed to the chat template (Qwen3 and kin)."""
+    seed: int = Field(0, ge=0)
+    """Base seed; each sample's own seed is derived from it, the problem and the sample index."""
+    extra: dict[str, JsonValue] = {}
+    """Further request fields, sent as they are and part of the identity."""
+
+
+class References(Form):
+    """What of the explorer's traces the synthesizer is shown. All of it is identity."""
+
+    count: int = Field(4, ge=1)
+    """How many references: the first `count` usable traces by sample index."""
+    content: Literal["answer", "full", "last_paragraph"] = "answer"
+    """`answer`: what follows the reasoning; `full`: reasoning and answer; `last_paragraph`: of the answer."""
+    order: Literal["shuffled", "sampled", "by_vote"] = "shuffled"
+    """`shuffled` by a seed of the problem; `sampled`: by sample index; `by_vote`: commonest answer first."""
+    truncated: Literal["drop", "keep"] = "drop"
+    """Whether traces that ran into max_tokens are shown."""
+    duplicates: Literal["keep", "merge"] = "keep"
+    """`merge` shows equal references once, with their count."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Budget of one reference; a longer one keeps its end, where the answer is."""
+    total_max_tokens: int | None = Field(None, ge=1)
+    """Budget of all references; what exceeds it falls to `overflow`."""
+    overflow: Literal["drop_last", "shorten_all"] = "drop_last"
+    """`drop_last` leaves out whole references from the end; `shorten_all` cuts each to an equal share."""
+    tokenizer: str | None = None
+    """A tokenizer.json to count tokens with; without one, four characters count as a token."""
+
+
+# --- execution: what decides speed and place ------------------------------------------------------
+
+
+class OnnxEngine(Form):
+    """The embedded engine: a small model on this machine's CPU."""
+
+    kind: Literal["onnx"]
+    path: str | None = None
+    """Folder with model.onnx, config.json and tokenizer.json; absent: the shipped model named `model.id`."""
+    batch_size: int = Field(64, ge=1, le=1024)
+    threads: int = Field(1, ge=1)
+
+
+class OpenAIEngine(Form):
+    """Any OpenAI-compatible endpoint."""
+
+    kind: Literal["openai"]
+    base_url: str
+    """Up to and with the version: http://localhost:8000/v1"""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself is stored nowhere."""
+    concurrency: int = Field(64, ge=1, le=65536)
+    """Sequences in flight (a request for n samples counts n), kept full across shards."""
+    timeout_seconds: float = Field(600.0, gt=0)
+    """Longest wait for one reply."""
+    retries: int = Field(6, ge=0)
+    """How often one request is tried again on 429, 5xx, timeouts, resets and broken replies."""
+    patience_seconds: float = Field(120.0, ge=0)
+    """How long an endpoint that refuses every connection is waited for before the run gives up on it."""
+    samples_per_request: Literal["auto"] | int = "auto"
+    """`auto` asks for all samples of a problem at once where the server honours `n`, else one by one."""
+
+
+class ReplayEngine(Form):
+    """Recorded outputs in place of a model: .jsonl or .parquet rows matched to problems by question."""
+
+    kind: Literal["replay"]
+    path: str
+    question: str = "question"
+    """Column with the problem text."""
+    outputs: str = "outputs"
+    """Column with one output or a list of them."""
+
+
+Engine = Annotated[OnnxEngine | OpenAIEngine | ReplayEngine, Field(discriminator="kind")]
+
+
+class Execution(Form):
+    """How the work is cut and retried; none of it changes a result."""
+
+    shard_size: int | None = Field(None, ge=1)
+    """Traces a Prefect task makes; absent: chosen from the engine's concurrency."""
+    retries: int = Field(1, ge=0)
+    """How often Prefect tries a shard again that ended with transient errors."""
+    retry_delay_seconds: float = Field(5.0, ge=0)
+
+
+# --- roles and the experiment -----------------------------------------------------------------
+
+
+class Explorer(Form):
+    """The role that answers each problem n times, independently."""
+
+    model: Model
+    engine: Engine
+    prompt: str = "explore"
+    """A shipped prompt's name or the path of a .jinja file."""
+    sampling: Sampling = Sampling()
+
+
+class Synthesizer(Explorer):
+    """The role that reads the problem and the references and reasons once more."""
+
+    prompt: str = "synthesize"
+    references: References = References()
+
+
+class MathGrader(Form):
+    """Last \\boxed{} of the answer: integers, normalised LaTeX, then math-verify."""
+
+    kind: Literal["math"]
+
+
+class ExactGrader(Form):
+    """Last \\boxed{} of the answer, equal to the gold answer but for white space."""
+
+    kind: Literal["exact"]
+
+
+Grader = Annotated[MathGrader | ExactGrader, Field(discriminator="kind")]
+
+
+class Experiment(Form):
+    """One experiment: problems, an explorer, perhaps a synthesizer, a grader."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    description: str = ""
+    benchmark: Benchmark
+    explorer: Explorer
+    synthesizer: Synthesizer | None = None
+    """Absent: a self-consistency baseline."""
+    grader: Grader = MathGrader(kind="math")
+    execution: Execution = Execution()
+
+    @model_validator(mode="after")
+    def references_exist(self) -> "Experiment":
+        """A synthesizer cannot be shown more references than the explorer samples."""
+        if self.synthesizer and self.synthesizer.references.count > self.explorer.sampling.n:
+            count, n = self.synthesizer.references.count, self.explorer.sampling.n
+            raise ValueError(
+                f"synthesizer.references.count is {count} but explorer.sampling.n is {n}; "
+                f"raise explorer.sampling.n to {count} or more, or lower synthesizer.references.count."
+            )
+        return self

@@ -1,0 +1,192 @@
+"""From an experiment file to an `Experiment`: presets, overrides, and errors a person can act upon.
+
+Every error names the file, the field, its value and the remedy. Relative paths inside a file are
+relative to that file's folder, so an experiment runs the same from anywhere.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from configs.errors import UserError
+from configs.experiment import Experiment
+
+
+def presets() -> dict[str, str]:
+    """Names of the shipped experiments with their descriptions."""
+    files = sorted(entry for entry in _folder().iterdir() if entry.suffix == ".yaml")
+    return {file.stem: yaml.safe_load(file.read_text()).get("description", "") for file in files}
+
+
+def load_experiment(config: str, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment of a preset's name or a file's path, with `key=value` overrides applied.
+
+    An override's key is dotted (`explorer.sampling.n=8`) and its value is YAML. Raises UserError.
+    """
+    file = _find(config)
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{file} holds {type(data).__name__}, not a mapping; see `a2r presets` for examples.")
+    for override in overrides:
+        _override(data, override)
+    _anchor(data, Path.cwd() if file.parent == _folder() else file.parent.resolve())
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        sentences = [_sentence(detail, data) for detail in error.errors()]
+        raise UserError("\n".join(f"{_shown(file)}: {sentence}" for sentence in sentences)) from error
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("configs")))
+
+
+def _find(config: str) -> Path:
+    path = Path(config)
+    if path.suffix in {".yaml", ".yml"} or "/" in config:
+        if path.is_file():
+            return path
+        raise UserError(f"{config} does not exist; give the path of an experiment file or a preset's name.")
+    shipped = _folder() / f"{config}.yaml"
+    if shipped.is_file():
+        return shipped
+    names = sorted(entry.stem for entry in _folder().iterdir() if entry.suffix == ".yaml")
+    close = difflib.get_close_matches(config, names, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise UserError(
+        f"{config} is not a preset; {hint}Presets: {', '.join(names)}. A file's path must end in .yaml."
+    )
+
+
+def _shown(file: Path) -> str:
+    return f"configs/{file.name}" if file.parent == _folder() else str(file)
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {override} is not key=value; for example --set explorer.sampling.n=8")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override}: the value is not valid YAML: {error}") from error
+    *parents, last = key.split(".")
+    place = data
+    for parent in parents:
+        if place.get(parent) is None:
+            place[parent] = {}
+        place = place[parent]
+        if not isinstance(place, dict):
+            raise UserError(f"--set {override}: {parent} is {place!r}, which has no setting {last}.")
+    place[last] = value
+
+
+def _anchor(data: dict[str, Any], base: Path) -> None:
+    """Make the relative paths of an experiment absolute, in place."""
+
+    def anchored(place: object, key: str) -> None:
+        if isinstance(place, dict) and isinstance(place.get(key), str):
+            place[key] = str(base / Path(place[key]).expanduser())
+
+    benchmark = data.get("benchmark")
+    if isinstance(benchmark, dict) and benchmark.get("source") == "file":
+        anchored(benchmark, "path")
+    for name in ("explorer", "synthesizer"):
+        role = data.get(name)
+        if not isinstance(role, dict):
+            continue
+        anchored(role.get("engine"), "path")
+        anchored(role.get("references"), "tokenizer")
+        if str(role.get("prompt", "")).endswith(".jinja"):
+            anchored(role, "prompt")
+
+
+def _sentence(error: ErrorDetails, data: object) -> str:
+    """One pydantic error as a sentence: field, value, remedy."""
+    place, form, path = data, Experiment, []
+    for step in error["loc"]:
+        if isinstance(place, Mapping) and step not in place and step in _tags(place):
+            form = _form_of(form, step)
+            continue
+        path.append(str(step))
+        form = _field_form(form, step)
+        place = place.get(step) if isinstance(place, Mapping) else None
+    field = ".".join(path)
+    value = error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            known = _settings(_parent_form(error["loc"], data))
+            close = difflib.get_close_matches(path[-1], known, n=1)
+            remedy = f"did you mean {close[0]}?" if close else "remove it."
+            return f"{field} is {value!r} but is no known setting; {remedy} Known: {', '.join(known)}."
+        case "missing":
+            return f"{field} is missing; add it."
+        case "value_error":
+            return str(error.get("ctx", {}).get("error", error["msg"]))
+        case "union_tag_not_found":
+            ctx = error.get("ctx", {})
+            return f"{field} lacks {ctx.get('discriminator')}; choose one of {_choices(error)}."
+        case "union_tag_invalid":
+            ctx = error.get("ctx", {})
+            return f"{field}.{str(ctx.get('discriminator')).strip(chr(39))} is {ctx.get('tag')!r}; " + (
+                f"choose one of {_choices(error)}."
+            )
+        case _:
+            message = error["msg"].removeprefix("Input ")
+            return f"{field} is {value!r}; it {message}."
+
+
+def _choices(error: ErrorDetails) -> str:
+    expected = error.get("ctx", {}).get("expected_tags")
+    if expected:
+        return str(expected)
+    return {"benchmark": "'hf', 'file', 'generated'", "grader": "'math', 'exact'"}.get(
+        str(error["loc"][-1]), "'onnx', 'openai', 'replay'"
+    )
+
+
+def _tags(place: Mapping[str, Any]) -> set[object]:
+    return {place.get("source"), place.get("kind")} - {None}
+
+
+def _parent_form(loc: Iterable[int | str], data: object) -> type[BaseModel] | None:
+    form: Any = Experiment
+    place: Any = data
+    for step in list(loc)[:-1]:
+        if isinstance(place, Mapping) and step not in place and step in _tags(place):
+            form = _form_of(form, step)
+        else:
+            form = _field_form(form, step)
+            place = place.get(step) if isinstance(place, Mapping) else None
+    return form if isinstance(form, type) and issubclass(form, BaseModel) else None
+
+
+def _field_form(form: object, step: int | str) -> Any:  # noqa: ANN401 - a type expression
+    if isinstance(form, type) and issubclass(form, BaseModel) and step in form.model_fields:
+        annotation = form.model_fields[str(step)].annotation
+        plain = [part for part in get_args(annotation) if part is not type(None)]
+        return plain[0] if len(plain) == 1 else annotation
+    return None
+
+
+def _form_of(union: object, tag: int | str) -> Any:  # noqa: ANN401 - a type expression
+    for form in get_args(union):
+        for name in ("source", "kind"):
+            if name in form.model_fields and tag in get_args(form.model_fields[name].annotation):
+                return form
+    return None
+
+
+def _settings(form: type[BaseModel] | None) -> list[str]:
+    return sorted(form.model_fields) if form else []

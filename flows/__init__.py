@@ -1,0 +1,1 @@
+"""When things run: the flows and the command line, composition only."""

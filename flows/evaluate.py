@@ -1,0 +1,45 @@
+"""The main flow: one experiment from problems to numbers."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from tasks.publish import publish_run
+
+from configs.experiment import Experiment
+from tasks.engines.hosting import hosted_engines
+from tasks.explore import plan_explore
+from tasks.grade import grade_run
+from tasks.load import load_catalog
+from tasks.runs import members_of, raise_for, record_run, run_identity, start_run
+from tasks.shards import MAX_IN_FLIGHT
+from tasks.stages import generate_stages
+from tasks.synthesize import plan_synthesize
+
+
+@flow(
+    name="evaluate",
+    flow_run_name="{experiment.name}",
+    task_runner=ThreadPoolTaskRunner(max_workers=MAX_IN_FLIGHT),
+)
+def evaluate(experiment: Experiment, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Explore, synthesize, grade, load and publish one experiment; only what is missing is generated.
+
+    Shards that fail do not stop the others. What could be made is graded, loaded and shown, and then
+    the flow fails with a sentence for each failed shard; running it again makes the rest.
+
+    Args:
+        experiment: What to run.
+        root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
+        limit: Only the first so many problems.
+    """
+    with hosted_engines():
+        run = start_run(experiment, root, run_identity(experiment.name), limit)
+        complaints = generate_stages(plan_explore(run), plan_synthesize(run), experiment.execution)
+    members = members_of(run)
+    grade_run(run, members)
+    record_run(run, members, complaints)
+    load_catalog(run.store)
+    summary = publish_run(run.store, run.run_id)
+    raise_for(complaints, summary)
+    return summary

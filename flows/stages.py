@@ -1,0 +1,52 @@
+"""One flow a stage: each makes only what is missing, reads its input from the store, and can be run alone."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from tasks.publish import publish_run
+
+from configs.experiment import Experiment
+from tasks.engines.hosting import hosted_engines
+from tasks.explore import plan_explore
+from tasks.grade import grade_run
+from tasks.load import load_catalog
+from tasks.runs import members_of, raise_for, record_run, run_identity, stage_summary, start_run
+from tasks.shards import MAX_IN_FLIGHT
+from tasks.stages import generate_stages
+from tasks.synthesize import plan_synthesize
+
+RUNNER = ThreadPoolTaskRunner(max_workers=MAX_IN_FLIGHT)
+
+
+@flow(name="explore", flow_run_name="{experiment.name} explore", task_runner=RUNNER)
+def explore(experiment: Experiment, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Sample what is missing of the explorer's traces."""
+    with hosted_engines():
+        run = start_run(experiment, root, run_identity(experiment.name), limit)
+        complaints = generate_stages(plan_explore(run), [], experiment.execution)
+    summary = stage_summary(run, "explore")
+    raise_for(complaints, summary)
+    return summary
+
+
+@flow(name="synthesize", flow_run_name="{experiment.name} synthesize", task_runner=RUNNER)
+def synthesize(experiment: Experiment, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Synthesize what is missing from the explorer's traces that are stored; explores nothing."""
+    with hosted_engines():
+        run = start_run(experiment, root, run_identity(experiment.name), limit)
+        complaints = generate_stages([], plan_synthesize(run), experiment.execution)
+    summary = stage_summary(run, "synthesize")
+    raise_for(complaints, summary)
+    return summary
+
+
+@flow(name="grade", flow_run_name="{experiment.name} grade")
+def grade(experiment: Experiment, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Grade what is stored, record it as a run, load the catalog; generates nothing."""
+    run = start_run(experiment, root, run_identity(experiment.name), limit)
+    members = members_of(run)
+    grade_run(run, members)
+    record_run(run, members, [])
+    load_catalog(run.store)
+    return publish_run(run.store, run.run_id)

@@ -1,0 +1,1 @@
+"""How one step is done: explore, references, synthesize, grade, load, publish."""

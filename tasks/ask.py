@@ -1,0 +1,158 @@
+"""What the command line asks of a root: SQL, one problem's traces, loading, integrity."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import track
+from rich.table import Table
+
+from configs.errors import UserError
+from warehouse.catalog import connect
+from warehouse.integrity import verify
+from warehouse.loading import load
+from warehouse.store import Store
+
+MAX_TABLE_ROWS = 200
+"""Rows a terminal table prints; the file formats print all."""
+
+
+def load_root(root: str) -> None:
+    """Bring the catalog up to date and say what came in."""
+    store = Store(root)
+    report = load(store.root, store.catalog_path)
+    Console().print(
+        f"{report.num_parts} new parts, {report.num_rows} rows → {store.catalog_path}", soft_wrap=True
+    )
+
+
+def answer_query(query: str, form: str, output: Path | None, root: str) -> None:
+    """Run one statement read-only and print or write its rows. Raises UserError for SQL errors."""
+    store = Store(root)
+    with connect(_catalog(store)) as catalog:
+        try:
+            relation = catalog.sql(query)
+            if relation is None:
+                return
+            if form == "table":
+                _print_table(relation, Console())
+            else:
+                _write(relation, form, output)
+        except duckdb.Error as error:
+            raise UserError(f"SQL: {error}") from error
+
+
+def show_problem(problem_id: str, run_id: str | None, root: str, *, full: bool) -> None:
+    """Print one problem and its traces in a run. Raises UserError where there is none."""
+    store, console = Store(root), Console()
+    with connect(_catalog(store)) as catalog:
+        found = catalog.execute(
+            "select s.run_id, p.question, s.gold from samples s join runs r using (run_id) "
+            "join problems p using (problem_digest) where s.problem_id = ? and coalesce(s.run_id = ?, true) "
+            "order by r.started_at desc limit 1",
+            [problem_id, run_id],
+        ).fetchone()
+        if found is None:
+            some = catalog.execute("select distinct problem_id from samples order by 1 limit 5").fetchall()
+            examples = ", ".join(row[0] for row in some) or "none yet; run an experiment first"
+            where = f" in run {run_id}" if run_id else ""
+            raise UserError(f"No problem {problem_id}{where} under {store.root}; there are: {examples}.")
+        run, question, gold = found
+        rows = catalog.execute(
+            "select s.stage, s.sample_index, s.verdict, s.extracted, s.num_completion_tokens, s.seed, "
+            "t.reasoning, t.answer, t.error_message from samples s join traces t using (trace_id) "
+            "where s.run_id = ? and s.problem_id = ? order by s.stage, s.sample_index",
+            [run, problem_id],
+        ).fetchall()
+    console.print(Panel(escape(question), title=f"problem {problem_id}", subtitle=f"gold: {escape(gold)}"))
+    for stage, index, verdict, extracted, tokens, seed, reasoning, answer, error in rows:
+        text = answer if error is None else error
+        if full and reasoning:
+            text = f"{reasoning}\n\n{text}"
+        console.print(
+            Panel(
+                escape(text or ""),
+                title=f"{stage} {index}: [{_colour(verdict)}]{verdict}[/]"
+                + (f" · {escape(extracted)}" if extracted is not None else ""),
+                subtitle=f"{tokens} tokens · seed {seed}",
+                title_align="left",
+            )
+        )
+    console.print(f"run {run}", highlight=False)
+
+
+def verify_root(root: str) -> None:
+    """Read the whole root, name every damage, exit 1 if there is any."""
+    store, console = Store(root), Console()
+    if not any(True for _ in store.every_path()):
+        raise UserError(f"{store.root} holds nothing; give the root of a run with --root.")
+    progress = Console(stderr=True)
+    damages = list(track(verify(store), description="verifying", console=progress, transient=True))
+    for damage in damages:
+        console.print(f"{damage.path}: {damage.kind}: {damage.detail}", markup=False, soft_wrap=True)
+    if damages:
+        raise SystemExit(1)
+    console.print(f"{store.root}: no damage found.", soft_wrap=True)
+
+
+def _catalog(store: Store) -> Path:
+    if not store.catalog_path.exists():
+        raise UserError(
+            f"{store.root} has no catalog yet; run an experiment (`a2r run quickstart`) or `a2r load`."
+        )
+    return store.catalog_path
+
+
+def _print_table(relation: duckdb.DuckDBPyRelation, console: Console) -> None:
+    table = Table()
+    for name in relation.columns:
+        table.add_column(name, overflow="fold")
+    rows = relation.fetchmany(MAX_TABLE_ROWS + 1)
+    for row in rows[:MAX_TABLE_ROWS]:
+        table.add_row(*(escape(_cell(value)) for value in row))
+    console.print(table)
+    if len(rows) > MAX_TABLE_ROWS:
+        console.print(f"… the first {MAX_TABLE_ROWS} rows; --format csv prints all.")
+
+
+def _write(relation: duckdb.DuckDBPyRelation, form: str, output: Path | None) -> None:
+    if form == "parquet" and output is None:
+        raise UserError("--format parquet writes a file; name it with --output rows.parquet.")
+    path = str(output) if output else "/dev/stdout"
+    sys.stdout.flush()
+    match form:
+        case "csv":
+            relation.to_csv(path)
+        case "parquet":
+            relation.to_parquet(path)
+        case _:
+            frame = relation.to_arrow_table().to_pylist()
+            _write_json(frame, output)
+
+
+def _write_json(rows: list[dict[str, Any]], output: Path | None) -> None:
+    import orjson
+
+    data = orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2) + b"\n"
+    if output:
+        output.write_bytes(data)
+    else:
+        sys.stdout.write(data.decode())
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)
+
+
+def _colour(verdict: str | None) -> str:
+    return {"correct": "green", "wrong": "red"}.get(verdict or "", "yellow")

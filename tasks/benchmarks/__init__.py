@@ -1,0 +1,1 @@
+"""Where problems come from: the Hugging Face hub, local files, seeded generators."""

@@ -1,0 +1,78 @@
+"""`a2r check`: what a run would find, need and cost, before it is started."""
+
+import sys
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from configs.experiment import Experiment
+from tasks.benchmarks.load import load_problems
+from tasks.engines.hosting import hosted_engines
+from tasks.generate import started_engine
+from tasks.planning import SynthesisShard, plans_of
+from tasks.roles import Role, roles_of
+from warehouse.planner import distinct, missing_traces, wanted_traces
+from warehouse.store import Store
+
+
+def check_experiment(experiment: Experiment, root: str, limit: int | None, *, as_json: bool) -> None:
+    """Start each engine, count stored and missing traces, bound the cost; print it. Raises UserError."""
+    report = counts_of(experiment, root, limit)
+    if as_json:
+        sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    console = Console()
+    table = Table(title=f"{experiment.name}: {report['num_problems']} problems", title_justify="left")
+    for heading in ("stage", "model", "engine", "wanted", "stored", "missing", "tokens at most", "$ at most"):
+        table.add_column(heading)
+    for stage, row in report["stages"].items():
+        dollars = row["max_dollars"]
+        table.add_row(
+            stage,
+            row["model"],
+            row["engine"],
+            f"{row['wanted']:,}",
+            f"{row['stored']:,}",
+            f"{row['missing']:,}",
+            f"{row['max_completion_tokens']:,}",
+            "–" if dollars is None else f"{dollars:,.2f}",
+        )
+    console.print(table)
+    console.print("Both engines answer." if len(report["stages"]) > 1 else "The engine answers.")
+
+
+def counts_of(experiment: Experiment, root: str, limit: int | None) -> dict[str, Any]:
+    """The same as data. Upper bounds count completions at max_tokens and no prompt tokens."""
+    problems = distinct(load_problems(experiment.benchmark, limit=limit))
+    store = Store(root)
+    explorer, synthesizer = roles_of(experiment, store.root)
+    with hosted_engines():
+        for role in filter(None, (explorer, synthesizer)):
+            started_engine(role)
+    n = experiment.explorer.sampling.n
+    wanted = [w for p in problems for w in wanted_traces(explorer.recipe, p, n)]
+    stages = {"explore": _stage(explorer, len(wanted), len(missing_traces(explorer.index, wanted)))}
+    if synthesizer and experiment.synthesizer:
+        m = experiment.synthesizer.sampling.n
+        plans = plans_of(SynthesisShard("check", synthesizer, tuple(problems), m, n))
+        index = synthesizer.index
+        stored = sum(index.has(w.trace_id) for plan in plans for w in plan.wanted)
+        stages["synthesize"] = _stage(synthesizer, len(problems) * m, len(problems) * m - stored)
+    return {"experiment": experiment.name, "num_problems": len(problems), "stages": stages}
+
+
+def _stage(role: Role, wanted: int, missing: int) -> dict[str, Any]:
+    tokens = missing * role.sampling.max_tokens
+    price = role.model.price
+    return {
+        "model": role.model.id,
+        "engine": role.engine.kind,
+        "recipe": role.recipe.key,
+        "wanted": wanted,
+        "stored": wanted - missing,
+        "missing": missing,
+        "max_completion_tokens": tokens,
+        "max_dollars": price.output * tokens / 1e6 if price else None,
+    }

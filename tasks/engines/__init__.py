@@ -1,0 +1,1 @@
+"""What turns requests into completions: onnx, openai and replay, behind one protocol."""

@@ -1,0 +1,110 @@
+"""One event loop a process, on a thread of its own, where every engine lives.
+
+Shards are Prefect tasks on many threads; they hand their coroutines to this loop. So an engine is
+loaded once for all its shards, and its concurrency is kept full across them.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tasks.engines.protocol import Engine
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # not to be had on Windows
+    from asyncio import new_event_loop
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):  # noqa: N818 - a state, not an error
+    """The person at the terminal asked to stop."""
+
+
+class Host:
+    """The loop, its thread, and the engines that have been started on it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._engines: dict[str, tuple[Engine, Future[None]]] = {}
+        self._running: set[Future[Any]] = set()
+        self._is_stopped = False
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and wait for it. Raises Stopped after `stop`."""
+        with self._lock:
+            if self._is_stopped:
+                work.close()
+                raise Stopped
+            future = asyncio.run_coroutine_threadsafe(work, self._started_loop())
+            self._running.add(future)
+        try:
+            return future.result()
+        except CancelledError:
+            raise Stopped from None
+        finally:
+            self._running.discard(future)
+
+    def engine(self, key: str, build: Callable[[], Engine]) -> Engine:
+        """The started engine of that key; the first caller starts it, and its error is everyone's."""
+        with self._lock:
+            if key not in self._engines:
+                engine = build()
+                started = asyncio.run_coroutine_threadsafe(engine.start(), self._started_loop())
+                self._engines[key] = (engine, started)
+                self._running.add(started)
+            engine, started = self._engines[key]
+        try:
+            started.result()
+        except CancelledError:
+            raise Stopped from None
+        finally:
+            self._running.discard(started)
+        return engine
+
+    def stop(self) -> None:
+        """Cancel what runs and refuse what comes; safe to call from a signal handler's thread."""
+        self._is_stopped = True
+        for future in list(self._running):
+            future.cancel()
+
+    def close(self) -> None:
+        """Close every engine and end the loop; the next use starts anew."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            engines, self._engines = self._engines, {}
+            self._is_stopped = False
+        if loop is None:
+            return
+        for engine, _ in engines.values():
+            asyncio.run_coroutine_threadsafe(engine.close(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        if self._thread:
+            self._thread.join()
+        loop.close()
+
+    def _started_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="engines", daemon=True)
+            self._thread.start()
+        return self._loop
+
+
+HOST = Host()
+"""The process's host."""
+
+
+@contextmanager
+def hosted_engines() -> Iterator[None]:
+    """Engines started inside this block are closed at its end, whatever ends it."""
+    try:
+        yield
+    finally:
+        HOST.close()

@@ -1,0 +1,159 @@
+"""The heart of both generating stages: requests in, journalled completions out, parts at the end."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from tasks.engines.hosting import HOST
+from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
+from tasks.progress import PROGRESS
+from tasks.references import Reference
+from tasks.roles import Role, build_engine
+from warehouse.canonical import canonical_json
+from warehouse.identity import Stage, sample_seed
+from warehouse.journal import Journal
+from warehouse.records import Problem, Wanted
+from warehouse.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request and the traces its samples become, place by place."""
+
+    request: Request
+    wanted: tuple[Wanted, ...]
+
+
+def job_of(
+    role: Role, problem: Problem, wanted: Sequence[Wanted], references: tuple[Reference, ...] = ()
+) -> Job:
+    """The request for one problem's missing traces, each with its own derived seed."""
+    request = Request(
+        messages=role.prompt.render(problem.question, references),
+        sampling=role.sampling,
+        seeds=tuple(sample_seed(role.sampling.seed, w.problem_digest, w.sample_index) for w in wanted),
+        question=problem.question,
+        sample_indexes=tuple(w.sample_index for w in wanted),
+    )
+    return Job(request, tuple(wanted))
+
+
+@dataclass(slots=True)
+class Made:
+    """What became of a shard's jobs."""
+
+    parts: list[str] = field(default_factory=list)
+    num_stored: int = 0
+    num_transient: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    example: str = ""
+    """The first failure's message."""
+
+    @property
+    def num_failed(self) -> int:
+        """Traces that could not be had."""
+        return self.failures.total()
+
+
+def generate(role: Role, jobs: Iterable[Job]) -> Made:
+    """Make the jobs' traces and store them; what arrived is stored whatever else happens.
+
+    Raises EngineError where the engine as a whole cannot work, Stopped on request, UserError where
+    the root refuses writes.
+    """
+    engine = started_engine(role)
+    store = Store(role.root)
+    made = Made()
+    try:
+        store.write_recipe(role.recipe)
+        journal = Journal(store, role.recipe)
+        try:
+            HOST.run(_drive(engine, jobs, role.recipe.stage, journal, made))
+        finally:
+            made.parts = journal.seal()
+    except OSError as error:
+        raise store.complaint(error) from error
+    return made
+
+
+def started_engine(role: Role) -> Engine:
+    """The role's engine, started; roles with the same weights and settings share one. Raises EngineError."""
+    model = role.model.model_dump(mode="json", include={"id", "revision"})
+    key = canonical_json({"model": model, "engine": role.engine.model_dump(mode="json")}).decode()
+    return HOST.engine(key, partial(build_engine, role.model, role.engine))
+
+
+async def _drive(engine: Engine, jobs: Iterable[Job], stage: Stage, journal: Journal, made: Made) -> None:
+    """Keep the engine's queue full from the jobs; prompts are built only as workers take them."""
+    waiting = iter(jobs)
+    broken: list[OSError] = []
+    driver = asyncio.current_task()
+
+    def deliver(job: Job, place: int, outcome: Completion | Failure) -> None:
+        try:
+            journal.append(_row(job.wanted[place], outcome))
+        except OSError as error:
+            broken.append(error)
+            if driver:
+                driver.cancel()
+            return
+        if isinstance(outcome, Failure):
+            made.failures[outcome.code] += 1
+            made.num_transient += outcome.is_transient
+            made.example = made.example or outcome.message
+            PROGRESS.advance(stage, failed=True)
+        else:
+            made.num_stored += 1
+            PROGRESS.advance(stage, tokens=outcome.num_completion_tokens or 0)
+
+    async def worker() -> None:
+        for job in waiting:
+            await engine.complete(job.request, partial(deliver, job))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(engine.concurrency):
+                group.create_task(worker())
+    except* EngineError as errors:
+        raise errors.exceptions[0] from None
+    except* asyncio.CancelledError:
+        if broken:
+            raise broken[0] from None
+        raise
+    if broken:
+        raise broken[0]
+
+
+def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, Any]:
+    """One trace with the columns of `TRACES`, times in microseconds."""
+    row: dict[str, Any] = {
+        "trace_id": wanted.trace_id,
+        "problem_id": wanted.problem_id,
+        "problem_digest": wanted.problem_digest,
+        "sample_index": wanted.sample_index,
+        "reference_ids": wanted.reference_ids,
+        "num_tries": outcome.num_tries,
+        "started_at": _microseconds(outcome.started_at),
+    }
+    if isinstance(outcome, Failure):
+        return row | {"status": "error", "error_code": outcome.code, "error_message": outcome.message}
+    return row | {
+        "status": "truncated" if outcome.finish_reason == "length" else "ok",
+        "seed": outcome.seed,
+        "choice_index": outcome.choice_index,
+        "finish_reason": outcome.finish_reason,
+        "reasoning": outcome.reasoning,
+        "answer": outcome.answer,
+        "num_prompt_tokens": outcome.num_prompt_tokens,
+        "num_billed_prompt_tokens": outcome.num_billed_prompt_tokens,
+        "num_completion_tokens": outcome.num_completion_tokens,
+        "latency_seconds": outcome.latency_seconds,
+    }
+
+
+def _microseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1_000_000)

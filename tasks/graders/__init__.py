@@ -1,0 +1,1 @@
+"""What turns an answer and a gold answer into a verdict."""

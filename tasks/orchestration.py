@@ -1,0 +1,101 @@
+"""How a flow is run from the command line: quiet Prefect, visible progress, a clean Ctrl-C."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from configs.errors import UserError
+from configs.experiment import Experiment
+from tasks.engines.hosting import HOST
+from tasks.progress import PROGRESS
+
+_SETTINGS = {
+    # the temporary server of a run without PREFECT_API_URL: slow disks need more than the default
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "DO_NOT_TRACK": "1",
+}
+
+EXIT_INCOMPLETE = 1
+EXIT_INTERRUPTED = 130
+
+
+def configure_prefect(*, verbose: bool) -> None:
+    """Set what is not set otherwise; to be called before Prefect is imported."""
+    level = "INFO" if verbose else "CRITICAL"
+    for name, value in (_SETTINGS | {"PREFECT_LOGGING_LEVEL": level}).items():
+        os.environ.setdefault(name, value)
+
+
+def perform(
+    flow: Callable[..., dict[str, Any]],
+    experiment: Experiment,
+    root: str,
+    limit: int | None,
+    *,
+    as_json: bool,
+    show: Callable[[dict[str, Any], Console, str], None],
+) -> None:
+    """Run a flow, show or print what it returns, and exit 1 unless the work is whole.
+
+    With `as_json` stdout holds the one object and everything else goes to stderr. The first Ctrl-C
+    stops cleanly and exits with 130; what had arrived is stored by then.
+    """
+    console = Console(stderr=as_json)
+    complaint = None
+    with PROGRESS.shown_on(Console(stderr=True)), _stopped_by_ctrl_c() as was_stopped:
+        try:
+            summary = flow(experiment=experiment, root=root, limit=limit)
+        except Exception as error:
+            if was_stopped():
+                Console(stderr=True).print("Stopped. Run the same command again to go on from here.")
+                raise SystemExit(EXIT_INTERRUPTED) from None
+            summary = getattr(error, "summary", None)
+            if summary is None:
+                raise
+            complaint = error
+    if as_json:
+        sys.stdout.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        show(summary, console, root)
+    if complaint:
+        Console(stderr=True).print(f"incomplete: {complaint}", markup=False, highlight=False, soft_wrap=True)
+    if complaint or summary["status"] != "complete":
+        raise SystemExit(EXIT_INCOMPLETE)
+
+
+def told_errors(command: Callable[[], None]) -> None:
+    """Run the command line; an error meant for people is one line on stderr and exit status 2."""
+    try:
+        command()
+    except UserError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+@contextmanager
+def _stopped_by_ctrl_c() -> Iterator[Callable[[], bool]]:
+    signals: list[int] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) > 1:
+            os._exit(EXIT_INTERRUPTED)
+        PROGRESS.say("Stopping: what has arrived is being stored. Ctrl-C again quits at once.")
+        HOST.stop()
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield lambda: bool(signals)
+    finally:
+        signal.signal(signal.SIGINT, before)

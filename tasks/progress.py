@@ -1,0 +1,128 @@
+"""What is told of long work while it runs: bars on a terminal, plain lines when piped, else nothing.
+
+The stages report into the process's one `PROGRESS`; the command line decides whether and where it
+is shown.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+PLAIN_EVERY_SECONDS = 10.0
+
+
+@dataclass
+class _Counter:
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    tokens: int = 0
+    began: float = field(default_factory=time.monotonic)
+    told: float = 0.0
+
+    def detail(self) -> str:
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        rates = f"{self.done / seconds:,.1f}/s"
+        if self.tokens:
+            rates += f" · {self.tokens / seconds:,.0f} tok/s"
+        return rates + (f" · {self.failed} failed" if self.failed else "")
+
+
+class StageProgress:
+    """Counters of the stages, drawn by whoever shows them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counters: dict[str, _Counter] = {}
+        self._console: Console | None = None
+        self._bars: Progress | None = None
+        self._rows: dict[str, int] = {}
+
+    @contextmanager
+    def shown_on(self, console: Console) -> Iterator[None]:
+        """Show what is reported inside this block on `console`."""
+        with self._lock:
+            self._counters, self._rows, self._console = {}, {}, console
+        if not console.is_terminal:
+            try:
+                yield
+            finally:
+                self._console = None
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description:<11}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, refresh_per_second=4) as bars:
+            self._bars = bars
+            try:
+                yield
+            finally:
+                with self._lock:
+                    for stage in self._counters:
+                        self._draw(stage)
+                self._bars = self._console = None
+
+    def expect(self, stage: str, count: int) -> None:
+        """So many more units will be reported."""
+        with self._lock:
+            self._counters.setdefault(stage, _Counter()).total += count
+            self._draw(stage)
+
+    def advance(self, stage: str, *, failed: bool = False, tokens: int = 0, count: int = 1) -> None:
+        """Report finished units, or a failed one, which stays to be done; cheap enough for every sample."""
+        with self._lock:
+            counter = self._counters.setdefault(stage, _Counter())
+            counter.done += 0 if failed else count
+            counter.failed += failed
+            counter.tokens += tokens
+            now = time.monotonic()
+            if now - counter.told >= (0.25 if self._bars else PLAIN_EVERY_SECONDS) or (
+                counter.done == counter.total
+            ):
+                counter.told = now
+                self._draw(stage)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bars."""
+        if self._console:
+            self._console.print(text, highlight=False)
+
+    def _draw(self, stage: str) -> None:
+        counter = self._counters[stage]
+        if self._bars:
+            if stage not in self._rows:
+                self._rows[stage] = self._bars.add_task(stage, total=counter.total, detail="")
+            self._bars.update(
+                self._rows[stage],
+                total=counter.total,
+                completed=counter.done,
+                detail=counter.detail(),
+            )
+        elif self._console and counter.done:
+            self._console.print(
+                f"{stage}: {counter.done}/{counter.total} · {counter.detail()}", highlight=False
+            )
+
+
+PROGRESS = StageProgress()
+"""The process's progress."""

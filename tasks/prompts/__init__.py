@@ -1,0 +1,1 @@
+"""What a model is shown: jinja2 templates and their rendering."""

@@ -1,0 +1,106 @@
+"""The last stage: a run's numbers, as data, as a table on the terminal, as an artifact in Prefect."""
+
+from typing import Any
+
+import orjson
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from rich.console import Console
+from rich.table import Table
+
+from warehouse.catalog import connect
+from warehouse.store import Store
+
+Summary = dict[str, Any]
+"""The object of `a2r run --json`: run_id, status, stages, metrics, cost."""
+
+
+def summarize(store: Store, run_id: str) -> Summary:
+    """A run's numbers from the catalog."""
+    manifest = orjson.loads(store.read_bytes(f"runs/{run_id}.json"))
+    with connect(store.catalog_path) as catalog:
+        metrics = catalog.execute(
+            "select metric, estimate, low, high, num_problems from metrics where run_id = ?", [run_id]
+        ).fetchall()
+        costs = catalog.execute(
+            "select stage, num_tokens, dollars, petaflops from costs where run_id = ? order by stage",
+            [run_id],
+        ).fetchall()
+    return {
+        "run_id": run_id,
+        "status": manifest["status"],
+        "stages": {stage: counts for stage, counts in manifest["stages"].items() if counts},
+        "metrics": {
+            metric: {"estimate": estimate, "low": low, "high": high, "n": n}
+            for metric, estimate, low, high, n in metrics
+        },
+        "cost": {
+            stage: {"tokens": tokens, "dollars": dollars, "petaflops": petaflops}
+            for stage, tokens, dollars, petaflops in costs
+        },
+    }
+
+
+@task(name="publish", task_run_name="publish", cache_policy=NO_CACHE)
+def publish_run(store: Store, run_id: str) -> Summary:
+    """Make the run's results table visible on its page in Prefect, and return its numbers."""
+    summary = summarize(store, run_id)
+    create_table_artifact(
+        table=[{"metric": name, **values} for name, values in summary["metrics"].items()],
+        key="a2r-results",
+        description=f"{run_id}: {summary['status']}. Estimates with 95 % intervals clustered by problem.",
+    )
+    return summary
+
+
+def print_summary(summary: Summary, console: Console, root: str) -> None:
+    """The table at the end of `a2r run`, and what to try next."""
+    metrics = summary["metrics"]
+    table = Table(title=summary["run_id"], title_justify="left", caption_justify="left")
+    table.caption = "accuracy with 95 % intervals, clustered by problem"
+    for heading in ("metric", "accuracy", "95 % interval", "problems"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    for name, value in metrics.items():
+        if value["estimate"] is None:
+            table.add_row(name, "–", "–", str(value["n"]))
+        else:
+            table.add_row(
+                name,
+                f"{value['estimate']:.3f}",
+                f"{value['low']:.3f} – {value['high']:.3f}",
+                str(value["n"]),
+                style="bold" if name == "a2r" else None,
+            )
+    console.print(table)
+    print_stages(summary, console, root)
+    console.print(
+        f'\nNext:  a2r sql "from leaderboard" --root {root}\n'
+        f"       a2r sql \"from synthesis_outcomes where run_id = '{summary['run_id']}'\" --root {root}\n"
+        f"       a2r show PROBLEM_ID --root {root}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_stages(summary: Summary, console: Console, _root: str) -> None:
+    """What each stage made, found, failed and cost."""
+    stages = Table(box=None, pad_edge=False)
+    names = ("wanted", "generated", "reused", "errors", "blocked", "truncated", "tokens")
+    for heading in ("stage", *names, "PFLOP", "$"):
+        stages.add_column(heading, justify="left" if heading == "stage" else "right")
+    for stage, counts in summary["stages"].items():
+        cost = summary.get("cost", {}).get(stage, {})
+        stages.add_row(
+            stage,
+            *(f"{counts[name]:,}" for name in names),
+            _amount(cost.get("petaflops")),
+            _amount(cost.get("dollars")),
+        )
+    console.print(stages)
+    if not any(counts["generated"] for counts in summary["stages"].values()):
+        console.print("Nothing was missing: no engine was called, every trace came from the store.")
+
+
+def _amount(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

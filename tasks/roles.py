@@ -1,0 +1,126 @@
+"""A role ready to work: model, engine and prompt resolved, its recipe known."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from configs.experiment import (
+    Engine,
+    Experiment,
+    Explorer,
+    Model,
+    OnnxEngine,
+    OpenAIEngine,
+    References,
+    ReplayEngine,
+    Sampling,
+    Synthesizer,
+)
+from tasks.engines import onnx, openai, protocol, replay
+from tasks.prompts.render import Prompt, load_prompt
+from warehouse.identity import Recipe, explore_recipe, synthesize_recipe
+from warehouse.index import RecipeIndex
+from warehouse.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One role of an experiment on one root; small and picklable, so that a shard can carry it."""
+
+    root: str
+    recipe: Recipe
+    model: Model
+    engine: Engine
+    prompt: Prompt
+    sampling: Sampling
+    shard_size: int
+
+    @property
+    def index(self) -> RecipeIndex:
+        """What the store holds of this role's recipe, shared by all shards of the process."""
+        return _index(self.root, self.recipe).refresh()
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesizerRole(Role):
+    """The synthesizer also has a reference policy and knows whose traces it reads."""
+
+    references: References
+    explorer: Role
+
+
+def roles_of(experiment: Experiment, root: str) -> tuple[Role, SynthesizerRole | None]:
+    """Both roles of an experiment. Raises UserError for a missing model, recording or prompt."""
+    explorer = _role(experiment.explorer, experiment, root)
+    model, prompt = explorer.model, explorer.prompt
+    explorer = replace(explorer, recipe=explore_recipe(model, prompt.digest, explorer.sampling))
+    form = experiment.synthesizer
+    if form is None:
+        return explorer, None
+    base = _role(form, experiment, root)
+    recipe = synthesize_recipe(
+        base.model, base.prompt.digest, base.sampling, form.references, explorer.recipe
+    )
+    return explorer, SynthesizerRole(
+        root=root,
+        recipe=recipe,
+        model=base.model,
+        engine=base.engine,
+        prompt=base.prompt,
+        sampling=base.sampling,
+        shard_size=base.shard_size,
+        references=form.references,
+        explorer=explorer,
+    )
+
+
+def build_engine(model: Model, settings: Engine) -> protocol.Engine:
+    """The engine of a role's settings, not yet started."""
+    match settings:
+        case OnnxEngine():
+            return onnx.EmbeddedEngine(model, settings)
+        case OpenAIEngine():
+            return openai.EndpointEngine(model, settings)
+        case ReplayEngine():
+            return replay.RecordedEngine(model, settings)
+
+
+def _role(form: Explorer | Synthesizer, experiment: Experiment, root: str) -> Role:
+    return Role(
+        root=root,
+        recipe=Recipe.of("explore", {}),
+        model=_pinned(form.model, form.engine),
+        engine=form.engine,
+        prompt=load_prompt(form.prompt),
+        sampling=form.sampling,
+        shard_size=experiment.execution.shard_size or _shard_size(form.engine),
+    )
+
+
+def _pinned(model: Model, settings: Engine) -> Model:
+    """Weights and recordings that lie here are identified by their content, unless pinned by hand."""
+    if model.revision is not None:
+        return model
+    match settings:
+        case OnnxEngine():
+            revision = onnx.weights_digest(onnx.model_folder(model, settings))
+        case ReplayEngine():
+            revision = replay.recording_digest(settings.path)
+        case OpenAIEngine():
+            return model
+    return model.model_copy(update={"revision": revision})
+
+
+def _shard_size(settings: Engine) -> int:
+    """Traces a shard: a few shards in flight must hold more than the engine works on at once."""
+    match settings:
+        case OnnxEngine():
+            return 4 * settings.batch_size
+        case OpenAIEngine():
+            return max(256, 2 * settings.concurrency)
+        case ReplayEngine():
+            return 4096
+
+
+@lru_cache(maxsize=64)
+def _index(root: str, recipe: Recipe) -> RecipeIndex:
+    return RecipeIndex(Store(root), recipe)

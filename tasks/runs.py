@@ -1,0 +1,217 @@
+"""One execution of an experiment: what it wants, what it found, what it leaves on record."""
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from prefect.runtime import flow_run
+
+from configs.experiment import Experiment
+from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.mapping import name_of
+from tasks.graders.grading import grader_for
+from tasks.planning import SynthesisShard, plans_of
+from tasks.roles import Role, SynthesizerRole, roles_of
+from tasks.shards import StageFailed
+from warehouse.identity import Stage
+from warehouse.journal import recover
+from warehouse.planner import distinct, wanted_traces
+from warehouse.records import MEMBERS, PROBLEMS, Member, Problem
+from warehouse.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run under way."""
+
+    run_id: str
+    started_at: datetime
+    experiment: Experiment
+    store: Store
+    listed: tuple[Problem, ...]
+    """The benchmark's problems."""
+    explorer: Role
+    synthesizer: SynthesizerRole | None
+    found: frozenset[str]
+    """Trace ids of both recipes that were stored before the run."""
+    num_recovered: int
+    """Traces taken over from the journals of runs that died."""
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The problems to generate for, one a question."""
+        return distinct(self.listed)
+
+    @property
+    def num_explored(self) -> int:
+        """Explorer samples a problem."""
+        return self.experiment.explorer.sampling.n
+
+    @property
+    def num_synthesized(self) -> int:
+        """Synthesizer samples a problem."""
+        return self.experiment.synthesizer.sampling.n if self.experiment.synthesizer else 0
+
+
+def run_identity(name: str) -> str:
+    """Id of the run that the present flow run is; a retried flow run keeps it."""
+    return f"{flow_run.get_scheduled_start_time():%Y%m%dT%H%M%S}-{name}-{str(flow_run.get_id())[:8]}"
+
+
+def start_run(experiment: Experiment, root: str | None, run_id: str, limit: int | None = None) -> Run:
+    """Read the problems, take over what dead runs left, and see what is stored. Raises UserError."""
+    problems = load_problems(experiment.benchmark, limit=limit)
+    store = Store(root or os.environ.get("A2R_ROOT") or "a2r-data")
+    explorer, synthesizer = roles_of(experiment, store.root)
+    store.open_for_writing()
+    num_recovered = recover(store)
+    rows = pa.Table.from_pylist([asdict(problem) for problem in problems], schema=PROBLEMS)
+    store.write_part("problems", rows)
+    found = explorer.index.answers() | (synthesizer.index.answers() if synthesizer else frozenset())
+    return Run(
+        run_id=run_id,
+        started_at=datetime.now(UTC),
+        experiment=experiment,
+        store=store,
+        listed=tuple(problems),
+        explorer=explorer,
+        synthesizer=synthesizer,
+        found=found,
+        num_recovered=num_recovered,
+    )
+
+
+def members_of(run: Run) -> dict[str, list[Member]]:
+    """Every trace the run wants, by stage; a synthesis still waiting for references has no id yet."""
+    members = {
+        "explore": [
+            Member("explore", p.problem_id, p.problem_digest, w.sample_index, w.trace_id, p.gold)
+            for p in run.listed
+            for w in wanted_traces(run.explorer.recipe, p, run.num_explored)
+        ]
+    }
+    if run.synthesizer:
+        shard = SynthesisShard(
+            "all", run.synthesizer, tuple(run.problems), run.num_synthesized, run.num_explored
+        )
+        wanted = {plan.problem.problem_digest: plan.wanted for plan in plans_of(shard)}
+        members["synthesize"] = [
+            Member("synthesize", p.problem_id, p.problem_digest, w.sample_index, w.trace_id, p.gold)
+            for p in run.listed
+            for w in wanted.get(p.problem_digest, ())
+        ]
+    return members
+
+
+def record_run(run: Run, members: dict[str, list[Member]], complaints: list[str]) -> dict[str, Any]:
+    """Leave the run on record: its members first, its manifest last. Returns the manifest."""
+    stages = _stages(run, members)
+    is_whole = not complaints and all(s["wanted"] == s["generated"] + s["reused"] for s in stages.values())
+    grader = grader_for(run.experiment.grader)
+    manifest = {
+        "run_id": run.run_id,
+        "experiment": run.experiment.name,
+        "description": run.experiment.description,
+        "status": "complete" if is_whole else "incomplete",
+        "started_at": run.started_at.isoformat(),
+        "finished_at": datetime.now(UTC).isoformat(),
+        "benchmark": name_of(run.experiment.benchmark),
+        "num_problems": len(run.listed),
+        "grader": f"{grader.name}-{grader.version}",
+        "explorer": _role_record(run.explorer, run.num_explored),
+        "synthesizer": _role_record(run.synthesizer, run.num_synthesized) if run.synthesizer else None,
+        "stages": {"explore": stages["explore"], "synthesize": stages.get("synthesize")},
+        "complaints": complaints,
+        "config": run.experiment.model_dump(mode="json"),
+        "versions": {
+            "a2r": version("a2r"),
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("prefect", "duckdb", "pyarrow", "onnxruntime")},
+        },
+    }
+    rows = [asdict(member) for stage in members.values() for member in stage]
+    table = pa.Table.from_pylist(rows, schema=MEMBERS)
+    run.store.write_table(f"runs/{run.run_id}.parquet", table)
+    run.store.write_bytes(f"runs/{run.run_id}.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    return manifest
+
+
+def stage_summary(run: Run, stage: Stage) -> dict[str, Any]:
+    """What a run of one stage alone has to say."""
+    counts = _stages(run, members_of(run))[stage]
+    return {
+        "run_id": run.run_id,
+        "status": "complete" if counts["wanted"] == counts["generated"] + counts["reused"] else "incomplete",
+        "stages": {stage: counts},
+    }
+
+
+def raise_for(complaints: list[str], summary: dict[str, Any]) -> None:
+    """Fail the flow loudly, after all that could be done is done."""
+    if complaints:
+        wanting = ", ".join(
+            f"{counts['wanted'] - counts['generated'] - counts['reused']} of {counts['wanted']} {stage}"
+            for stage, counts in summary["stages"].items()
+            if counts
+        )
+        raise StageFailed(
+            summary,
+            "\n".join(complaints)
+            + f"\nNot made: {wanting} traces. All others are stored; run the same command again, or press "
+            "Retry on the flow run, to make only these.",
+        )
+
+
+def _stages(run: Run, members: dict[str, list[Member]]) -> dict[str, dict[str, int]]:
+    stages = {"explore": _summary(run, run.explorer, members["explore"], run.num_explored)}
+    if run.synthesizer:
+        stages["synthesize"] = _summary(run, run.synthesizer, members["synthesize"], run.num_synthesized)
+    return stages
+
+
+def _summary(run: Run, role: Role, members: list[Member], num_samples: int) -> dict[str, int]:
+    """Counts of one stage. `tokens`: prompts as billed and completions of all the run's traces."""
+    index = role.index
+    ids = {member.trace_id for member in members}
+    have = {trace_id for trace_id in ids if index.has(trace_id)}
+    rows = index.rows(have, ["status", "num_billed_prompt_tokens", "num_completion_tokens"])
+    wanted = len(run.problems) * num_samples
+    return {
+        "wanted": wanted,
+        "generated": len(have - run.found),
+        "reused": len(have & run.found),
+        "errors": len(ids) - len(have),
+        "blocked": wanted - len(ids),
+        "truncated": rows.column("status").to_pylist().count("truncated") if have else 0,
+        "tokens": _sum(rows, "num_billed_prompt_tokens") + _sum(rows, "num_completion_tokens") if have else 0,
+    }
+
+
+def _sum(rows: pa.Table, column: str) -> int:
+    return pc.sum(rows.column(column)).as_py() or 0
+
+
+def _role_record(role: Role, num_samples: int) -> dict[str, Any]:
+    price = role.model.price
+    record = {
+        "model": role.model.id,
+        "revision": role.model.revision,
+        "params": role.model.params,
+        "price_input": price.input if price else None,
+        "price_output": price.output if price else None,
+        "recipe": role.recipe.key,
+        "engine": role.engine.kind,
+        "prompt": role.prompt.name,
+        "n": num_samples,
+        "temperature": role.sampling.temperature,
+        "max_tokens": role.sampling.max_tokens,
+    }
+    if isinstance(role, SynthesizerRole):
+        record["num_references"] = role.references.count
+    return record

@@ -1,0 +1,133 @@
+"""A shard as Prefect sees it: its cache key, its failure, and how a stage's shards are settled."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.cache_policies import CachePolicy
+from prefect.client.schemas.objects import State
+from prefect.context import TaskRunContext
+from prefect.futures import PrefectFuture
+from prefect.tasks import Task
+from prefect.utilities.annotations import quote
+
+from configs.errors import UserError
+from configs.experiment import Execution
+from tasks.generate import Made
+from tasks.roles import Role
+from warehouse.identity import Recipe
+from warehouse.records import Problem, Wanted
+from warehouse.store import Store
+
+MAX_IN_FLIGHT = 8
+"""Shards at once in a process: enough to keep any engine's queue full while others seal or wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The piece of a stage that one Prefect task makes: a role and some problems."""
+
+    label: str
+    role: Role
+    problems: tuple[Problem, ...]
+    num_samples: int
+
+
+Pending = tuple[Shard, PrefectFuture[list[str]]]
+"""A shard and the future of its parts."""
+
+
+class ShardFailed(UserError):
+    """Some traces of a shard could not be had; those that could are stored in `parts`."""
+
+    def __init__(self, message: str, parts: Sequence[str] = (), *, is_transient: bool = False) -> None:
+        super().__init__(message)
+        self.parts = list(parts)
+        self.is_transient = is_transient
+
+
+class StageFailed(UserError):
+    """What a flow raises after all its shards have finished and some of them failed."""
+
+    def __init__(self, summary: dict[str, Any], message: str) -> None:
+        super().__init__(message)
+        self.summary = summary
+
+
+@dataclass(kw_only=True)
+class ShardContent(CachePolicy):
+    """The second layer that never recomputes: a key of the traces the shard still has to make.
+
+    In the key: the root, the recipe, and every missing trace id, which holds problem, sample and
+    references. Out of it: run, order, shard size, engine. A finished shard is found again from any
+    run and after a wiped Prefect database, since keys and results are files; that the parts it
+    names exist is checked by `settle` before they are believed.
+    """
+
+    missing: Callable[[Shard], list[Wanted]]
+    """The stage's own answer to what a shard still has to make."""
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **_: Any,  # noqa: ANN401 - Prefect's signature
+    ) -> str | None:
+        """The key, or None where nothing is missing and so nothing is worth remembering."""
+        shard: Shard = inputs["shard"].unquote() if isinstance(inputs["shard"], quote) else inputs["shard"]
+        missing = self.missing(shard)
+        return shard_key(shard.role.root, shard.role.recipe, missing) if missing else None
+
+
+def shard_key(root: str, recipe: Recipe, missing: Iterable[Wanted]) -> str:
+    """The content key of a shard, 32 hexadecimal digits."""
+    ids = "\n".join([root, recipe.digest, *sorted(trace.trace_id for trace in missing)])
+    return hashlib.sha256(ids.encode()).hexdigest()[:32]
+
+
+def is_worth_retrying(_task: object, _run: object, state: State[Any]) -> bool:
+    """Only a shard whose failures may pass is tried again; a wrong key or a full disk is not."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, ShardFailed) and error.is_transient
+
+
+def conclude(shard: Shard, made: Made) -> list[str]:
+    """The shard's parts, or ShardFailed with what failed and what to do."""
+    if not made.num_failed:
+        return made.parts
+    kinds = ", ".join(f"{count} {code}" for code, count in made.failures.most_common())
+    raise ShardFailed(
+        f"{shard.label}: {made.num_failed} of {made.num_failed + made.num_stored} traces failed "
+        f"({kinds}); first: {made.example}",
+        made.parts,
+        is_transient=made.num_transient > 0,
+    )
+
+
+def options(execution: Execution) -> dict[str, Any]:
+    """An experiment's retry settings as Prefect task options."""
+    return {"retries": execution.retries, "retry_delay_seconds": execution.retry_delay_seconds}
+
+
+def settle(task: Task[..., list[str]], pending: Sequence[Pending]) -> list[str]:
+    """Wait for every shard; a sentence for each that failed, so that none stays unnoticed.
+
+    A cached result whose files are gone is made again.
+    """
+    complaints = []
+    for shard, future in pending:
+        future.wait()
+        outcome = future.state.result(raise_on_failure=False)
+        if isinstance(outcome, list) and not all(map(Store(shard.role.root).exists, outcome)):
+            state = task.with_options(refresh_cache=True)(
+                label=shard.label, shard=quote(shard), return_state=True
+            )
+            outcome = state.result(raise_on_failure=False)
+        if isinstance(outcome, UserError):
+            complaints.append(str(outcome))
+        elif isinstance(outcome, BaseException):
+            complaints.append(f"{shard.label}: {type(outcome).__name__}: {outcome}")
+    return [text if count == 1 else f"{text} ({count} shards)" for text, count in Counter(complaints).items()]

@@ -1,0 +1,41 @@
+"""Both generating stages together: who waits for whom, and when everything has settled."""
+
+from collections.abc import Sequence
+
+from prefect.futures import PrefectFuture
+
+from configs.experiment import Execution
+from tasks.explore import explore_shard, submit_explore
+from tasks.shards import Pending, Shard, settle
+from tasks.synthesize import SynthesisShard, submit_synthesize, synthesize_shard
+
+
+def generate_stages(
+    explore: Sequence[Shard], synthesize: Sequence[SynthesisShard], execution: Execution
+) -> list[str]:
+    """Make all shards, streaming, and return a sentence for each that failed.
+
+    A synthesizer's shard is submitted right behind the explorer's shards it reads from and starts
+    when they are done, while later problems are still explored. Workers take tasks in this order,
+    so a waiting shard never stands before the one it waits for.
+    """
+    by_problem = {p.problem_digest: shard for shard in explore for p in shard.problems}
+    futures: dict[str, PrefectFuture[list[str]]] = {}
+    explored: list[Pending] = []
+    synthesized: list[Pending] = []
+
+    def submit(shard: Shard) -> None:
+        [pending] = submit_explore([shard], execution)
+        explored.append(pending)
+        futures.update({p.problem_digest: pending[1] for p in shard.problems})
+
+    for shard in synthesize:
+        for problem in shard.problems:
+            digest = problem.problem_digest
+            if digest in by_problem and digest not in futures:
+                submit(by_problem[digest])
+        synthesized += submit_synthesize([shard], execution, futures)
+    for shard in explore:
+        if shard.problems[0].problem_digest not in futures:
+            submit(shard)
+    return settle(explore_shard, explored) + settle(synthesize_shard, synthesized)

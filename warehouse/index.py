@@ -1,0 +1,77 @@
+"""What the store already holds of one recipe: read once a part, since parts never change."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from warehouse.identity import Recipe
+from warehouse.store import Store, traces_folder
+
+PERMANENT = frozenset({"context_overflow", "content_filter", "bad_request", "not_recorded"})
+"""Error codes of a refused prompt: asked again next run, but no reason to wait now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One stored trace, or the last failure to make it."""
+
+    status: str
+    part: str
+    is_permanent: bool
+    """Whether a failure is a refusal (see `PERMANENT`)."""
+
+
+@dataclass
+class RecipeIndex:
+    """Trace ids of one recipe with their status and part; `refresh` reads only parts it has not seen."""
+
+    store: Store
+    recipe: Recipe
+    _seen: set[str] = field(default_factory=set)
+    _traces: dict[str, Stored] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def refresh(self) -> "RecipeIndex":
+        """Take in the parts that have come since."""
+        with self._lock:
+            self._refresh()
+        return self
+
+    def _refresh(self) -> None:
+        for part in self.store.names(traces_folder(self.recipe), prefix="part-"):
+            if part not in self._seen:
+                columns = self.store.read_part(part, ["trace_id", "status", "error_code"])
+                for trace_id, status, code in zip(*columns.to_pydict().values(), strict=True):
+                    held = self._traces.get(trace_id)
+                    if held is None or held.status == "error":
+                        self._traces[trace_id] = Stored(status, part, code in PERMANENT)
+                self._seen.add(part)
+
+    def get(self, trace_id: str) -> Stored | None:
+        """The stored trace or failure, if there is either."""
+        return self._traces.get(trace_id)
+
+    def has(self, trace_id: str) -> bool:
+        """Whether an answer is stored; a failure is none."""
+        held = self._traces.get(trace_id)
+        return held is not None and held.status != "error"
+
+    def answers(self) -> frozenset[str]:
+        """Ids of every stored answer."""
+        return frozenset(trace_id for trace_id, held in self._traces.items() if held.status != "error")
+
+    def by_part(self, trace_ids: Iterable[str]) -> dict[str, list[str]]:
+        """The stored answers among `trace_ids`, grouped by the part that holds them."""
+        groups: dict[str, list[str]] = {}
+        for trace_id in trace_ids:
+            if self.has(trace_id):
+                groups.setdefault(self._traces[trace_id].part, []).append(trace_id)
+        return groups
+
+    def rows(self, trace_ids: Iterable[str], columns: list[str]) -> pa.Table:
+        """The stored answers among `trace_ids`: `trace_id` and the given columns, from their parts alone."""
+        by_part = self.by_part(trace_ids)
+        tables = [self.store.read_part(part, ["trace_id", *columns], ids) for part, ids in by_part.items()]
+        return pa.concat_tables(tables) if tables else pa.table({})

@@ -1,0 +1,132 @@
+"""`a2r verify`: every file of a root read once, every damage named with what it means and what to do."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from warehouse.identity import Recipe, problem_digest, trace_id
+from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACES
+from warehouse.store import Store, content_hash
+
+_TRACE_PART = re.compile(
+    r"traces/stage=(?P<stage>explore|synthesize)/recipe=(?P<recipe>[0-9a-f]{16})/"
+    r"(part-(?P<hash>[0-9a-f]{16})\.parquet|(?P<json>recipe\.json))"
+)
+_GRADE_PART = re.compile(
+    r"grades/grader=[a-z0-9_]+-[\w.]+/part-(?P<recipe>[0-9a-f]{16})-(?P<hash>[0-9a-f]{16})\.parquet"
+)
+_PROBLEM_PART = re.compile(r"problems/part-(?P<hash>[0-9a-f]{16})\.parquet")
+_RUN_FILE = re.compile(r"runs/(?P<run>[^/]+)\.(?P<kind>json|parquet)")
+_OWN_FILE = re.compile(r"(catalog\.duckdb|\.?catalog[^/]*\.lock|journal/[0-9a-f]{16}-[0-9a-f]{12}\.jsonl)")
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing wrong with a root."""
+
+    path: str
+    kind: str
+    """`torn`, `checksum`, `identity`, `schema`, `recipe`, `orphan`, `incomplete`."""
+    detail: str
+
+
+def verify(store: Store) -> Iterator[Damage]:
+    """Every damage of a root, one file after the other, each part held in memory alone."""
+    files = sorted(store.every_path())
+    paths = {path for path, _ in files}
+    recipes: dict[str, Recipe | None] = {}
+    for path, size in files:
+        yield from _damages(store, path, size, paths, recipes)
+
+
+def _damages(
+    store: Store, path: str, size: int, paths: set[str], recipes: dict[str, Recipe | None]
+) -> Iterator[Damage]:
+    if match := _TRACE_PART.fullmatch(path):
+        folder = path.rsplit("/", 1)[0]
+        if folder not in recipes:
+            recipes[folder], found = _recipe(store, folder, match["recipe"], paths)
+            yield from found
+        if match["hash"]:
+            table, found = _part(store, path, match["hash"], TRACES)
+            yield from found
+            if table is not None and (recipe := recipes[folder]):
+                yield from _wrong_traces(path, table, recipe)
+    elif match := _GRADE_PART.fullmatch(path):
+        yield from _part(store, path, match["hash"], GRADES)[1]
+    elif match := _PROBLEM_PART.fullmatch(path):
+        table, found = _part(store, path, match["hash"], PROBLEMS)
+        yield from found
+        if table is not None:
+            yield from _wrong_problems(path, table)
+    elif match := _RUN_FILE.fullmatch(path):
+        yield from _run_damages(store, path, match["run"], match["kind"], paths)
+    elif not _OWN_FILE.fullmatch(path):
+        hint = "a write that was cut off; it can be deleted" if path.endswith(".tmp") else "not the store's"
+        yield Damage(path, "orphan", f"{hint} ({size} bytes)")
+
+
+def _part(store: Store, path: str, name_hash: str, schema: pa.Schema) -> tuple[pa.Table | None, list[Damage]]:
+    data = store.read_bytes(path)
+    try:
+        table = pq.read_table(pa.BufferReader(data), partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        return None, [Damage(path, "torn", f"no readable Parquet ({reason}); delete it and run again")]
+    if content_hash(data) != name_hash:
+        return None, [Damage(path, "checksum", "its bytes are not what was written; delete it and run again")]
+    if not table.schema.equals(schema):
+        return None, [Damage(path, "schema", f"columns are {', '.join(table.schema.names)}")]
+    return table, []
+
+
+def _recipe(store: Store, folder: str, key: str, paths: set[str]) -> tuple[Recipe | None, list[Damage]]:
+    path = f"{folder}/recipe.json"
+    if path not in paths:
+        return None, [Damage(path, "recipe", "is missing, so the ids beside it cannot be checked")]
+    try:
+        recipe = Recipe.read(store.read_bytes(path))
+    except (orjson.JSONDecodeError, KeyError):
+        return None, [Damage(path, "torn", "is no recipe")]
+    if recipe.key != key:
+        return None, [Damage(path, "recipe", f"has the key {recipe.key}, not that of its folder")]
+    return recipe, []
+
+
+def _wrong_traces(path: str, table: pa.Table, recipe: Recipe) -> Iterator[Damage]:
+    columns = ["trace_id", "problem_digest", "sample_index", "reference_ids"]
+    for held, digest, index, references in zip(*table.select(columns).to_pydict().values(), strict=True):
+        expected = trace_id(recipe, digest, index, references or ())
+        if held != expected:
+            yield Damage(path, "identity", f"trace {held} holds what has the id {expected}")
+
+
+def _wrong_problems(path: str, table: pa.Table) -> Iterator[Damage]:
+    columns = table.select(["problem_id", "problem_digest", "question"]).to_pydict()
+    for problem_id, digest, question in zip(*columns.values(), strict=True):
+        if problem_digest(question) != digest:
+            yield Damage(path, "identity", f"problem {problem_id} does not have the question of its digest")
+
+
+def _run_damages(store: Store, path: str, run: str, kind: str, paths: set[str]) -> Iterator[Damage]:
+    if kind == "parquet":
+        try:
+            schema = pq.read_schema(pa.BufferReader(store.read_bytes(path)))
+        except (pa.ArrowException, OSError):
+            yield Damage(path, "torn", "no readable Parquet; run the experiment again")
+            return
+        if not schema.equals(MEMBERS):
+            yield Damage(path, "schema", f"columns are {', '.join(schema.names)}")
+        if f"runs/{run}.json" not in paths:
+            yield Damage(path, "incomplete", "its manifest was never written; it can be deleted")
+        return
+    try:
+        orjson.loads(store.read_bytes(path))
+    except orjson.JSONDecodeError:
+        yield Damage(path, "torn", "is no JSON; run the experiment again")
+    if f"runs/{run}.parquet" not in paths:
+        yield Damage(path, "incomplete", "the list of its traces is missing")

@@ -1,0 +1,117 @@
+"""The rows that are stored, and the Parquet schemas they are stored in.
+
+`stage` and `recipe` of a trace, and the grader of a grade, are in the folder names (hive
+partitions), not in the files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+import pyarrow as pa
+
+from warehouse.identity import problem_digest
+
+UTC = pa.timestamp("us", tz="UTC")
+
+PROBLEMS = pa.schema(
+    [
+        ("problem_digest", pa.string()),
+        ("benchmark", pa.string()),
+        ("problem_id", pa.string()),
+        ("question", pa.string()),
+        ("gold", pa.string()),
+        ("metadata", pa.string()),
+    ]
+)
+
+TRACES = pa.schema(
+    [
+        ("trace_id", pa.string()),
+        ("problem_id", pa.string()),
+        ("problem_digest", pa.string()),
+        ("sample_index", pa.int32()),
+        ("seed", pa.int64()),
+        ("choice_index", pa.int32()),
+        ("status", pa.string()),
+        ("finish_reason", pa.string()),
+        ("reasoning", pa.string()),
+        ("answer", pa.string()),
+        ("num_prompt_tokens", pa.int32()),
+        ("num_billed_prompt_tokens", pa.int32()),
+        ("num_completion_tokens", pa.int32()),
+        ("started_at", UTC),
+        ("latency_seconds", pa.float64()),
+        ("num_tries", pa.int32()),
+        ("reference_ids", pa.list_(pa.string())),
+        ("error_code", pa.string()),
+        ("error_message", pa.string()),
+    ]
+)
+
+GRADES = pa.schema(
+    [
+        ("trace_id", pa.string()),
+        ("problem_digest", pa.string()),
+        ("gold", pa.string()),
+        ("verdict", pa.string()),
+        ("is_correct", pa.bool_()),
+        ("extracted", pa.string()),
+        ("vote_key", pa.string()),
+    ]
+)
+
+MEMBERS = pa.schema(
+    [
+        ("stage", pa.string()),
+        ("problem_id", pa.string()),
+        ("problem_digest", pa.string()),
+        ("sample_index", pa.int32()),
+        ("trace_id", pa.string()),
+        ("gold", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One benchmark item."""
+
+    problem_digest: str
+    benchmark: str
+    problem_id: str
+    question: str
+    gold: str
+    metadata: str
+    """JSON text of the remaining columns."""
+
+    @classmethod
+    def of(
+        cls, *, benchmark: str, problem_id: str, question: str, gold: str, metadata: Mapping[str, object]
+    ) -> "Problem":
+        """The problem of its parts; its identity is the digest of the question."""
+        text = orjson.dumps(dict(metadata), default=str).decode()
+        return cls(problem_digest(question), benchmark, problem_id, question, gold, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One trace an experiment wants: enough to make it, to store it, and to tell it is there."""
+
+    trace_id: str
+    problem_digest: str
+    problem_id: str
+    sample_index: int
+    reference_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One trace that a run wanted, made or not, and the gold answer it is held against."""
+
+    stage: str
+    problem_id: str
+    problem_digest: str
+    sample_index: int
+    trace_id: str
+    gold: str

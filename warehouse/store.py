@@ -1,0 +1,185 @@
+"""The Parquet store: immutable parts under a root that is a local folder or any fsspec URL.
+
+A part's name holds the first 16 hexadecimal digits of its own SHA-256, so a part proves itself.
+Parts are written beside as a dot file, synced, renamed, and the folder is synced: no reader ever
+sees a torn one. On object stores a single put is the atomic step.
+"""
+
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from configs.errors import UserError
+from warehouse.identity import Recipe
+
+ROW_GROUP = 256
+
+
+class Store:
+    """One root. Paths are relative to it, with forward slashes."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root if "://" in root else str(Path(root).expanduser().resolve())
+        self._fs, self._base = fsspec.url_to_fs(self.root)
+        self.is_local = isinstance(self._fs, LocalFileSystem)
+
+    def open_for_writing(self) -> None:
+        """Make the root if need be and prove that it can be written to. Raises UserError."""
+        probe = f".probe-{uuid.uuid4().hex}"
+        try:
+            self._fs.makedirs(self._base, exist_ok=True)
+            self._fs.pipe_file(self._at(probe), b"")
+            self._fs.rm_file(self._at(probe))
+        except OSError as error:
+            raise self.complaint(error) from error
+
+    # --- reading ---
+
+    def names(self, folder: str, suffix: str = ".parquet", prefix: str = "") -> list[str]:
+        """Paths of the visible files in `folder`, sorted; empty where there is no such folder."""
+        try:
+            found = self._fs.ls(self._at(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        names = (str(path).rsplit("/", 1)[-1] for path in found)
+        return sorted(
+            f"{folder}/{n}" for n in names if n.endswith(suffix) and n.startswith(prefix) and n[0] != "."
+        )
+
+    def every_path(self) -> Iterator[tuple[str, int]]:
+        """Every file under the root, hidden ones too, with its size in bytes."""
+        for path, detail in self._fs.find(self._base, detail=True).items():
+            yield str(path).removeprefix(str(self._base)).lstrip("/"), int(detail["size"])
+
+    def exists(self, path: str) -> bool:
+        """Whether the file is there."""
+        return bool(self._fs.exists(self._at(path)))
+
+    def read_bytes(self, path: str) -> bytes:
+        """The file's bytes."""
+        return bytes(self._fs.cat_file(self._at(path)))
+
+    def read_part(
+        self, path: str, columns: Sequence[str] | None = None, trace_ids: Iterable[str] | None = None
+    ) -> pa.Table:
+        """Rows of a part, all or those of some traces. Raises UserError for a damaged part."""
+        names = None if columns is None else list(columns)
+        wanted = None if trace_ids is None else pc.field("trace_id").isin(list(trace_ids))
+        try:
+            with self._fs.open(self._at(path), "rb") as file:
+                return pq.read_table(file, columns=names, filters=wanted, partitioning=None)
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(
+                f"{self.root}/{path} cannot be read ({str(error).splitlines()[0]}); "
+                f"`a2r verify --root {self.root}` names every damage."
+            ) from error
+
+    # --- writing ---
+
+    def write_part(self, folder: str, table: pa.Table, prefix: str = "part-") -> str:
+        """Write rows as one immutable part and return its path; equal rows give the same path."""
+        data = _parquet(table)
+        name = f"{folder}/{prefix}{content_hash(data)}.parquet"
+        if not self.exists(name):
+            self.write_bytes(name, data)
+        return name
+
+    def write_table(self, path: str, table: pa.Table) -> None:
+        """Write rows under a name of their own (a run's members), atomically."""
+        self.write_bytes(path, _parquet(table))
+
+    def write_bytes(self, path: str, data: bytes | memoryview | pa.Buffer) -> None:
+        """Write a whole file so that it is there entirely or not at all. Raises UserError."""
+        try:
+            if self.is_local:
+                _write_local(Path(self._at(path)), data)
+            else:
+                self._fs.pipe_file(self._at(path), bytes(data))
+        except OSError as error:
+            raise self.complaint(error) from error
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Put the recipe beside its traces, once."""
+        path = f"{traces_folder(recipe)}/recipe.json"
+        if not self.exists(path):
+            self.write_bytes(path, recipe.content)
+
+    # --- places ---
+
+    @property
+    def catalog_path(self) -> Path:
+        """The published catalog: in a local root itself, else in this machine's cache of that root."""
+        return self._own_folder() / "catalog.duckdb"
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where journals are appended to: always a local disk."""
+        return self._own_folder() / "journal"
+
+    def _own_folder(self) -> Path:
+        if self.is_local:
+            return Path(self._base)
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "a2r" / hashlib.sha256(self.root.encode()).hexdigest()[:16]
+
+    def _at(self, path: str) -> str:
+        return f"{self._base}/{path}"
+
+    def complaint(self, error: OSError) -> UserError:
+        """What to tell a person about a root that refuses a write."""
+        match error.errno:
+            case errno.ENOSPC | errno.EDQUOT:
+                remedy = "free some space and run the same command again; everything stored so far is kept."
+            case errno.EACCES | errno.EROFS | errno.EPERM:
+                remedy = "make it writable or choose another with --root."
+            case _:
+                remedy = "choose another with --root."
+        reason = error.strerror or str(error)
+        return UserError(f"The root {self.root} cannot be written to: {reason}; {remedy}")
+
+
+def traces_folder(recipe: Recipe) -> str:
+    """Folder of a recipe's traces."""
+    return f"traces/stage={recipe.stage}/recipe={recipe.key}"
+
+
+def content_hash(data: bytes | pa.Buffer) -> str:
+    """The 16 hexadecimal digits in a part's name: the start of its bytes' SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _parquet(table: pa.Table) -> pa.Buffer:
+    """zstd 3, row groups of 256: a problem's samples are found by their row group's minimum and maximum."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, version="2.6"
+    )
+    return sink.getvalue()
+
+
+def _write_local(path: Path, data: bytes | memoryview | pa.Buffer) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
