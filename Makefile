@@ -1,0 +1,46 @@
+# Everything a newcomer needs: `make run` and `make test`. Needs Python 3.11 or newer, nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_LINK_MODE ?= copy
+
+.PHONY: run setup test check format bench dictionary lock clean
+
+run: setup ## Set up and run the main job: both small models on 200 puzzles
+	$(BIN)/a2r run quickstart
+
+setup: .venv/.installed ## Only install
+
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+test: setup ## All tests
+	$(BIN)/python -m pytest
+
+check: setup ## Format, lint, types, architecture, SQL, data dictionary
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint warehouse/sql
+
+format: setup ## Format Python and SQL
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/sqlfluff fix warehouse/sql
+
+bench: setup ## Measure the pipeline against a plain client in the same run
+	$(BIN)/python tests/bench/pipeline.py
+
+dictionary: setup ## Write docs/data-dictionary.md from the catalog's comments
+	$(BIN)/python -m warehouse.dictionary
+
+lock: setup ## Resolve requirements.lock anew
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements.lock
+
+clean: ## Remove the environment and caches, never results
+	rm -rf .venv .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,3 @@
+"""placeholder"""
+def vote_key(answer: str) -> str:
+    return answer

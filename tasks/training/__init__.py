@@ -1,0 +1,1 @@
+"""How the small models are made: data, model, training, sampling, evaluation (extra `[train]`)."""
