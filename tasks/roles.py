@@ -104,7 +104,7 @@ def _pinned(model: Model, settings: Engine) -> Model:
         case OnnxEngine():
             revision = onnx.weights_digest(onnx.model_folder(model, settings))
         case ReplayEngine():
-            revision = replay.recording_digest(settings.path)
+            revision = replay.recording_digest(settings)
         case OpenAIEngine():
             return model
     return model.model_copy(update={"revision": revision})

@@ -1,0 +1,55 @@
+"""Rows of local files: .jsonl, .parquet, .csv."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.errors import UserError
+
+Row = dict[str, Any]
+
+
+def read_rows(path: str) -> list[Row]:
+    """All rows of a file, by its suffix. Raises UserError naming the file and line."""
+    file = Path(path)
+    readers = {".jsonl": _jsonl, ".parquet": _parquet, ".csv": _csv}
+    if file.suffix not in readers:
+        raise UserError(f"{file} is neither .jsonl, .parquet nor .csv; convert it to one of them.")
+    try:
+        return list(readers[file.suffix](file))
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}; correct its path.") from error
+
+
+def _jsonl(file: Path) -> Iterator[Row]:
+    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise UserError(f"{file}, line {number} is no JSON: {error}.") from error
+        if not isinstance(row, dict):
+            raise UserError(f"{file}, line {number} is {type(row).__name__}, not an object with columns.")
+        yield row
+
+
+def _parquet(file: Path) -> Iterator[Row]:
+    try:
+        for batch in pq.ParquetFile(file).iter_batches():
+            yield from batch.to_pylist()
+    except pa.ArrowException as error:
+        raise UserError(f"{file} is no readable Parquet: {str(error).splitlines()[0]}") from error
+
+
+def _csv(file: Path) -> Iterator[Row]:
+    try:
+        with file.open(newline="", encoding="utf-8") as text:
+            yield from csv.DictReader(text, strict=True)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is no readable CSV: {error}") from error

@@ -1,0 +1,24 @@
+"""Data sets of the Hugging Face hub, through `datasets`, at a pinned revision."""
+
+from configs.errors import UserError
+from configs.experiment import HubBenchmark
+from tasks.benchmarks.files import Row
+
+
+def read_hub(benchmark: HubBenchmark) -> list[Row]:
+    """The split's rows, from the local cache where they are. Raises UserError with what to check."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    try:
+        split = datasets.load_dataset(
+            benchmark.path, benchmark.config, split=benchmark.split, revision=benchmark.revision
+        )
+    except Exception as error:  # the library raises whatever the network, the hub or the files make it raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"{benchmark.path} (split {benchmark.split}, revision {benchmark.revision}) cannot be loaded from the "
+            f"hub: {reason}. Check benchmark.path, split and revision and the network, or use a local file: "
+            "benchmark: {source: file, path: problems.jsonl}."
+        ) from error
+    return list(split)

@@ -1,0 +1,30 @@
+"""A benchmark's problems, wherever they come from."""
+
+from configs.experiment import Benchmark, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from tasks.benchmarks.files import read_rows
+from tasks.benchmarks.generated import sum3
+from tasks.benchmarks.hub import read_hub
+from tasks.benchmarks.mapping import name_of, problems_of
+from warehouse.records import Problem
+
+
+def load_problems(benchmark: Benchmark, limit: int | None = None) -> list[Problem]:
+    """The problems in the data set's order, at most `limit`. Raises UserError for what cannot be used."""
+    name = name_of(benchmark)
+    match benchmark:
+        case HubBenchmark():
+            problems = problems_of(read_hub(benchmark), benchmark, name, benchmark.path)
+        case FileBenchmark():
+            problems = problems_of(read_rows(benchmark.path), benchmark, name, benchmark.path)
+        case GeneratedBenchmark():
+            problems = [
+                Problem.of(
+                    benchmark=name,
+                    problem_id=f"{benchmark.family}-{benchmark.seed}-{number:04}",
+                    question=puzzle.question,
+                    gold=puzzle.gold,
+                    metadata={"family": benchmark.family},
+                )
+                for number, puzzle in enumerate(sum3(benchmark.count, benchmark.seed))
+            ]
+    return problems[:limit]

@@ -1,0 +1,82 @@
+"""From a data set's rows to problems: columns by name, answers as text, ids checked."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from configs.errors import UserError
+from configs.experiment import Benchmark, Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from tasks.benchmarks.files import Row
+from warehouse.records import Problem
+
+
+def name_of(benchmark: Benchmark) -> str:
+    """A benchmark's name in tables: hub path with configuration and split, file stem, or family with seed."""
+    match benchmark:
+        case HubBenchmark():
+            parts = [benchmark.path, benchmark.config, benchmark.split]
+            return ":".join(part for part in parts if part)
+        case FileBenchmark():
+            return Path(benchmark.path).stem
+        case GeneratedBenchmark():
+            return f"{benchmark.family}:{benchmark.seed}"
+
+
+def problems_of(rows: Sequence[Row], columns: Columns, name: str, where: str) -> list[Problem]:
+    """The rows as problems.
+
+    Raises UserError for a missing column, an empty question or gold answer, or an id that occurs
+    twice, naming `where`, the row and the remedy.
+    """
+    if not rows:
+        raise UserError(f"{where} has no rows; choose another file or split.")
+    problems: dict[str, Problem] = {}
+    for number, row in enumerate(rows):
+        place = f"{where}, row {number}"
+        question = _cell(row, columns.question, "question", place)
+        gold = _gold(_cell(row, columns.answer, "answer", place), columns, place)
+        problem_id = _cell(row, columns.id, "id", place) if columns.id else str(number)
+        if problem_id in problems:
+            raise UserError(
+                f"{place}: the id {problem_id} occurs twice; make ids unique, or leave out benchmark.id to number the rows."
+            )
+        used = {columns.question, columns.answer, columns.id}
+        metadata = {key: value for key, value in row.items() if key not in used}
+        problems[problem_id] = Problem.of(
+            benchmark=name, problem_id=problem_id, question=question, gold=gold, metadata=metadata
+        )
+    return list(problems.values())
+
+
+def _cell(row: Mapping[str, object], column: str, field: str, place: str) -> str:
+    if column not in row:
+        close = difflib.get_close_matches(column, list(row), n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UserError(
+            f"{place} has no column {column} (benchmark.{field}); {hint}It has: {', '.join(map(str, row))}."
+        )
+    text = _text(row[column]).strip()
+    if not text:
+        raise UserError(f"{place}: column {column} (benchmark.{field}) is empty; fill it in or remove the row.")
+    return text
+
+
+def _text(value: object) -> str:
+    """Numbers as people write them: 27.0 is 27."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _gold(text: str, columns: Columns, place: str) -> str:
+    if columns.answer_after is None:
+        return text
+    _, mark, gold = text.rpartition(columns.answer_after)
+    if not mark or not gold.strip():
+        raise UserError(
+            f"{place}: column {columns.answer} has no {columns.answer_after!r} with an answer behind it "
+            "(benchmark.answer_after); correct the mark or the row."
+        )
+    return gold.strip().replace(",", "")
