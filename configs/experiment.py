@@ -6,16 +6,12 @@ what a trace can be and enter its identity (`warehouse.identity`); the `…Engin
 """
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-
-class Form(BaseModel):
-    """Closed and frozen: an unknown key is an error, a built experiment cannot change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
+from configs.engines import Engine
+from configs.form import Form
+from configs.graders import Grader, MathGrader
 
 # --- problems -------------------------------------------------------------------------------
 
@@ -106,7 +102,7 @@ class Sampling(Form):
     """Passed to the chat template (Qwen3 and kin)."""
     seed: int = Field(default=0, ge=0)
     """Base seed; each sample's own seed is derived from it, the problem and the sample index."""
-    extra: dict[str, JsonValue] = {}
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
     """Further request fields, sent as they are and part of the identity."""
 
 
@@ -134,64 +130,6 @@ class References(Form):
 
 
 # --- execution: what decides speed and place ------------------------------------------------------
-
-
-class OnnxEngine(Form):
-    """The embedded engine: a small model on this machine's CPU."""
-
-    kind: Literal["onnx"]
-    path: str | None = None
-    """Folder with model.onnx, config.json and tokenizer.json; absent: the shipped model named `model.id`."""
-    batch_size: int = Field(default=64, ge=1, le=1024)
-    threads: int = Field(default=1, ge=1)
-
-
-class OpenAIEngine(Form):
-    """Any OpenAI-compatible endpoint."""
-
-    kind: Literal["openai"]
-    base_url: str
-    """Up to and with the version: http://localhost:8000/v1"""
-    api_key_env: str | None = None
-    """Name of the environment variable that holds the key; the key itself is stored nowhere."""
-    concurrency: int = Field(default=64, ge=1, le=65536)
-    """Sequences in flight (a request for n samples counts n), kept full across shards."""
-    timeout_seconds: float = Field(default=600.0, gt=0)
-    """Longest wait for one reply."""
-    retries: int = Field(default=6, ge=0)
-    """How often one request is tried again on 429, 5xx, timeouts, resets and broken replies."""
-    patience_seconds: float = Field(default=120.0, ge=0)
-    """How long an endpoint that refuses every connection is waited for before the run gives up on it."""
-    samples_per_request: Literal["auto"] | int = "auto"
-    """`auto` asks for all samples of a problem at once where the server honours `n`, else one by one."""
-
-    @field_validator("base_url")
-    @classmethod
-    def address_without_secrets(cls, url: str) -> str:
-        """An http(s) address without a password in it: the configuration is stored with every run."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"is {url!r}; give http://host:port/v1 or https://….")
-        if parts.username or parts.password or parts.query:
-            raise ValueError(
-                "holds credentials or a query; leave them out and name the environment variable with the "
-                "key in api_key_env."
-            )
-        return url
-
-
-class ReplayEngine(Form):
-    """Recorded outputs in place of a model: .jsonl or .parquet rows matched to problems by question."""
-
-    kind: Literal["replay"]
-    path: str
-    question: str = "question"
-    """Column with the problem text."""
-    outputs: str = "outputs"
-    """Column with one output or a list of them."""
-
-
-Engine = Annotated[OnnxEngine | OpenAIEngine | ReplayEngine, Field(discriminator="kind")]
 
 
 class Execution(Form):
@@ -222,21 +160,6 @@ class Synthesizer(Explorer):
 
     prompt: str = "synthesize"
     references: References = References()
-
-
-class MathGrader(Form):
-    r"""Last \boxed{} of the answer: integers, normalised LaTeX, then math-verify."""
-
-    kind: Literal["math"]
-
-
-class ExactGrader(Form):
-    r"""Last \boxed{} of the answer, equal to the gold answer but for white space."""
-
-    kind: Literal["exact"]
-
-
-Grader = Annotated[MathGrader | ExactGrader, Field(discriminator="kind")]
 
 
 class Experiment(Form):

@@ -7,7 +7,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from configs.errors import UserError
-from configs.experiment import Form
+from configs.form import Form
 from configs.loading import shipped_file
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from configs.experiment import Grader as GraderForm
+from configs.graders import Grader as GraderForm
 from tasks.graders.extraction import extract_answer
 from tasks.graders.grading import Grader, grader_for
 from tasks.graders.normalise import vote_key

@@ -3,18 +3,8 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from configs.experiment import (
-    Engine,
-    Experiment,
-    Explorer,
-    Model,
-    OnnxEngine,
-    OpenAIEngine,
-    References,
-    ReplayEngine,
-    Sampling,
-    Synthesizer,
-)
+from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine
+from configs.experiment import Experiment, Explorer, Model, References, Sampling, Synthesizer
 from tasks.engines import onnx, openai, protocol, replay
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.identity import Recipe, explore_recipe, synthesize_recipe

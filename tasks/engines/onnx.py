@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.experiment import Model, OnnxEngine, Sampling
+from configs.engines import OnnxEngine
+from configs.experiment import Model, Sampling
 from tasks.engines.chat import ChatFormat
 from tasks.engines.onnx_decoder import Decoder
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request

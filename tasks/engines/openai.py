@@ -20,7 +20,8 @@ import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 from yarl import URL
 
-from configs.experiment import Model, OpenAIEngine
+from configs.engines import OpenAIEngine
+from configs.experiment import Model
 from tasks.engines.openai_replies import (
     Sent,
     error_message,

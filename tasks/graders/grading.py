@@ -2,8 +2,8 @@
 
 from typing import Literal, Protocol
 
-from configs.experiment import ExactGrader, MathGrader
-from configs.experiment import Grader as Form
+from configs.graders import ExactGrader, MathGrader
+from configs.graders import Grader as Form
 from tasks.graders.exact import Exact
 from tasks.graders.math import Math
 

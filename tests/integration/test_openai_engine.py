@@ -6,7 +6,8 @@ import time
 import pytest
 from endpoints.scripted import ScriptedEndpoint
 
-from configs.experiment import Model, OpenAIEngine, Sampling
+from configs.engines import OpenAIEngine
+from configs.experiment import Model, Sampling
 from tasks.engines.openai import EndpointEngine
 from tasks.engines.protocol import Completion, EngineError, Failure, Message, Request
 

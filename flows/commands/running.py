@@ -1,0 +1,104 @@
+"""Commands that run an experiment or a stage of it. Flows are imported where they run: `--help` stays quick."""
+
+import typer
+
+from configs.loading import load_experiment, presets
+from flows.commands.options import DEFAULT_ROOT, AsJson, Config, Limit, Overrides, Root, Verbose
+from tasks.orchestration import configure_process, perform
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: a2r run quickstart --set explorer.sampling.n=8")
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run an experiment: explore, synthesize, grade, load. Only what is missing is generated."""
+    experiment = load_experiment(config, overrides or ())
+    configure_process(verbose=verbose)
+    from flows.evaluate import evaluate
+    from tasks.publish import print_summary
+
+    perform(evaluate, experiment, root, limit, as_json=as_json, show=print_summary)
+
+
+@app.command(epilog="Example: a2r explore quickstart --limit 20")
+def explore(
+    config: Config,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make the missing explorer traces of an experiment."""
+    experiment = load_experiment(config, overrides or ())
+    configure_process(verbose=verbose)
+    from flows.stages import explore as explore_flow
+    from tasks.publish import print_stages
+
+    perform(explore_flow, experiment, root, limit, as_json=as_json, show=print_stages)
+
+
+@app.command(epilog="Example: a2r synthesize quickstart --set synthesizer.sampling.n=4")
+def synthesize(
+    config: Config,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make the missing synthesizer traces from the explorer traces that are stored."""
+    experiment = load_experiment(config, overrides or ())
+    configure_process(verbose=verbose)
+    from flows.stages import synthesize as synthesize_flow
+    from tasks.publish import print_stages
+
+    perform(synthesize_flow, experiment, root, limit, as_json=as_json, show=print_stages)
+
+
+@app.command(epilog="Example: a2r grade quickstart --set grader.kind=math")
+def grade(
+    config: Config,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Grade the stored traces of an experiment and record the outcome as a run; generate nothing."""
+    experiment = load_experiment(config, overrides or ())
+    configure_process(verbose=verbose)
+    from flows.stages import grade as grade_flow
+    from tasks.publish import print_summary
+
+    perform(grade_flow, experiment, root, limit, as_json=as_json, show=print_summary)
+
+
+@app.command(epilog="Example: a2r check a2r-efficient")
+def check(
+    config: Config,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+) -> None:
+    """Validate an experiment, reach its engines, and count what is stored and what a run would cost."""
+    experiment = load_experiment(config, overrides or ())
+    configure_process(verbose=False)
+    from tasks.check import check_experiment
+
+    check_experiment(experiment, root, limit, as_json=as_json)
+
+
+@app.command("presets")
+def list_presets() -> None:
+    """List the shipped experiments."""
+    for name, description in presets().items():
+        typer.echo(f"{name:<22} {description}")

@@ -1,0 +1,38 @@
+"""Commands that keep running: the server, its deployments and a worker."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from configs.nightly import load_nightly
+from flows.commands.options import DEFAULT_ROOT, Root
+from tasks.orchestration import configure_process
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: a2r up --nightly my-nightly.yaml --cron '0 2 * * *' --timezone Europe/Berlin")
+def up(
+    nightly: Annotated[
+        str | None, typer.Option(help="The night's experiments; absent: the shipped configs/nightly.yaml.")
+    ] = None,
+    cron: Annotated[str, typer.Option(help="When the night runs.")] = "0 2 * * *",
+    timezone: Annotated[str, typer.Option(help="The cron expression's time zone.")] = "UTC",
+    port: Annotated[int, typer.Option(help="Port of the Prefect server on loopback.")] = 4200,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Start a Prefect server, register the deployments with the nightly schedule, and work them off."""
+    night = load_nightly(nightly)
+    configure_process(verbose=True)
+    from tasks.operations import serve
+    from warehouse.store import Store
+
+    where = Store(root).root
+
+    def register() -> Sequence[Any]:
+        from flows.deployments import deployments
+
+        return deployments(night, where, cron, timezone)
+
+    serve(where, port, register, pool="a2r")
