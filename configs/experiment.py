@@ -1,17 +1,18 @@
 """The typed form of one experiment file (closed, frozen; nothing happens on construction).
 
-Science and execution are separate types. `Model`, `Sampling`, `References` and the prompt decide
+Science and execution are separate types. `Model`, `Sampling` (`configs.models`), `References` and the prompt decide
 what a trace can be and enter its identity (`warehouse.identity`); the `…Engine` types and
 `Execution` decide only how fast and from where it comes, and never do.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
 from configs.engines import Engine
 from configs.form import Form
 from configs.graders import Grader, MathGrader
+from configs.models import Model, Sampling
 
 # --- problems -------------------------------------------------------------------------------
 
@@ -63,47 +64,6 @@ Benchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(d
 
 
 # --- science: what decides a trace --------------------------------------------------------------
-
-
-class Price(Form):
-    """Price in dollars per million tokens."""
-
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-
-
-class Model(Form):
-    """Which weights answer. `id` and `revision` are identity; `params` and `price` only cost."""
-
-    id: str
-    """Hub id, endpoint model name, or the name of a model shipped with the package."""
-    revision: str | None = None
-    """Weights revision; `onnx` and `replay` use the digest of their files where it is absent."""
-    params: float | None = Field(default=None, gt=0)
-    """Number of parameters, for the cost in FLOPs (2 x parameters x tokens)."""
-    price: Price | None = None
-
-
-class Sampling(Form):
-    """How answers are drawn. All of it but `n` is identity; an absent setting is left to the server."""
-
-    n: int = Field(default=1, ge=1)
-    """Samples a problem; raising it keeps the samples there are."""
-    temperature: float = Field(default=1.0, ge=0)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=1)
-    min_p: float | None = Field(default=None, ge=0, le=1)
-    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    repetition_penalty: float | None = Field(default=None, gt=0)
-    max_tokens: int = Field(default=2048, ge=1)
-    """Longest completion in tokens, reasoning included; reaching it makes the trace `truncated`."""
-    stop: tuple[str, ...] = ()
-    enable_thinking: bool | None = None
-    """Passed to the chat template (Qwen3 and kin)."""
-    seed: int = Field(default=0, ge=0)
-    """Base seed; each sample's own seed is derived from it, the problem and the sample index."""
-    extra: dict[str, JsonValue] = Field(default_factory=dict)
-    """Further request fields, sent as they are and part of the identity."""
 
 
 class References(Form):

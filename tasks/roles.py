@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine
-from configs.experiment import Experiment, Explorer, Model, References, Sampling, Synthesizer
+from configs.experiment import Experiment, Explorer, References, Synthesizer
+from configs.models import Model, Sampling
 from tasks.engines import onnx, openai, protocol, replay
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.identity import Recipe, explore_recipe, synthesize_recipe

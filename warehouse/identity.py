@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import orjson
 
-from configs.experiment import Model, References, Sampling
+from configs.experiment import References
+from configs.models import Model, Sampling
 from warehouse.canonical import canonical_json
 
 Stage = Literal["explore", "synthesize"]

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.engines import OnnxEngine
-from configs.experiment import Model, Sampling
+from configs.models import Model, Sampling
 from tasks.engines.chat import ChatFormat
 from tasks.engines.onnx_decoder import Decoder
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request

@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from yarl import URL
 
 from configs.engines import OpenAIEngine
-from configs.experiment import Model
+from configs.models import Model
 from tasks.engines.openai_replies import (
     Sent,
     error_message,

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 from configs.errors import UserError
-from configs.experiment import Sampling
+from configs.models import Sampling
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from configs.engines import ReplayEngine
-from configs.experiment import Model
+from configs.models import Model
 from tasks.benchmarks.files import read_rows
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning

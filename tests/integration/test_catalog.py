@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import UserError
-from configs.experiment import Model, Sampling
+from configs.models import Model, Sampling
 from warehouse import dictionary
 from warehouse.catalog import connect
 from warehouse.identity import explore_recipe, trace_id

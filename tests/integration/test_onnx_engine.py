@@ -8,7 +8,7 @@ import pytest
 from numpy_qwen3 import Oracle
 
 from configs.engines import OnnxEngine
-from configs.experiment import Model, Sampling
+from configs.models import Model, Sampling
 from tasks.benchmarks.generated import sum3
 from tasks.engines.chat import ChatFormat
 from tasks.engines.onnx import MODELS, EmbeddedEngine, model_folder, weights_digest

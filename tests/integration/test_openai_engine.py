@@ -7,7 +7,7 @@ import pytest
 from endpoints.scripted import ScriptedEndpoint
 
 from configs.engines import OpenAIEngine
-from configs.experiment import Model, Sampling
+from configs.models import Model, Sampling
 from tasks.engines.openai import EndpointEngine
 from tasks.engines.protocol import Completion, EngineError, Failure, Message, Request
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.errors import UserError
-from configs.experiment import Model, References, Sampling
+from configs.experiment import References
+from configs.models import Model, Sampling
 from warehouse.canonical import canonical_json, digest
 from warehouse.identity import (
     Recipe,

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from configs.errors import UserError
-from configs.experiment import Model, Sampling
+from configs.models import Model, Sampling
 from warehouse.identity import explore_recipe, problem_digest, trace_id
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover, traces_table
