@@ -36,6 +36,8 @@ class OpenAIEngine(Form):
     """How long an endpoint that refuses every connection is waited for before the run gives up on it."""
     samples_per_request: Literal["auto"] | int = "auto"
     """`auto` asks for all samples of a problem at once where the server honours `n`, else one by one."""
+    logprobs: bool = False
+    """Whether the server is asked for the tokens' log-probabilities, whose mean is stored; longer replies."""
 
     @field_validator("base_url")
     @classmethod
@@ -61,6 +63,8 @@ class ReplayEngine(Form):
     """Column with the problem text."""
     outputs: str = "outputs"
     """Column with one output or a list of them."""
+    scores: str | None = None
+    """Column with one number an output, such as a reward model's score."""
 
 
 Engine = Annotated[OnnxEngine | OpenAIEngine | ReplayEngine, Field(discriminator="kind")]

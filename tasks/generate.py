@@ -165,6 +165,8 @@ def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, Any]:
         "num_billed_prompt_tokens": outcome.num_billed_prompt_tokens,
         "num_completion_tokens": outcome.num_completion_tokens,
         "latency_seconds": outcome.latency_seconds,
+        "mean_logprob": outcome.mean_logprob,
+        "score": outcome.score,
     }
 
 

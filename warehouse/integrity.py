@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.identity import Recipe, problem_digest, trace_id
-from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACES
+from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS
 from warehouse.store import Store, content_hash
 
 _TRACE_PART = re.compile(
@@ -52,7 +52,7 @@ def _damages(
             recipes[folder], found = _recipe(store, folder, match["recipe"], paths)
             yield from found
         if match["hash"]:
-            table, found = _part(store, path, match["hash"], TRACES)
+            table, found = _part(store, path, match["hash"], *TRACE_LAYOUTS)
             yield from found
             if table is not None and (recipe := recipes[folder]):
                 yield from _wrong_traces(path, table, recipe)
@@ -70,7 +70,9 @@ def _damages(
         yield Damage(path, "orphan", f"{hint} ({size} bytes)")
 
 
-def _part(store: Store, path: str, name_hash: str, schema: pa.Schema) -> tuple[pa.Table | None, list[Damage]]:
+def _part(
+    store: Store, path: str, name_hash: str, *layouts: pa.Schema
+) -> tuple[pa.Table | None, list[Damage]]:
     data = store.read_bytes(path)
     try:
         table = pq.read_table(pa.BufferReader(data), partitioning=None)  # pyright: ignore[reportArgumentType]
@@ -79,7 +81,7 @@ def _part(store: Store, path: str, name_hash: str, schema: pa.Schema) -> tuple[p
         return None, [Damage(path, "torn", f"no readable Parquet ({reason}); delete it and run again")]
     if content_hash(data) != name_hash:
         return None, [Damage(path, "checksum", "its bytes are not what was written; delete it and run again")]
-    if not table.schema.equals(schema):
+    if not any(table.schema.equals(layout) for layout in layouts):
         return None, [Damage(path, "schema", f"columns are {', '.join(table.schema.names)}")]
     return table, []
 

@@ -47,8 +47,16 @@ TRACES = pa.schema(
         ("reference_ids", pa.list_(pa.string())),
         ("error_code", pa.string()),
         ("error_message", pa.string()),
+        ("mean_logprob", pa.float64()),
+        ("score", pa.float64()),
     ]
 )
+
+TRACE_LAYOUTS = (TRACES, pa.schema(list(TRACES)[:19]))
+"""Every schema that trace parts were ever written with, the present one first; a part never changes.
+
+A column that an earlier layout lacks is NULL there; columns are only ever added at the end.
+"""
 
 GRADES = pa.schema(
     [

@@ -21,6 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import UserError
 from warehouse.identity import Recipe
+from warehouse.records import TRACES
 
 ROW_GROUP = 256
 _CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
@@ -92,12 +93,16 @@ class Store:
     def read_part(
         self, path: str, columns: Sequence[str] | None = None, trace_ids: Iterable[str] | None = None
     ) -> pa.Table:
-        """Rows of a part, all or those of some traces. Raises UserError for a damaged part."""
+        """Rows of a part, all or those of some traces. Raises UserError for a damaged part.
+
+        Columns that a trace part of an earlier layout lacks are null.
+        """
+        schema = TRACES if path.startswith("traces/") else None
         names = None if columns is None else list(columns)
         wanted = None if trace_ids is None else pc.field("trace_id").isin(list(trace_ids))
         try:
             with self._fs.open(self._at(path), "rb") as file:
-                return pq.read_table(file, columns=names, filters=wanted, partitioning=None)  # pyright: ignore[reportArgumentType]
+                return pq.read_table(file, columns=names, filters=wanted, schema=schema, partitioning=None)  # pyright: ignore[reportArgumentType]
         except (pa.ArrowException, OSError) as error:
             raise UserError(
                 f"{self.root}/{path} cannot be read ({str(error).splitlines()[0]}); "

@@ -173,6 +173,8 @@ class EndpointEngine:
         for name in ("top_p", "top_k", "min_p", "presence_penalty", "repetition_penalty"):
             if (value := getattr(s, name)) is not None:
                 body[name] = value
+        if self._settings.logprobs:
+            body["logprobs"] = True
         if len(places) > 1:
             body["n"] = len(places)
         if s.stop:

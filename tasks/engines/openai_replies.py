@@ -53,6 +53,7 @@ def outcomes_of(reply: Mapping[str, Any], sent: Sent) -> list[Completion | Failu
                 started_at=sent.started_at,
                 latency_seconds=sent.latency_seconds,
                 num_tries=sent.num_tries,
+                mean_logprob=_mean_logprob(choice.get("logprobs")),
             )
         )
     return outcomes
@@ -87,6 +88,13 @@ def _texts(message: Mapping[str, Any]) -> tuple[str | None, str]:
     if reasoning:
         return str(reasoning).strip(), content.strip()
     return split_reasoning(content)
+
+
+def _mean_logprob(logprobs: Mapping[str, Any] | None) -> float | None:
+    """Mean over the tokens of a choice (`logprobs.content`); None where the server gave none."""
+    tokens = (logprobs or {}).get("content") or ()
+    values = [float(token["logprob"]) for token in tokens]
+    return sum(values) / len(values) if values else None
 
 
 def _shared_out(total: int | None, lengths: Sequence[int]) -> list[int | None]:

@@ -56,6 +56,10 @@ class Completion(NamedTuple):
     latency_seconds: float
     """From sending to the end of the reply; queueing before and earlier tries not counted."""
     num_tries: int
+    mean_logprob: float | None = None
+    """Mean natural log-probability of the completion's tokens; None where the engine gave none."""
+    score: float | None = None
+    """A score from outside, such as a reward model's, higher is better; None without."""
 
 
 class Failure(NamedTuple):

@@ -134,7 +134,10 @@ class ScriptedEndpoint:
             message = {"role": "assistant", "content": text}
             if self.reasoning_field:
                 message[self.reasoning_field] = "because"
-            choices.append({"index": index, "message": message, "finish_reason": "stop"})
+            choice = {"index": index, "message": message, "finish_reason": "stop"}
+            if body.get("logprobs"):
+                choice["logprobs"] = {"content": [{"token": t, "logprob": -0.1 * t} for t in range(1, 4)]}
+            choices.append(choice)
         usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": 25 * num}
         return {"model": body["model"], "choices": choices, "usage": usage}
 

@@ -14,7 +14,7 @@ from warehouse.catalog import connect
 from warehouse.identity import explore_recipe, trace_id
 from warehouse.journal import traces_table
 from warehouse.loading import load
-from warehouse.records import GRADES, MEMBERS, PROBLEMS, Problem
+from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS, Problem
 from warehouse.store import Store, traces_folder
 
 RECIPE = explore_recipe(Model(id="m"), "p", Sampling())
@@ -200,6 +200,22 @@ def test_trace_in_two_parts_is_one_row(store):
     write_traces(store, trace(1, at=3), trace(2))
     load(store)
     assert asked(store, "select count(*), count(distinct trace_id) from traces") == [(2, 2)]
+
+
+@pytest.mark.parametrize("newer_first", [False, True])
+def test_parts_of_an_earlier_layout_are_read_as_null(store, newer_first):
+    old = traces_table([trace(1)]).select(TRACE_LAYOUTS[1].names)
+    new = traces_table([trace(2) | {"mean_logprob": -0.5, "score": 2.0}])
+    store.write_recipe(RECIPE)
+    for table in (new, old) if newer_first else (old, new):
+        store.write_part(traces_folder(RECIPE), table)
+        load(store)
+    store.catalog_path.unlink()
+    load(store)
+    assert asked(store, "select problem_id, mean_logprob, score, answer from traces order by all") == [
+        ("p1", None, None, "\\boxed{1}"),
+        ("p2", -0.5, 2.0, "\\boxed{2}"),
+    ]
 
 
 def test_ungraded_sample_is_null_and_no_zero(store):

@@ -69,6 +69,14 @@ def test_every_setting_is_sent_and_absent_ones_are_not(endpoint):
     assert not {"top_p", "min_p", "n", "stop"} & body.keys()
 
 
+def test_mean_log_probability_is_asked_for_and_read(endpoint):
+    [[without]] = complete(endpoint, request(7))
+    [done] = complete(endpoint, request(7, 8), logprobs=True)
+    assert [body.get("logprobs") for body in endpoint.requests] == [None, True]
+    assert without.mean_logprob is None
+    assert [d.mean_logprob for d in done] == pytest.approx([-0.2, -0.2])
+
+
 def test_samples_are_grouped_where_n_is_honoured(endpoint):
     [done, more] = complete(endpoint, request(1, 2, 3, 4), request(5, 6, 7, 8))
     assert len(endpoint.requests) == 2

@@ -8,7 +8,7 @@ from test_store import RECIPE, row
 
 from warehouse.integrity import verify
 from warehouse.journal import traces_table
-from warehouse.records import PROBLEMS
+from warehouse.records import PROBLEMS, TRACE_LAYOUTS
 from warehouse.store import Store, traces_folder
 
 
@@ -94,3 +94,9 @@ def test_other_schema(store):
 def test_run_without_its_manifest(store):
     store.write_table("runs/r1.parquet", pa.table({"x": [1]}))
     assert kinds(store) == {("r1.parquet", "schema"), ("r1.parquet", "incomplete")}
+
+
+def test_parts_of_every_layout_are_sound(store):
+    for layout in TRACE_LAYOUTS:
+        store.write_part(traces_folder(RECIPE), traces_table([row(3)]).select(layout.names))
+    assert kinds(store) == set()

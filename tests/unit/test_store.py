@@ -13,7 +13,7 @@ from warehouse.identity import explore_recipe, problem_digest, trace_id
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover, traces_table
 from warehouse.planner import cut, distinct, missing_traces, wanted_traces
-from warehouse.records import TRACES, Problem
+from warehouse.records import TRACE_LAYOUTS, TRACES, Problem
 from warehouse.store import Store, traces_folder
 
 RECIPE = explore_recipe(Model(id="m"), "p", Sampling())
@@ -204,3 +204,12 @@ def test_trace_journalled_twice_is_stored_once(store):
         journal.append(row(1, status=status, answer=answer))
     [part] = journal.seal()
     assert store.read_part(part, ["answer"]).to_pylist() == [{"answer": "first"}]
+
+
+def test_rows_of_parts_of_two_layouts_stand_together(store):
+    tables = [traces_table([row(1) | {"score": 1.5}]), traces_table([row(2)]).select(TRACE_LAYOUTS[1].names)]
+    for table in tables:
+        store.write_part(traces_folder(RECIPE), table)
+    ids = [trace_id(RECIPE, problem_digest(f"q{n}"), 0) for n in (1, 2)]
+    rows = RecipeIndex(store, RECIPE).refresh().rows(ids, ["problem_id", "score"]).to_pylist()
+    assert {r["problem_id"]: r["score"] for r in rows} == {"p1": 1.5, "p2": None}

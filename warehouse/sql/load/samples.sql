@@ -20,7 +20,9 @@ select
     traces.num_billed_prompt_tokens,
     traces.num_completion_tokens,
     coalesce(traces.started_at, failures.started_at) as started_at,
-    traces.latency_seconds
+    traces.latency_seconds,
+    traces.mean_logprob,
+    traces.score
 from store.members
 inner join store.runs on members.run_id = runs.run_id
 inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage

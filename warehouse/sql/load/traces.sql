@@ -15,10 +15,19 @@ select
     found.num_completion_tokens,
     found.started_at,
     found.latency_seconds,
+    found.mean_logprob,
+    found.score,
     found.num_tries,
     coalesce(found.reference_ids, []) as reference_ids,
     parse_filename(found.filename) as part
-from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, filename = true) as found
+from (
+    from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, filename = true, union_by_name = true)
+    union all by name
+    select -- columns that parts of earlier layouts lack
+        null::double as mean_logprob,
+        null::double as score
+    where false
+) as found
 where
     found.status <> 'error'
     and not exists (

@@ -19,5 +19,7 @@ create table store.samples (
     num_billed_prompt_tokens integer,
     num_completion_tokens integer,
     started_at timestamptz,
-    latency_seconds double
+    latency_seconds double,
+    mean_logprob double,
+    score double
 )

@@ -14,6 +14,8 @@ create table store.traces (
     num_completion_tokens integer,
     started_at timestamptz not null,
     latency_seconds double,
+    mean_logprob double,
+    score double,
     num_tries integer not null,
     reference_ids varchar[] not null,
     part varchar not null

@@ -19,6 +19,8 @@ select
     null::integer as num_completion_tokens,
     started_at,
     null::double as latency_seconds,
+    null::double as mean_logprob,
+    null::double as score,
     num_tries,
     error_code,
     error_message

@@ -20,5 +20,7 @@ select
     num_billed_prompt_tokens,
     num_completion_tokens,
     started_at,
-    latency_seconds
+    latency_seconds,
+    mean_logprob,
+    score
 from store.samples

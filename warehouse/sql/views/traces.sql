@@ -19,6 +19,8 @@ select
     files.num_completion_tokens,
     files.started_at,
     files.latency_seconds,
+    known.mean_logprob,
+    known.score,
     files.num_tries,
     files.error_code,
     files.error_message
