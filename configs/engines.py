@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from configs.form import Form
 
@@ -18,12 +18,72 @@ class OnnxEngine(Form):
     threads: int = Field(default=1, ge=1)
 
 
+class Serve(Form):
+    """A server that the run starts on this machine's loopback, drives, and stops: `vllm serve`."""
+
+    port: int = Field(ge=1, le=65535)
+    gpus: tuple[int | str, ...] | None = None
+    """What it sees as CUDA_VISIBLE_DEVICES; [] for a CPU. Absent: all GPUs, so that nothing else runs beside it."""
+    model: str | None = None
+    """Folder or hub id of the weights; absent: the role's `model.id`, which is the served name in any case."""
+    command: tuple[str, ...] = Field(default=("vllm", "serve"), min_length=1)
+    """How it is started. vLLM may live in an environment of its own: [/opt/vllm/bin/vllm, serve]."""
+    args: dict[str, JsonValue] = Field(default_factory=dict)
+    """The server's own options, with or without dashes: {max_model_len: 32768, enforce_eager: true}."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Variables for the server alone; it inherits all others."""
+    start_seconds: float = Field(default=1800.0, gt=0)
+    """How long it may take until it answers; the first start also downloads the weights."""
+    restarts: int = Field(default=1, ge=0)
+    """How often it is started again when it dies in the middle of a run."""
+    linger_seconds: float = Field(default=0.0, ge=0)
+    """How long it stays for a next run that wants the same server, before it stops by itself."""
+
+    @field_validator("args")
+    @classmethod
+    def leaves_place_to_us(cls, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """What this form says elsewhere is not said twice, and a key is never written down."""
+        for name in args:
+            plain = name.strip("-").replace("-", "_")
+            if plain == "api_key":
+                raise ValueError(
+                    "holds api_key; name the variable with the key in engine.api_key_env instead."
+                )
+            if plain in _SAID_ELSEWHERE:
+                raise ValueError(f"holds {name}; leave it out: {_SAID_ELSEWHERE[plain]} says it.")
+        return args
+
+    @field_validator("environment")
+    @classmethod
+    def holds_no_secret(cls, environment: dict[str, str]) -> dict[str, str]:
+        """The configuration is stored with every run; a token is inherited from the run's environment."""
+        for name in environment:
+            if {"KEY", "TOKEN", "SECRET", "PASSWORD"} & set(name.upper().split("_")):
+                raise ValueError(
+                    f"holds {name}, which looks like a secret; export it before the run: the server inherits it."
+                )
+            if name == "CUDA_VISIBLE_DEVICES":
+                raise ValueError("holds CUDA_VISIBLE_DEVICES; give the GPUs in engine.serve.gpus.")
+        return environment
+
+
+_SAID_ELSEWHERE = {
+    "host": "it is 127.0.0.1, and nothing else",
+    "port": "engine.serve.port",
+    "model": "engine.serve.model",
+    "served_model_name": "model.id",
+    "revision": "model.revision",
+}
+
+
 class OpenAIEngine(Form):
-    """Any OpenAI-compatible endpoint."""
+    """Any OpenAI-compatible endpoint: one that runs (`base_url`), or one that the run starts (`serve`)."""
 
     kind: Literal["openai"]
-    base_url: str
+    base_url: str | None = None
     """Up to and with the version: http://localhost:8000/v1"""
+    serve: Serve | None = None
+    """In place of base_url: a server on this machine, started and stopped by the run."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; the key itself is stored nowhere."""
     concurrency: int = Field(default=64, ge=1, le=65536)
@@ -41,8 +101,10 @@ class OpenAIEngine(Form):
 
     @field_validator("base_url")
     @classmethod
-    def address_without_secrets(cls, url: str) -> str:
+    def address_without_secrets(cls, url: str | None) -> str | None:
         """An http(s) address without a password in it: the configuration is stored with every run."""
+        if url is None:
+            return None
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"is {url!r}; give http://host:port/v1 or https://….")
@@ -52,6 +114,23 @@ class OpenAIEngine(Form):
                 "key in api_key_env."
             )
         return url
+
+    @model_validator(mode="after")
+    def has_one_address(self) -> "OpenAIEngine":
+        """Either it runs, or we run it."""
+        if self.base_url is None and self.serve is None:
+            raise ValueError(
+                "has neither base_url nor serve; name the endpoint in base_url (http://localhost:8000/v1), or let the "
+                "run start one with serve: {port: 8001}."
+            )
+        if self.base_url is not None and self.serve is not None:
+            raise ValueError("has base_url and serve; leave one of them out: serve says its own address.")
+        return self
+
+    @property
+    def url(self) -> str:
+        """The endpoint's address, without a slash at its end."""
+        return (self.base_url or f"http://127.0.0.1:{self.serve.port if self.serve else 0}/v1").rstrip("/")
 
 
 class ReplayEngine(Form):
@@ -68,3 +147,24 @@ class ReplayEngine(Form):
 
 
 Engine = Annotated[OnnxEngine | OpenAIEngine | ReplayEngine, Field(discriminator="kind")]
+
+
+def share_hardware(one: Engine, other: Engine) -> bool:
+    """Whether both engines want the same accelerator or port here, so that one must go before the other comes."""
+    ours, theirs = _claims(one), _claims(other)
+    if _EVERY_GPU in ours | theirs:
+        return any(c.startswith("gpu") for c in ours) and any(c.startswith("gpu") for c in theirs)
+    return bool(ours & theirs)
+
+
+_EVERY_GPU = "gpu *"
+
+
+def _claims(engine: Engine) -> frozenset[str]:
+    """What of this machine an engine takes for itself."""
+    match engine:
+        case OpenAIEngine(serve=Serve() as serve):
+            gpus = {_EVERY_GPU} if serve.gpus is None else {f"gpu {gpu}" for gpu in serve.gpus}
+            return frozenset(gpus | {f"port {serve.port}"})
+        case _:
+            return frozenset()

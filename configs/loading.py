@@ -116,6 +116,9 @@ def _anchor(data: dict[str, Any], base: Path) -> None:
             continue
         anchored(role.get("engine"), "path")
         anchored(role.get("references"), "tokenizer")
+        serve = engine.get("serve") if isinstance(engine := role.get("engine"), dict) else None
+        if isinstance(serve, dict) and str(serve.get("model", "")).startswith((".", "~")):
+            anchored(serve, "model")
         if str(role.get("prompt", "")).endswith(".jinja"):
             anchored(role, "prompt")
 

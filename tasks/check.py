@@ -6,9 +6,11 @@ from typing import Any
 import orjson
 from rich.table import Table
 
+from configs.engines import OpenAIEngine
 from configs.experiment import Experiment
 from tasks.benchmarks.load import load_problems
 from tasks.engines.hosting import hosted_engines
+from tasks.engines.server_command import command_of
 from tasks.generate import started_engine
 from tasks.planning import SynthesisShard, plans_of
 from tasks.roles import Role, roles_of
@@ -50,7 +52,7 @@ def counts_of(experiment: Experiment, root: str, limit: int | None) -> dict[str,
     explorer, synthesizer = roles_of(experiment, store.root)
     with hosted_engines():
         for role in filter(None, (explorer, synthesizer)):
-            started_engine(role)
+            check_engine(role)
     n = experiment.explorer.sampling.n
     wanted = [w for p in problems for w in wanted_traces(explorer.recipe, p, n)]
     stages = {"explore": _stage(explorer, len(wanted), len(missing_traces(explorer.index, wanted)))}
@@ -61,6 +63,14 @@ def counts_of(experiment: Experiment, root: str, limit: int | None) -> dict[str,
         stored = sum(index.has(w.trace_id) for plan in plans for w in plan.wanted)
         stages["synthesize"] = _stage(synthesizer, len(problems) * m, len(problems) * m - stored)
     return {"experiment": experiment.name, "num_problems": len(problems), "stages": stages}
+
+
+def check_engine(role: Role) -> None:
+    """Start the role's engine; a server that the run would start is only checked. Raises EngineError."""
+    if isinstance(role.engine, OpenAIEngine) and role.engine.serve:
+        command_of(role.model, role.engine.serve)
+    else:
+        started_engine(role)
 
 
 def _stage(role: Role, wanted: int, missing: int) -> dict[str, Any]:

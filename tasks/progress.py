@@ -105,9 +105,9 @@ class StageProgress:
                 self._draw(stage)
 
     def say(self, text: str) -> None:
-        """Print a line above the bars."""
+        """Print a line above the bars, as it is."""
         if self._console:
-            self._console.print(text, highlight=False)
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, stage: str) -> None:
         counter = self._counters[stage]

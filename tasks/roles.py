@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine
+from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine, share_hardware
 from configs.experiment import Experiment, Explorer, References, Synthesizer
 from configs.models import Model, Sampling
 from tasks.engines import onnx, openai, protocol, replay
@@ -74,6 +74,14 @@ def roles_of(experiment: Experiment, root: str) -> tuple[Role, SynthesizerRole |
     )
 
 
+def take_turns(one: Role, other: Role) -> bool:
+    """Whether two roles cannot be at work together: other weights, and the same accelerator to hold them."""
+    is_same = (one.model.id, one.model.revision) == (other.model.id, other.model.revision)
+    return not (is_same and _place(one.engine) == _place(other.engine)) and share_hardware(
+        one.engine, other.engine
+    )
+
+
 def build_engine(model: Model, settings: Engine) -> protocol.Engine:
     """The engine of a role's settings, not yet started."""
     match settings:
@@ -83,6 +91,11 @@ def build_engine(model: Model, settings: Engine) -> protocol.Engine:
             return openai.EndpointEngine(model, settings)
         case ReplayEngine():
             return replay.RecordedEngine(model, settings)
+
+
+def _place(settings: Engine) -> object:
+    """What of an engine's settings makes two engines one process: the server, not how it is asked."""
+    return settings.serve if isinstance(settings, OpenAIEngine) else settings
 
 
 def _role(form: Explorer | Synthesizer, experiment: Experiment, root: str) -> Role:

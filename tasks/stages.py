@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from prefect.futures import PrefectFuture  # noqa: TC002
 
 from configs.experiment import Execution
+from tasks.engines.hosting import HOST
 from tasks.explore import submit_explore
 from tasks.planning import SynthesisShard
+from tasks.roles import take_turns
 from tasks.shards import Pending, Shard, settle
 from tasks.synthesize import submit_synthesize
 
@@ -18,8 +20,14 @@ def generate_stages(
 
     A synthesizer's shard is submitted right behind the explorer's shards it reads from and starts
     when they are done, while later problems are still explored. Workers take tasks in this order,
-    so a waiting shard never stands before the one it waits for.
+    so a waiting shard never stands before the one it waits for. Where both roles want the same
+    accelerator (`take_turns`), all is explored first, and the explorer's engine is gone before the
+    synthesizer's starts.
     """
+    if explore and synthesize and take_turns(explore[0].role, synthesize[0].role):
+        complaints = settle(submit_explore(explore, execution))
+        HOST.release()
+        return complaints + settle(submit_synthesize(synthesize, execution, {}))
     by_problem = {p.problem_digest: shard for shard in explore for p in shard.problems}
     futures: dict[str, PrefectFuture[list[str]]] = {}
     explored: list[Pending] = []

@@ -1,9 +1,22 @@
 """What tests share: a scripted endpoint, a benchmark file, and experiments over both."""
 
 import json
+import socket
 
 import pytest
 from endpoints.scripted import ScriptedEndpoint
+
+
+@pytest.fixture
+def unused_port():
+    """A function that gives a port nobody listens on."""
+
+    def port():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return port
 
 
 @pytest.fixture

@@ -86,16 +86,22 @@ class Host:
         for future in list(self._running):
             future.cancel()
 
+    def release(self) -> None:
+        """Close every engine: the accelerators are free when it returns. The next use starts one anew."""
+        with self._lock:
+            loop, engines, self._engines = self._loop, self._engines, {}
+        for hosted in engines.values():
+            if loop:
+                asyncio.run_coroutine_threadsafe(hosted.engine.close(), loop).result()
+
     def close(self) -> None:
         """Close every engine and end the loop; the next use starts anew."""
+        self.release()
         with self._lock:
             loop, self._loop = self._loop, None
-            engines, self._engines = self._engines, {}
             self._is_stopped = False
         if loop is None:
             return
-        for hosted in engines.values():
-            asyncio.run_coroutine_threadsafe(hosted.engine.close(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         if self._thread:
             self._thread.join()

@@ -22,6 +22,7 @@ from yarl import URL
 
 from configs.engines import OpenAIEngine
 from configs.models import Model
+from tasks.engines.managed import ManagedServer
 from tasks.engines.openai_replies import (
     Sent,
     error_message,
@@ -61,7 +62,8 @@ class EndpointEngine:
     def __init__(self, model: Model, settings: OpenAIEngine) -> None:
         self.concurrency = settings.concurrency
         self._model, self._settings = model, settings
-        self._url = settings.base_url.rstrip("/")
+        self._url = settings.url
+        self._server = ManagedServer(model, settings.serve) if settings.serve else None
         self._key = ""
         self._session: aiohttp.ClientSession | None = None
         self._last_alive = time.monotonic()
@@ -71,13 +73,15 @@ class EndpointEngine:
         self.group = settings.concurrency if limit == "auto" else limit
 
     async def start(self) -> None:
-        """Read the key, reach the endpoint, and see that it serves the model."""
+        """Read the key, start the server if it is ours, reach it, and see that it serves the model."""
         if name := self._settings.api_key_env:
             self._key = os.environ.get(name, "")
             if not self._key:
                 raise EngineError(
                     f"The environment variable {name} is not set; `export {name}=…` with the API key."
                 )
+        if self._server:
+            await self._server.start(self._key)
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds, sock_connect=CONNECT_SECONDS)
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
@@ -113,10 +117,12 @@ class EndpointEngine:
             await asyncio.gather(*(self._single(request, place, deliver) for place in places))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, then leave the server if it is ours."""
         if self._session:
             await self._session.close()
             self._session = None
+        if self._server:
+            await self._server.close()
 
     # --- one request ---
 
@@ -205,13 +211,15 @@ class EndpointEngine:
                 self._last_alive = time.monotonic()
                 retry_after = response.headers.get("Retry-After") if status != 200 else None  # noqa: PLR2004
         except aiohttp.InvalidURL:
-            raise EngineError(f"engine.base_url is {self._settings.base_url!r}, which is no URL.") from None
+            raise EngineError(f"engine.base_url is {self._url!r}, which is no URL.") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            await self._revived()
             raise TransientError("unreachable", str(error)) from None
         except TimeoutError:
             seconds = self._settings.timeout_seconds
             raise TransientError("timeout", f"no reply within timeout_seconds ({seconds:g})") from None
         except (aiohttp.ClientError, ConnectionError) as error:
+            await self._revived()
             raise TransientError("connection", f"{type(error).__name__}: {error}") from None
         try:
             reply = orjson.loads(data)
@@ -274,6 +282,11 @@ class EndpointEngine:
         if error.code == "unreachable":
             return min(jittered, MAX_WAIT_UNREACHABLE_SECONDS)
         return min(max(jittered, error.retry_after), 2 * MAX_WAIT_SECONDS)
+
+    async def _revived(self) -> None:
+        """A connection broke: a server of ours that has died is started again, and all wait for it here."""
+        if self._server and await self._server.revive():
+            self._last_alive = time.monotonic()
 
     async def _check_model(self) -> None:
         try:

@@ -42,7 +42,26 @@ def test_override_removes_the_synthesizer():
             ["synthesizer.references.count is 9", "explorer.sampling.n is 4", "raise"],
         ),
         ("explorer.engine.kind=foo", ["explorer.engine.kind is 'foo'", "'onnx', 'openai', 'replay'"]),
-        ("explorer.engine={kind: openai}", ["explorer.engine.base_url is missing"]),
+        (
+            "explorer.engine={kind: openai}",
+            ["explorer.engine has neither base_url nor serve", "{port: 8001}"],
+        ),
+        (
+            "explorer.engine={kind: openai, serve: {port: 8001}, base_url: 'http://h/v1'}",
+            ["explorer.engine has base_url and serve", "leave one of them out"],
+        ),
+        (
+            "explorer.engine={kind: openai, serve: {port: 8001, args: {host: 0.0.0.0}}}",
+            ["explorer.engine.serve.args holds host", "127.0.0.1"],
+        ),
+        (
+            "explorer.engine={kind: openai, serve: {port: 8001, args: {--api-key: sk-1}}}",
+            ["explorer.engine.serve.args holds api_key", "engine.api_key_env"],
+        ),
+        (
+            "explorer.engine={kind: openai, serve: {port: 8001, environment: {HF_TOKEN: x}}}",
+            ["explorer.engine.serve.environment holds HF_TOKEN", "export it"],
+        ),
         ("benchmark.count=0", ["benchmark.count is 0", "greater than or equal to 1"]),
         ("benchmark.cuont=3", ["benchmark.cuont", "did you mean count?"]),
         ("explorer.sampling.n=abc", ["explorer.sampling.n is 'abc'", "valid integer"]),

@@ -1,0 +1,51 @@
+"""Both roles on servers that the run starts: one after the other on one GPU, together on two."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from endpoints.living import runs
+
+STANDIN = str(Path(__file__).parents[1] / "endpoints" / "standin.py")
+
+
+@pytest.fixture
+def serving(tmp_path, monkeypatch, unused_port):
+    """Overrides that put both roles behind servers of the run's own, and what became of these."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("STANDIN_EVENTS", str(tmp_path / "events.jsonl"))
+
+    def overrides(**gpus):
+        def engine(role):
+            serve = {"port": unused_port(), "command": [sys.executable, STANDIN], "gpus": gpus[role]}
+            return {"kind": "openai", "serve": serve, "samples_per_request": 1, "concurrency": 16}
+
+        return {f"{role}__engine": engine(role) for role in gpus}
+
+    def events():
+        return [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+
+    return overrides, events
+
+
+def test_roles_on_one_gpu_take_turns(evaluated, serving):
+    overrides, events = serving
+    assert evaluated(**overrides(explorer=[0], synthesizer=[0, 1]))["status"] == "complete"
+    assert [(e["kind"], e.get("name")) for e in events()] == [
+        ("started", "small"),
+        ("stopped", None),
+        ("started", "big"),
+        ("stopped", None),
+    ]
+    assert [e["answered"] for e in events() if e["kind"] == "stopped"] == [40, 20]
+    assert not any(runs(e["pid"]) for e in events())
+
+
+def test_roles_on_two_gpus_work_together_and_what_is_stored_starts_no_server(evaluated, serving):
+    overrides, events = serving
+    placed = overrides(explorer=[0], synthesizer=[1])
+    assert evaluated(**placed)["status"] == "complete"
+    assert [e["kind"] for e in events()] == ["started", "started", "stopped", "stopped"]
+    evaluated(**placed)
+    assert len(events()) == 4
