@@ -38,10 +38,10 @@ MACROS = (
     "wilson_high",
     "clustered_low",
     "clustered_high",
-    "normal_tail",
     "student_p",
+    "mcnemar_p",
 )
-TABLE_MACROS = ("compare_runs",)
+TABLE_MACROS = ("problem_changes", "compare_to", "compare_runs")
 """Macros that give rows; they read from the relations and so stand behind them."""
 RELATIONS = (
     "problems",

@@ -38,17 +38,39 @@ def show(
     show_problem(problem_id, run_id, root, full=full)
 
 
-@app.command(epilog="Example: a2r compare BASELINE_RUN_ID RUN_ID")
+@app.command(epilog="Example: a2r compare quickstart~1 quickstart     a2r compare --baseline 7 quickstart")
 def compare(
-    run_ids: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN…", help="The baseline, then what is held against it.")
-    ],
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN RUN…",
+            help="The baseline, then what is held against it: run ids, `latest`, or an experiment for its newest "
+            "run; `~1` behind it for the one before.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Hold one run (the latest unless named) against the mean of the last K runs of its experiment "
+            "and benchmark before it.",
+        ),
+    ] = None,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Compare runs with the first one, paired by problem; exit 3 if a metric fell significantly."""
-    if len(run_ids) < 2:  # noqa: PLR2004 - two make a comparison
-        raise typer.BadParameter('name two runs or more; `a2r sql "from runs"` lists them.')
+    """Compare runs with the first one, or a night with those before it, paired by problem; exit 3 if a metric fell.
+
+    The verdict is corrected for the number of comparisons (Holm): `fell` or `rose` where the change is significant,
+    `same` where it is not, `unknown` where two problems are missing.
+    """
+    if baseline is None and len(runs or ()) < 2:  # noqa: PLR2004 - two make a comparison
+        raise typer.BadParameter(
+            'name two runs or more, or give --baseline K; `a2r sql "from runs"` lists the runs.'
+        )
+    if baseline is not None and len(runs or ()) > 1:
+        raise typer.BadParameter("--baseline holds one run against those before it; name one run or none.")
     from tasks.compare import compare_runs
 
-    compare_runs(run_ids, root, as_json=as_json)
+    compare_runs(runs or (), root, baseline=baseline, as_json=as_json)

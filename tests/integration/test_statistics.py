@@ -6,18 +6,26 @@ import statistics
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.stats import t
 
 from warehouse.catalog import create_relations, create_tables
 
 
-@pytest.fixture
-def catalog():
+@pytest.fixture(scope="session")
+def empty_catalog():
     with duckdb.connect() as connection:
         create_tables(connection, ".")
         create_relations(connection, ".")
         yield connection
+
+
+@pytest.fixture
+def catalog(empty_catalog):
+    empty_catalog.begin()
+    yield empty_catalog
+    empty_catalog.rollback()
 
 
 def answered(catalog, verdicts, stage="explore", run_id="r", votes=None):
@@ -39,11 +47,21 @@ def answered(catalog, verdicts, stage="explore", run_id="r", votes=None):
             rows.append(
                 [run_id, stage, problem, problem, index, f"{stage}{problem}{index}", "g", word, verdict, vote]
             )
-    catalog.executemany(
-        "insert into store.samples (run_id, stage, problem_id, problem_digest, sample_index, trace_id, gold, "
-        "verdict, is_correct, vote_key, num_billed_prompt_tokens, num_completion_tokens) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 10, 20)",
-        rows,
+    columns = [
+        "run_id",
+        "stage",
+        "problem_id",
+        "problem_digest",
+        "sample_index",
+        "trace_id",
+        "gold",
+        "verdict",
+    ]
+    columns += ["is_correct", "vote_key"]
+    entered = pa.table(dict(zip(columns, zip(*rows, strict=True), strict=True)))  # noqa: F841 - read by DuckDB
+    catalog.execute(
+        "insert into store.samples by name "
+        "select *, 10 as num_billed_prompt_tokens, 20 as num_completion_tokens from entered"
     )
 
 
@@ -128,8 +146,7 @@ def test_intervals_cover(catalog, num_problems, at_least):
     rng = np.random.default_rng(num_problems)
     difficulty = rng.beta(0.4, 0.8, (2000, num_problems))
     rights = rng.binomial(8, difficulty) / 8
-    catalog.execute("create table drawn (p double, variance double)")
-    catalog.executemany("insert into drawn values (?, ?)", [[row.mean(), row.var(ddof=1)] for row in rights])
+    catalog.register("drawn", pa.table({"p": rights.mean(1), "variance": rights.var(1, ddof=1)}))
     [(covered,)] = catalog.execute(
         f"select avg((1/3 between clustered_low(p, variance, {num_problems}, {8 * num_problems}) "
         f"and clustered_high(p, variance, {num_problems}, {8 * num_problems}))::int) from drawn"
