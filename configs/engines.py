@@ -134,16 +134,33 @@ class OpenAIEngine(Form):
 
 
 class ReplayEngine(Form):
-    """Recorded outputs in place of a model: .jsonl or .parquet rows matched to problems by question."""
+    """Recorded outputs in place of a model: .jsonl or .parquet rows matched to problems by question.
+
+    What a column says of an output is one value, or a list with one for each of the row's outputs.
+    """
 
     kind: Literal["replay"]
     path: str
     question: str = "question"
     """Column with the problem text."""
     outputs: str = "outputs"
-    """Column with one output or a list of them."""
+    """Column with one output or a list of them; null: there is none."""
     scores: str | None = None
     """Column with one number an output, such as a reward model's score."""
+    reasoning: str | None = None
+    """Column with the reasoning, where it is not inside the output."""
+    finish_reason: str | None = None
+    """Column with why the model stopped; `length` makes the trace truncated."""
+    num_prompt_tokens: str | None = None
+    """Column with the prompt's length in tokens."""
+    num_completion_tokens: str | None = None
+    """Column with the output's length in tokens, reasoning included."""
+    started_at: str | None = None
+    """Column with the time of the request."""
+    latency_seconds: str | None = None
+    """Column with the seconds the reply took."""
+    error: str | None = None
+    """Column that says why there is no output."""
 
 
 Engine = Annotated[OnnxEngine | OpenAIEngine | ReplayEngine, Field(discriminator="kind")]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.identity import Recipe, problem_digest, trace_id
+from warehouse.recordings import recording_name
 from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS
 from warehouse.store import Store, content_hash
 
@@ -21,6 +22,9 @@ _GRADE_PART = re.compile(
 )
 _PROBLEM_PART = re.compile(r"problems/part-(?P<hash>[0-9a-f]{16})\.parquet")
 _RUN_FILE = re.compile(r"runs/(?P<run>[^/]+)\.(?P<kind>json|parquet)")
+_RECORDING_FILE = re.compile(
+    r"(?P<folder>imports/(?P<name>[0-9a-f]{16}))/((?P<about>import\.json)|outputs\.parquet|experiment\.yaml|[\w.-]+\.jsonl)"
+)
 _OWN_FILE = re.compile(r"(catalog\.duckdb|\.?catalog[^/]*\.lock|journal/[0-9a-f]{16}-[0-9a-f]{12}\.jsonl)")
 
 
@@ -47,15 +51,7 @@ def _damages(
     store: Store, path: str, size: int, paths: set[str], recipes: dict[str, Recipe | None]
 ) -> Iterator[Damage]:
     if match := _TRACE_PART.fullmatch(path):
-        folder = path.rsplit("/", 1)[0]
-        if folder not in recipes:
-            recipes[folder], found = _recipe(store, folder, match["recipe"], paths)
-            yield from found
-        if match["hash"]:
-            table, found = _part(store, path, match["hash"], *TRACE_LAYOUTS)
-            yield from found
-            if table is not None and (recipe := recipes[folder]):
-                yield from _wrong_traces(path, table, recipe)
+        yield from _trace_damages(store, match, paths, recipes)
     elif match := _GRADE_PART.fullmatch(path):
         yield from _part(store, path, match["hash"], GRADES)[1]
     elif match := _PROBLEM_PART.fullmatch(path):
@@ -65,9 +61,48 @@ def _damages(
             yield from _wrong_problems(path, table)
     elif match := _RUN_FILE.fullmatch(path):
         yield from _run_damages(store, path, match["run"], match["kind"], paths)
+    elif match := _RECORDING_FILE.fullmatch(path):
+        yield from _recording_damages(store, match, paths)
     elif not _OWN_FILE.fullmatch(path):
         hint = "a write that was cut off; it can be deleted" if path.endswith(".tmp") else "not the store's"
         yield Damage(path, "orphan", f"{hint} ({size} bytes)")
+
+
+def _trace_damages(
+    store: Store, match: re.Match[str], paths: set[str], recipes: dict[str, Recipe | None]
+) -> Iterator[Damage]:
+    path = match.string
+    folder = path.rsplit("/", 1)[0]
+    if folder not in recipes:
+        recipes[folder], found = _recipe(store, folder, match["recipe"], paths)
+        yield from found
+    if match["hash"]:
+        table, found = _part(store, path, match["hash"], *TRACE_LAYOUTS)
+        yield from found
+        if table is not None and (recipe := recipes[folder]):
+            yield from _wrong_traces(path, table, recipe)
+
+
+def _recording_damages(store: Store, match: re.Match[str], paths: set[str]) -> Iterator[Damage]:
+    """An import's files belong together: their rows have the digest that names the folder."""
+    folder, remedy = match["folder"], "delete the folder and import the log again"
+    if f"{folder}/import.json" not in paths:
+        yield Damage(match.string, "incomplete", f"import.json is missing beside it; {remedy}")
+        return
+    if not match["about"]:
+        return
+    problems = [path for path in paths if path.startswith(f"{folder}/") and path.endswith(".jsonl")]
+    if len(problems) != 1 or f"{folder}/outputs.parquet" not in paths:
+        yield Damage(folder, "incomplete", f"its problems or its outputs are missing; {remedy}")
+        return
+    files = (match.string, problems[0], f"{folder}/outputs.parquet")
+    try:
+        found = recording_name(*map(store.read_bytes, files))
+    except (ValueError, KeyError, OSError, pa.ArrowException) as error:
+        yield Damage(folder, "torn", f"cannot be read ({str(error).splitlines()[0]}); {remedy}")
+        return
+    if found != match["name"]:
+        yield Damage(folder, "checksum", f"its rows are not what was imported; {remedy}")
 
 
 def _part(

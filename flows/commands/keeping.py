@@ -1,10 +1,12 @@
-"""Commands that look after a root: what is in it, whether it is whole."""
+"""Commands that look after a root: what comes into it, what is in it, whether it is whole."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
-from flows.commands.options import DEFAULT_ROOT, Root
+from flows.commands.options import DEFAULT_ROOT, AsJson, Overrides, Root, Verbose
+from tasks.orchestration import configure_process, perform
 
 app = typer.Typer()
 
@@ -28,3 +30,60 @@ def verify(root: Root = DEFAULT_ROOT) -> None:
     from tasks.ask import verify_root
 
     verify_root(root)
+
+
+@app.command(
+    "import", epilog="Example: a2r import lm_eval_output/samples_gsm8k_2026-11-24T21-48-59.697725.jsonl"
+)
+def import_outputs(
+    logs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="LOG…",
+            help="A log of lm-evaluation-harness, Inspect or NeMo-Skills, a JSONL or Parquet file, or a folder with a log.",
+        ),
+    ],
+    form: Annotated[
+        Literal["lm_eval", "inspect", "nemo_skills", "rows"] | None,
+        typer.Option("--format", help="What the log is; absent: seen from its content."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model's name, where the log has none.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="What to call the problems; absent: the log's task.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The experiment's name.")] = None,
+    question: Annotated[str | None, typer.Option(help="Column with the problem's text.")] = None,
+    outputs: Annotated[str | None, typer.Option(help="Column with one output or a list of them.")] = None,
+    gold: Annotated[str | None, typer.Option(help="Column with the gold answer.")] = None,
+    gold_after: Annotated[
+        str | None,
+        typer.Option(metavar="MARK", help="Take the gold answer from behind a mark (GSM8K: ####)."),
+    ] = None,
+    identity: Annotated[str | None, typer.Option("--id", help="Column with the problem's id.")] = None,
+    scores: Annotated[
+        str | None, typer.Option(help="Column with a reward model's score of each output (plain rows).")
+    ] = None,
+    verdict: Annotated[
+        str | None, typer.Option(help="Column with the file's own verdict on each output (plain rows).")
+    ] = None,
+    overrides: Overrides = None,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Import outputs that exist already: they become problems, traces and a graded run; nothing is generated."""
+    from tasks.imports.samples import Options
+
+    options = Options(question, outputs, gold, gold_after, identity, scores, verdict)
+    configure_process(verbose=verbose)
+    from flows.evaluate import evaluate
+    from tasks.imports.importing import import_log
+    from tasks.imports.outcome import print_import, run_of
+    from tasks.publish import print_summary
+
+    imported = import_log(
+        logs, root, options, form=form, model=model, benchmark=benchmark, name=name, overrides=overrides or ()
+    )
+    print_import(imported, as_json=as_json)
+    flow = run_of(imported, evaluate, root)
+    perform(flow, imported.experiment, root, None, as_json=as_json, show=print_summary)

@@ -39,10 +39,10 @@ class Completion(NamedTuple):
     reasoning: str | None
     """What came before the answer (`reasoning_content`, or inside `<think>…</think>`); None: nothing."""
     answer: str
-    finish_reason: str
-    """`stop`, `length` (ran into max_tokens), or what else the server said."""
-    seed: int
-    """The seed that was sent, which for the later samples of a grouped request is the group's."""
+    finish_reason: str | None
+    """`stop`, `length` (ran into max_tokens), or what else the server said; None: a recording does not say."""
+    seed: int | None
+    """The seed that was sent, which for the later samples of a grouped request is the group's; None: recorded."""
     choice_index: int
     """Place among the choices of its request; 0 where each sample was its own request."""
     num_prompt_tokens: int | None
@@ -53,7 +53,7 @@ class Completion(NamedTuple):
     """Reasoning and answer. A grouped request's total is shared out by text length, sums kept."""
     started_at: datetime
     """When the (last try of the) request was sent, UTC."""
-    latency_seconds: float
+    latency_seconds: float | None
     """From sending to the end of the reply; queueing before and earlier tries not counted."""
     num_tries: int
     mean_logprob: float | None = None

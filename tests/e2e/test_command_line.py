@@ -25,6 +25,7 @@ COMMANDS = (
     "check",
     "compare",
     "verify",
+    "import",
     "up",
     "presets",
 )
@@ -105,6 +106,7 @@ def test_stages_one_by_one(home):
         (("show", "x"), "has no catalog yet"),
         (("verify",), "holds nothing"),
         (("load",), "holds no results"),
+        (("import", "nowhere.jsonl"), "nowhere.jsonl does not exist"),
     ],
 )
 def test_mistake_is_one_line_with_the_next_step(home, arguments, message):

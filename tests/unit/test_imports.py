@@ -1,0 +1,248 @@
+"""Logs of other tools: what each reader makes of real ones, of broken ones, and of plain rows."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import UserError
+from tasks.engines.recordings import RecordedOutputs
+from tasks.imports.detect import READERS, files_of, format_of
+from tasks.imports.importing import import_log
+from tasks.imports.samples import Judgement, Options, Sample, Told
+from warehouse.integrity import verify
+from warehouse.store import Store
+
+LOGS = Path(__file__).parents[1] / "data" / "logs"
+LM_EVAL = LOGS / "lm_eval"
+[EVAL] = (LOGS / "inspect").glob("*.eval")
+[JSON] = (LOGS / "inspect").glob("*.json")
+
+
+def taken(path, form=None, **options):
+    files, told = files_of([path]), Told()
+    head, records = READERS[form or format_of(files)](files, Options(**options), told)
+    records = list(records)
+    samples = [record for record in records if isinstance(record, Sample)]
+    return head, samples, [record for record in records if isinstance(record, Judgement)], told
+
+
+def written(path, rows):
+    path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_lm_eval_log_gives_each_repeat_once_and_the_verdicts_of_the_first():
+    head, samples, judgements, told = taken(LM_EVAL)
+    assert (head.tool, head.task, head.model, head.version) == ("lm_eval", "sums", "small", "0.4.13")
+    assert head.sampling == {"temperature": 0.6, "max_tokens": 256}
+    assert len(samples) == 12 and {s.sample_index for s in samples} == {0, 1}
+    assert (samples[2].problem_id, samples[2].question, samples[2].gold) == ("s1", "What is 1 plus 8 ?", "9")
+    assert {j.scorer for j in judgements} == {"exact_match.first"}, "a vote is nobody's verdict"
+    boxed = {s.problem_id: s for s in samples if s.sample_index == 0}
+    for judgement in judgements:
+        is_right = f"\\boxed{{{boxed[judgement.problem_id].gold}}}" in boxed[judgement.problem_id].output
+        assert (judgement.sample_index, judgement.is_correct) == (0, is_right)
+    assert head.results["exact_match.first"] == sum(j.is_correct for j in judgements) / 6
+    assert told.num_broken == 0
+
+
+def test_inspect_archive_compressed_with_zstandard_gives_what_the_log_knows():
+    assert {entry.compress_type for entry in zipfile.ZipFile(EVAL).infolist()} == {93}
+    head, samples, judgements, told = taken(EVAL)
+    assert (head.tool, head.task, head.model, head.version) == (
+        "inspect",
+        "sums",
+        "openai-api/local/small",
+        "0.3.285",
+    )
+    assert head.sampling == {"temperature": 0.6, "max_tokens": 256}
+    assert len(samples) == 12 and {s.sample_index for s in samples} == {0, 1}
+    cut = [s for s in samples if s.finish_reason == "length"]
+    assert cut and all(s.finish_reason == "stop" for s in samples if s not in cut)
+    whole = next(s for s in samples if s not in cut)
+    assert whole.reasoning.startswith("let me see") and whole.output.startswith("So it is \\boxed{")
+    assert whole.num_completion_tokens == 25 and whole.num_prompt_tokens > 0
+    assert whole.latency_seconds > 0 and whole.started_at.tzinfo is not None
+    assert len(judgements) == 12 and {j.scorer for j in judgements} == {"match"}
+    assert 0 < sum(j.is_correct for j in judgements) < 12
+    assert told.num_broken == 0
+
+
+def test_inspect_json_and_a_deflated_archive_read_the_same(tmp_path):
+    _, samples, judgements, _ = taken(JSON)
+    assert len(samples) == len(judgements) == 3
+    log = json.loads(JSON.read_bytes())
+    with zipfile.ZipFile(tmp_path / "log.eval", "w", zipfile.ZIP_DEFLATED) as archive:
+        for sample in log.pop("samples"):
+            archive.writestr(f"samples/{sample['id']}_epoch_{sample['epoch']}.json", json.dumps(sample))
+        archive.writestr("_journal/start.json", json.dumps(log))
+    assert taken(tmp_path / "log.eval")[1:3] == (samples, judgements)
+
+
+def test_inspect_failures_choices_and_messages_are_told_as_they_are(tmp_path):
+    log = json.loads(JSON.read_bytes())
+    failed, chosen, chat = log["samples"]
+    failed |= {"error": {"message": "refused"}, "output": {"choices": []}, "scores": {}}
+    chosen |= {"choices": ["x", "y"], "target": ["B"]}
+    chat["input"] = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "1+1?"}]
+    chat["target"] = ["2", "two"]
+    _, [failed, chosen, chat], judgements, _ = taken(written(tmp_path / "log.json", [log]))
+    assert (failed.output, failed.error) == (None, "refused")
+    assert chosen.question.endswith("A) x\nB) y") and chosen.gold == "B"
+    assert (chat.question, chat.gold, chat.metadata["targets"]) == ("1+1?", "2", ["2", "two"])
+    assert len(judgements) == 2, "a failure has no verdict"
+
+
+def nemo(index, generation="so \\boxed{2}", **more):
+    return {"problem": f"q{index}", "expected_answer": "2", "generation": generation, **more}
+
+
+def test_nemo_skills_seeds_are_samples_in_order(tmp_path):
+    for seed in (10, 2):
+        rows = [nemo(i, f"seed {seed}", num_generated_tokens=seed, finish_reason="length") for i in range(3)]
+        written(tmp_path / f"output-rs{seed}.jsonl", rows)
+    head, samples, _, _ = taken(tmp_path)
+    assert head.tool == "nemo_skills" and len(samples) == 6
+    assert [(s.problem_id, s.sample_index, s.output) for s in samples[::3]] == [
+        ("0", 0, "seed 2"),
+        ("0", 1, "seed 10"),
+    ]
+    assert (samples[0].num_completion_tokens, samples[0].finish_reason) == (2, "length")
+
+
+def test_nemo_skills_verdicts_and_reasoning(tmp_path):
+    row = nemo(
+        0, "cut", _full_generation="<think>a</think>cut", symbolic_correct=True, judgement="Judgement: No"
+    )
+    _, [sample], judgements, _ = taken(written(tmp_path / "output.jsonl", [row | {"predicted_answer": "2"}]))
+    assert sample.output == "<think>a</think>cut" and sample.metadata == {}
+    assert [(j.scorer, j.is_correct, j.extracted) for j in judgements] == [
+        ("symbolic_correct", True, "2"),
+        ("judgement", False, "2"),
+    ]
+
+
+ROW = {
+    "question": "1+1?",
+    "answer": 2.0,
+    "outputs": ["2", "3"],
+    "ok": [True, False],
+    "reward": [0.9, 0.1],
+    "level": 1,
+}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_plain_rows(tmp_path, form):
+    path = tmp_path / f"rows.{form}"
+    rows = [ROW, ROW | {"question": "2+2?", "outputs": ["4", None]}]
+    written(path, rows) if form == "jsonl" else pq.write_table(pa.Table.from_pylist(rows), path)
+    head, samples, judgements, _ = taken(path, verdict="ok", scores="reward")
+    assert head.tool == "rows"
+    assert [(s.problem_id, s.sample_index, s.output, s.score) for s in samples] == [
+        ("0", 0, "2", 0.9),
+        ("0", 1, "3", 0.1),
+        ("1", 0, "4", 0.9),
+        ("1", 1, None, 0.1),
+    ]
+    assert (samples[0].gold, samples[0].metadata) == ("2", {"level": 1})
+    assert [j.is_correct for j in judgements] == [True, False, True, False]
+
+
+def test_broken_lines_are_told_by_file_line_and_field_and_the_rest_is_taken(tmp_path):
+    rows = [ROW, "{cut\n", ROW | {"answer": None}, "[1]\n", ROW | {"ok": [True]}, ROW, '{"question": "half']
+    _, samples, _, told = taken(written(tmp_path / "rows.jsonl", rows), verdict="ok")
+    assert len(samples) == 4 and told.num_broken == 5
+    for number, reason in zip(
+        (2, 3, 4, 5, 7),
+        ("no JSON", "gold answer in answer", "list", "1 values in ok", "cut off"),
+        strict=True,
+    ):
+        assert any(f"line {number} " in text and reason in text for text in told.breaks), told.breaks
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", "", "convert it, or say what it is with --format"),
+        ("a.jsonl", "", "has no rows"),
+        (
+            "a.jsonl",
+            '{"foo": 1}',
+            "no column that is known to hold the question; it has: foo. Name it with --question",
+        ),
+        ("a.eval", "no zip", "no readable archive"),
+        ("a.json", "{}", "has no field eval"),
+        ("a.json", "{", "is no JSON"),
+        (
+            "a.jsonl",
+            '{"doc_id": 0, "doc": {"question": "q"}, "target": "1", "resps": [[["-1.5", "False"]]]}',
+            "Only tasks of output_type generate_until",
+        ),
+    ],
+)
+def test_what_cannot_be_imported_is_told_with_the_next_step(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        import_log([tmp_path / name], str(tmp_path / "root"), Options())
+
+
+def test_folders_without_or_with_several_logs_are_told(tmp_path):
+    with pytest.raises(UserError, match="holds no log"):
+        files_of([tmp_path])
+    shutil.copy(EVAL, tmp_path / "a.eval")
+    shutil.copy(EVAL, tmp_path / "b.eval")
+    with pytest.raises(UserError, match="holds 2 logs"):
+        files_of([tmp_path])
+
+
+def files(root):
+    return {path: path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
+
+
+def test_importing_twice_changes_nothing_and_the_recording_proves_itself(tmp_path):
+    root = str(tmp_path / "root")
+    first = import_log([EVAL], root, Options())
+    before = files(root)
+    again = import_log([EVAL], root, Options())
+    assert files(root) == before
+    assert first.recording.is_new and not again.recording.is_new
+    assert again.experiment == first.experiment
+    assert not list(verify(Store(root)))
+    [problems] = first.recording.folder.glob("*.jsonl")
+    problems.write_text(problems.read_text().replace('"gold":"9"', '"gold":"8"'))
+    assert [damage.kind for damage in verify(Store(root))] == ["checksum"]
+
+
+def test_recorded_outputs_are_sorted_and_found_by_question(tmp_path):
+    rows = [{"question": f"q{i % 700}?", "answer": "1", "output": f"{i}"} for i in range(2100)]
+    imported = import_log([written(tmp_path / "rows.jsonl", rows)], str(tmp_path / "root"), Options())
+    engine = imported.experiment.explorer.engine
+    assert pq.ParquetFile(engine.path).num_row_groups > 4
+    recorded = RecordedOutputs(engine)
+    for i in (0, 3, 699):
+        assert [r.text for r in recorded.of(f"q{i}?")] == [f"{i + 700 * k}" for k in range(3)]
+    assert recorded.of("unknown") == []
+    assert imported.experiment.explorer.sampling.n == 3
+
+
+def test_problems_that_share_a_question_or_an_id_are_told(tmp_path):
+    rows = [{"id": i, "question": q, "answer": "1", "output": "x"} for i, q in enumerate(["a", "b", "a"])]
+    imported = import_log([written(tmp_path / "rows.jsonl", rows)], str(tmp_path / "root"), Options())
+    assert (imported.recording.num_shared, imported.recording.num_outputs) == (1, 2)
+    rows = [{"id": 1, "question": q, "answer": "1", "output": "x"} for q in "ab"]
+    imported = import_log([written(tmp_path / "rows.jsonl", rows)], str(tmp_path / "root"), Options())
+    assert imported.told.num_broken == 1 and "unique ids with --id" in imported.told.breaks[0]
+
+
+def test_gold_behind_a_mark_is_found_in_gsm8k_logs(tmp_path):
+    row = {"doc_id": 0, "doc": {"question": "q", "answer": "so\n#### 1,234"}, "resps": [["1234"]]}
+    path = written(tmp_path / "samples.jsonl", [row | {"target": "so\n#### 1,234", "exact_match": 1.0}])
+    head, [sample], [judgement], _ = taken(path)
+    assert sample.gold == "1234" and judgement.is_correct
+    assert any("####" in note for note in head.notes)
