@@ -12,13 +12,14 @@ from configs.nightly import Nightly
 from flows.evaluate import evaluate
 from flows.nightly import nightly
 from flows.stages import explore, grade, synthesize
+from flows.upkeep import compact
 
 POOL = "a2r"
 FLOWS = (evaluate, explore, synthesize, grade)
 
 
 def deployments(night: Nightly, root: str, cron: str, timezone: str) -> list[RunnerDeployment]:
-    """Each stage by itself, the whole, and the night on its schedule, one at a time."""
+    """Each stage by itself, the whole, compaction every week, and the night on its schedule, one at a time."""
     example = load_experiment("quickstart").model_dump(mode="json", exclude_none=True)
     parameters = {"experiment": example, "root": root}
     by_hand = [
@@ -44,4 +45,15 @@ def deployments(night: Nightly, root: str, cron: str, timezone: str) -> list[Run
         work_pool_name=POOL,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    return cast("list[RunnerDeployment]", [*by_hand, every_night])  # Prefect types them as awaitable too
+    every_week = compact.to_deployment(
+        name="a2r",
+        parameters={"root": root},
+        description=compact.description,
+        tags=["a2r", "compact"],
+        schedules=[Cron("30 5 * * 0", timezone=timezone)],
+        work_pool_name=POOL,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return cast(
+        "list[RunnerDeployment]", [*by_hand, every_night, every_week]
+    )  # Prefect types them as awaitable too

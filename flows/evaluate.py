@@ -10,7 +10,7 @@ from tasks.explore import plan_explore
 from tasks.grade import grade_run
 from tasks.load import load_catalog
 from tasks.publish import publish_run
-from tasks.runs import members_of, raise_for, record_run, run_identity, start_run
+from tasks.runs import members_of, raise_for, record_run, root_in_use, run_identity, start_run
 from tasks.shards import RUNNER
 from tasks.stages import generate_stages
 from tasks.synthesize import plan_synthesize
@@ -32,12 +32,13 @@ def evaluate(experiment: Experiment, root: str | None = None, limit: int | None 
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
         limit: Only the first so many problems.
     """
-    with hosted_engines():
-        run = start_run(experiment, root, run_identity(experiment.name), limit)
-        complaints = generate_stages(plan_explore(run), plan_synthesize(run), experiment.execution)
-    members = members_of(run)
-    grade_run(run, members)
-    record_run(run, members, complaints)
+    with root_in_use(root):
+        with hosted_engines():
+            run = start_run(experiment, root, run_identity(experiment.name), limit)
+            complaints = generate_stages(plan_explore(run), plan_synthesize(run), experiment.execution)
+        members = members_of(run)
+        grade_run(run, members)
+        record_run(run, members, complaints)
     load_catalog(run.store)
     summary = publish_run(run.store, run.run_id)
     raise_for(complaints, summary)

@@ -19,7 +19,7 @@ from tasks.roles import Role
 from tasks.runs import Run
 from tasks.shards import quoted
 from warehouse.records import GRADES, Member
-from warehouse.store import Store
+from warehouse.store import Store, patiently
 
 
 def grade_traces(role: Role, members: Iterable[Member], form: GraderForm) -> int:
@@ -37,8 +37,8 @@ def grade_traces(role: Role, members: Iterable[Member], form: GraderForm) -> int
     by_part = role.index.by_part(golds)
     count = sum(map(len, by_part.values()))
     PROGRESS.expect("grade", count)
-    for part, trace_ids in by_part.items():
-        rows = store.read_part(part, ["trace_id", "problem_digest", "status", "answer"], trace_ids)
+    for trace_ids in by_part.values():
+        rows = role.index.rows(trace_ids, ["problem_digest", "status", "answer"])
         grades = [
             {
                 "trace_id": trace_id,
@@ -75,10 +75,13 @@ def _verdict(status: str, answer: str | None, gold: str, grader: Grader) -> dict
 
 def _graded(store: Store, role: Role, grader: Grader) -> set[tuple[str, str]]:
     """The (trace, gold) pairs this grader has judged among the recipe's traces."""
-    done: set[tuple[str, str]] = set()
-    for part in store.names(_folder(grader), prefix=f"part-{role.recipe.key}-"):
-        done.update(zip(*store.read_part(part, ["trace_id", "gold"]).to_pydict().values(), strict=True))
-    return done
+
+    def read() -> set[tuple[str, str]]:
+        parts = store.names(_folder(grader), prefix=f"part-{role.recipe.key}-")
+        tables = (store.read_part(part, ["trace_id", "gold"]).to_pydict().values() for part in parts)
+        return {pair for columns in tables for pair in zip(*columns, strict=True)}
+
+    return patiently(read)
 
 
 def _folder(grader: Grader) -> str:

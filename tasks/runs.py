@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +22,7 @@ from tasks.roles import Role, SynthesizerRole, roles_of
 from tasks.shards import StageFailed
 from warehouse.identity import Stage
 from warehouse.journal import recover
+from warehouse.locks import in_use
 from warehouse.planner import distinct, wanted_traces
 from warehouse.records import MEMBERS, PROBLEMS, Member, Problem
 from warehouse.store import Store
@@ -66,6 +69,15 @@ def run_identity(name: str) -> str:
 def default_root() -> str:
     """Where results live unless said otherwise."""
     return os.environ.get("A2R_ROOT") or "a2r-data"
+
+
+@contextmanager
+def root_in_use(root: str | None) -> Iterator[None]:
+    """Keeps pruning away from a root until the run is on record."""
+    store = Store(root or default_root())
+    store.open_for_writing()
+    with in_use(store):
+        yield
 
 
 def start_run(experiment: Experiment, root: str | None, run_id: str, limit: int | None = None) -> Run:

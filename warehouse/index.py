@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from warehouse.identity import Recipe
-from warehouse.store import Store, traces_folder
+from warehouse.store import Store, patiently, traces_folder
 
 PERMANENT = frozenset({"context_overflow", "content_filter", "bad_request", "not_recorded"})
 """Error codes of a refused prompt: asked again next run, but no reason to wait now."""
@@ -36,7 +36,7 @@ class RecipeIndex:
     def refresh(self) -> "RecipeIndex":
         """Take in the parts that have come since."""
         with self._lock:
-            self._refresh()
+            patiently(self._refresh)
         return self
 
     def _refresh(self) -> None:
@@ -75,6 +75,11 @@ class RecipeIndex:
 
     def rows(self, trace_ids: Iterable[str], columns: list[str]) -> pa.Table:
         """The stored answers among `trace_ids`: `trace_id` and the given columns, from their parts alone."""
-        by_part = self.by_part(trace_ids)
-        tables = [self.store.read_part(part, ["trace_id", *columns], ids) for part, ids in by_part.items()]
+        wanted = list(trace_ids)
+
+        def read() -> list[pa.Table]:
+            by_part = self.refresh().by_part(wanted)
+            return [self.store.read_part(part, ["trace_id", *columns], ids) for part, ids in by_part.items()]
+
+        tables = patiently(read)
         return pa.concat_tables(tables) if tables else pa.table({})

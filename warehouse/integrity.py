@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.identity import Recipe, problem_digest, trace_id
+from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
 from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS
 from warehouse.store import Store, content_hash
@@ -25,7 +26,9 @@ _RUN_FILE = re.compile(r"runs/(?P<run>[^/]+)\.(?P<kind>json|parquet)")
 _RECORDING_FILE = re.compile(
     r"(?P<folder>imports/(?P<name>[0-9a-f]{16}))/((?P<about>import\.json)|outputs\.parquet|experiment\.yaml|[\w.-]+\.jsonl)"
 )
-_OWN_FILE = re.compile(r"(catalog\.duckdb|\.?catalog[^/]*\.lock|journal/[0-9a-f]{16}-[0-9a-f]{12}\.jsonl)")
+_OWN_FILE = re.compile(
+    r"(catalog\.duckdb|\.(catalog|in-use|upkeep)\.lock|journal/[0-9a-f]{16}-[0-9a-f]{12}\.jsonl)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,14 @@ def _damages(
     elif match := _RECORDING_FILE.fullmatch(path):
         yield from _recording_damages(store, match, paths)
     elif not _OWN_FILE.fullmatch(path):
-        hint = "a write that was cut off; it can be deleted" if path.endswith(".tmp") else "not the store's"
-        yield Damage(path, "orphan", f"{hint} ({size} bytes)")
+        yield _stray(path, size)
+
+
+def _stray(path: str, size: int) -> Damage:
+    if path == PLAN:
+        return Damage(path, "incomplete", "a pruning was cut short; `a2r prune --apply` ends it")
+    hint = "a write that was cut off; it can be deleted" if path.endswith(".tmp") else "not the store's"
+    return Damage(path, "orphan", f"{hint} ({size} bytes)")
 
 
 def _trace_damages(

@@ -1,13 +1,15 @@
 """Loading: what is new in the store becomes visible to SQL, and nothing is loaded twice.
 
 The loader works on a copy beside the published catalog and renames it into place, so readers never
-see half a load and never hold it up. The ledger says which files the copy already knows. A catalog
-that is missing, unreadable, of other SQL, or that knows files the store lost is built from nothing.
+see half a load and never hold it up. The ledger says which files the copy already knows. Rows whose
+part compaction has merged into another are followed there. A catalog that is missing, unreadable, of
+other SQL, or that knows runs or rows the store lost is built from nothing.
 """
 
 import re
 import shutil
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,12 @@ _KINDS = {
     "runs": re.compile(r"runs/[^/]+\.json"),
 }
 _STEPS = {"traces": ("traces", "failures", "mended"), "grades": ("grades",), "problems": ("problems",)}
+_FOLLOWED = {
+    "traces": ("moved", "lost_traces", "lost_failures"),
+    "grades": ("lost_grades",),
+    "problems": ("lost_problems",),
+}
+"""How rows of vanished parts are found again; a statement that answers true has found none."""
 _FILES_AT_ONCE = 512
 
 
@@ -48,11 +56,16 @@ def load(store: Store) -> LoadReport:
     with FileLock(path.with_name(".catalog.lock")):
         found = _files(store)
         known = known_files(store)
-        if known is None or known.keys() - found.keys():
-            return _build(store, path, {}, found)
         if found == known:
             return LoadReport(0, 0, is_rebuilt=False)
-        return _build(store, path, known, found)
+        try:
+            return _build(store, path, known or {}, found)
+        except _Lost:
+            return _build(store, path, {}, found)
+
+
+class _Lost(Exception):
+    """The store lacks what the catalog knows."""
 
 
 def _files(store: Store) -> dict[str, str]:
@@ -80,6 +93,7 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
             if not known:
                 create_tables(connection, store.root)
             num_rows = _take_in(connection, store, new)
+            _follow(connection, store, known.keys() - found.keys(), found)
             for file in new:
                 connection.execute(statement("load/part"), {"path": file, "content": found[file]})
             create_relations(connection, store.root)
@@ -122,6 +136,34 @@ def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[
     for step in ("outdated", "samples", "settled"):
         connection.execute(statement(f"load/{step}"))
     return num_rows
+
+
+def _follow(
+    connection: duckdb.DuckDBPyConnection, store: Store, gone: AbstractSet[str], found: Mapping[str, str]
+) -> None:
+    """Find the rows of parts that are gone in the parts there are. Raises _Lost where one is missing."""
+    for kind, steps in _FOLLOWED.items():
+        vanished = {_place(file) for file in gone if file.startswith(f"{kind}/")}
+        files = [f"{store.root}/{file}" for file in found if _place(file) in vanished]
+        if vanished and not files:
+            raise _Lost
+        names = [file.rsplit("/", 1)[-1] for file in gone]
+        values = {"gone": names, "files": files, "recipes": [place[-16:] for place in vanished]}
+        for step in steps if vanished else ():
+            sentence = statement(f"load/{step}")
+            given = {name: value for name, value in values.items() if f"${name}" in sentence}
+            if connection.execute(sentence, given).fetchone() == (True,):
+                raise _Lost
+    if any(file.startswith("runs/") for file in gone):
+        raise _Lost
+    connection.execute(statement("load/forget_parts"), {"paths": sorted(gone)})
+
+
+def _place(file: str) -> str:
+    """What parts that may be merged share: kind, and the recipe where they have one."""
+    kind = file.split("/", 1)[0]
+    match = _KINDS[kind].fullmatch(file)
+    return f"{kind} {match['recipe']}" if match and "recipe" in match.groupdict() else kind
 
 
 def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, files: Iterable[str]) -> None:

@@ -9,9 +9,10 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -23,7 +24,11 @@ from configs.errors import UserError
 from warehouse.identity import Recipe
 from warehouse.records import TRACES
 
+T = TypeVar("T")
+
 ROW_GROUP = 256
+_TRIES = 5
+"""How often a reader looks again for rows that have moved into another part."""
 _CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
 
 
@@ -36,6 +41,22 @@ class StoredFile:
     """In bytes."""
     stamp: str
     """Another one means other content (size and ETag or time of change)."""
+    age: str = ""
+    """Text by which files of one root sort from the oldest to the newest."""
+
+
+class LostPart(UserError):
+    """A part that was listed is gone: its rows have moved, or somebody deleted it."""
+
+
+def patiently(read: Callable[[], T]) -> T:
+    """What `read` gives, which lists parts and reads them; again where compaction came in between."""
+    for _ in range(_TRIES - 1):
+        try:
+            return read()
+        except LostPart:
+            continue
+    return read()
 
 
 class Store:
@@ -80,11 +101,16 @@ class Store:
         for path, detail in self._fs.find(top, detail=True).items():
             relative = str(path).removeprefix(str(self._base)).lstrip("/")
             changed = next((detail[name] for name in _CHANGED if detail.get(name) is not None), "")
-            yield StoredFile(relative, int(detail["size"]), f"{detail['size']}-{changed}")
+            age = next((detail[name] for name in _CHANGED[2:] if detail.get(name) is not None), "")
+            yield StoredFile(relative, int(detail["size"]), f"{detail['size']}-{changed}", str(age))
 
     def exists(self, path: str) -> bool:
         """Whether the file is there."""
         return bool(self._fs.exists(self._at(path)))
+
+    def size(self, path: str) -> int:
+        """The file's size in bytes."""
+        return int(self._fs.size(self._at(path)) or 0)
 
     def read_bytes(self, path: str) -> bytes:
         """The file's bytes."""
@@ -93,7 +119,7 @@ class Store:
     def read_part(
         self, path: str, columns: Sequence[str] | None = None, trace_ids: Iterable[str] | None = None
     ) -> pa.Table:
-        """Rows of a part, all or those of some traces. Raises UserError for a damaged part.
+        """Rows of a part, all or those of some traces. Raises LostPart, UserError for a damaged part.
 
         Columns that a trace part of an earlier layout lacks are null.
         """
@@ -103,11 +129,21 @@ class Store:
         try:
             with self._fs.open(self._at(path), "rb") as file:
                 return pq.read_table(file, columns=names, filters=wanted, schema=schema, partitioning=None)  # pyright: ignore[reportArgumentType]
+        except FileNotFoundError as error:
+            raise self._lost(path) from error
         except (pa.ArrowException, OSError) as error:
-            raise UserError(
-                f"{self.root}/{path} cannot be read ({str(error).splitlines()[0]}); "
-                f"`a2r verify --root {self.root}` names every damage."
-            ) from error
+            raise self._unreadable(path, error) from error
+
+    def uncompressed_bytes(self, path: str) -> int:
+        """What a part's rows take before compression, from its footer. Raises LostPart."""
+        try:
+            with self._fs.open(self._at(path), "rb") as file:
+                footer = pq.read_metadata(file)
+        except FileNotFoundError as error:
+            raise self._lost(path) from error
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(path, error) from error
+        return sum(footer.row_group(place).total_byte_size for place in range(footer.num_row_groups))
 
     # --- writing ---
 
@@ -130,6 +166,15 @@ class Store:
                 _write_local(Path(self._at(path)), data)
             else:
                 self._fs.pipe_file(self._at(path), bytes(data))
+        except OSError as error:
+            raise self.complaint(error) from error
+
+    def remove(self, path: str) -> None:
+        """Take a file away; one that is gone already is no matter. Raises UserError."""
+        try:
+            self._fs.rm_file(self._at(path))
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise self.complaint(error) from error
 
@@ -159,6 +204,15 @@ class Store:
 
     def _at(self, path: str) -> str:
         return f"{self._base}/{path}"
+
+    def _lost(self, path: str) -> LostPart:
+        return LostPart(f"{self.root}/{path} is gone; run the same command again.")
+
+    def _unreadable(self, path: str, error: Exception) -> UserError:
+        return UserError(
+            f"{self.root}/{path} cannot be read ({str(error).splitlines()[0]}); "
+            f"`a2r verify --root {self.root}` names every damage."
+        )
 
     def complaint(self, error: OSError) -> UserError:
         """What to tell a person about a root that refuses a write."""

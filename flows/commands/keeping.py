@@ -87,3 +87,40 @@ def import_outputs(
     print_import(imported, as_json=as_json)
     flow = run_of(imported, evaluate, root)
     perform(flow, imported.experiment, root, None, as_json=as_json, show=print_summary)
+
+
+@app.command(epilog="Example: a2r compact --root a2r-data")
+def compact(
+    root: Root = DEFAULT_ROOT,
+    fewest: Annotated[int, typer.Option(min=2, help="Leave alone what has fewer small files.")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Merge many small files into few big ones; nothing that any query shows is lost, runs may go on."""
+    from tasks.upkeep import compact_root
+
+    compact_root(root, fewest, as_json=as_json)
+
+
+@app.command(epilog="Example: a2r prune --older-than 90d --keep-last 5")
+def prune(
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Runs started longer ago: 12h, 30d, 8w.")
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Runs of these experiments: a name, or 'sweep.*'.")
+    ] = None,
+    keep_last: Annotated[
+        int | None, typer.Option(min=0, metavar="K", help="Keep each experiment's newest K runs.")
+    ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", "--yes", help="Remove it; without this it is only told.")
+    ] = False,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+) -> None:
+    """Say what old runs would free, or free it: runs that all given options name, and what only they wanted."""
+    from tasks.upkeep import prune_root
+    from warehouse.pruning import Selection, age_of
+
+    selection = Selection(age_of(older_than) if older_than else None, experiment, keep_last)
+    prune_root(root, selection, is_applied=apply, as_json=as_json)

@@ -220,9 +220,7 @@ def endpoint(folder: Path) -> Iterator[int]:
     """The fake endpoint, built and started on a free port; yields the port."""
     program = folder / "fakellm"
     subprocess.run(["gcc", "-O2", "-o", program, KIT / "server" / "fakellm.c"], check=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [program, "--port", str(port), "--problems", KIT / "problems.jsonl"],
         stdout=subprocess.DEVNULL,
@@ -238,6 +236,13 @@ def endpoint(folder: Path) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def told(what: str, figure: str) -> None:

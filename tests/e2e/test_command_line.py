@@ -25,6 +25,8 @@ COMMANDS = (
     "check",
     "compare",
     "verify",
+    "compact",
+    "prune",
     "import",
     "up",
     "presets",
@@ -81,6 +83,14 @@ def test_quickstart_from_nothing_then_again_then_asked(home):
     shown = a2r("show", "sum3-0-0000").stdout
     assert shown.count("explore") == 4 and shown.count("synthesize") == 2
     assert "no damage found" in a2r("verify").stdout
+    compacted = json.loads(a2r("compact", "--json", "--fewest", 2).stdout)
+    assert compacted["before"]["traces"]["files"] > compacted["after"]["traces"]["files"] == 2
+    assert "no engine was called" in a2r("run", "quickstart", *SMALL).stdout
+    oldest = json.loads(a2r("prune", "--keep-last", 1, "--json").stdout)
+    assert (len(oldest["runs"]), oldest["traces"]) == (2, 0), "the kept run wants the same traces"
+    a2r("prune", "--keep-last", 1, "--apply")
+    assert a2r("sql", "select count(*) from runs", "--format", "csv").stdout.split()[1] == "1"
+    assert "no damage found" in a2r("verify").stdout
     (home / "a2r-data" / "catalog.duckdb").unlink()
     assert "rebuilt" in a2r("load").stdout
 
@@ -106,6 +116,9 @@ def test_stages_one_by_one(home):
         (("show", "x"), "has no catalog yet"),
         (("verify",), "holds nothing"),
         (("load",), "holds no results"),
+        (("compact",), "holds nothing"),
+        (("prune",), "Say which runs go"),
+        (("prune", "--older-than", "3 weeks"), "give hours, days or weeks"),
         (("import", "nowhere.jsonl"), "nowhere.jsonl does not exist"),
     ],
 )

@@ -1,5 +1,15 @@
 -- One row per trace, its text read from Parquet; a failed one has an error and no text.
 create or replace view traces as
+with known as (
+    -- a part that compaction has merged since this catalog was published is NULL: any part has its texts
+    select
+        trace_id,
+        mean_logprob,
+        score,
+        case when part in (select parse_filename(present.file) from glob(trace_files()) as present) then part end as part
+    from store.traces
+)
+
 select
     files.trace_id,
     files.stage,
@@ -25,8 +35,10 @@ select
     files.error_code,
     files.error_message
 from read_parquet(trace_files(), hive_partitioning = true, hive_types_autocast = false, filename = true) as files
-inner join store.traces as known
-    on files.trace_id = known.trace_id and parse_filename(files.filename) = known.part
+inner join known
+    on
+        files.trace_id = known.trace_id
+        and parse_filename(files.filename) = coalesce(known.part, parse_filename(files.filename))
 where files.status <> 'error'
 union all by name
 select

@@ -1,0 +1,41 @@
+"""prefect.yaml offers what `a2r up` offers, and everything it names can be imported."""
+
+from pathlib import Path
+
+import yaml
+from prefect.utilities.importtools import import_object
+
+from configs.nightly import load_nightly
+from flows.deployments import deployments
+
+FILE = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())["deployments"]
+OURS = deployments(load_nightly(), "root", "0 2 * * *", "UTC")
+
+
+def cron(schedule):
+    return (schedule["cron"], schedule["timezone"])
+
+
+def test_file_and_code_offer_the_same():
+    written = {
+        (d["entrypoint"], d["name"], tuple(d["tags"]), tuple(map(cron, d.get("schedules", [])))) for d in FILE
+    }
+    made = {
+        (
+            d.entrypoint,
+            d.name,
+            tuple(d.tags),
+            tuple((s.schedule.cron, s.schedule.timezone) for s in d.schedules),
+        )
+        for d in OURS
+    }
+    assert written == made
+    limits = {d["entrypoint"]: d["concurrency_limit"]["limit"] for d in FILE if "concurrency_limit" in d}
+    assert limits == {d.entrypoint: d.concurrency_limit for d in OURS if d.concurrency_limit}
+    assert {d["work_pool"]["name"] for d in FILE} == {d.work_pool_name for d in OURS}
+
+
+def test_entrypoints_can_be_imported_and_say_what_they_are():
+    for deployment in FILE:
+        assert import_object(deployment["entrypoint"]).description
+        assert deployment["description"]

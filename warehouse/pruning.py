@@ -1,0 +1,175 @@
+"""Pruning: old runs go, and with them the traces and verdicts that only they wanted.
+
+What goes is decided by the members of the runs alone: a trace that a kept run wanted stays, and so
+does one that no run ever recorded (a stage made by itself, a run that was killed). The plan is
+written down first; then the manifests go, so that no relation shows a run with holes; then the
+parts are rewritten without their doomed rows; the members, from which the plan can be computed
+again, go last. A pruning that was cut short is ended by the next one.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatch
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow.compute as pc
+
+from configs.errors import UserError
+from warehouse.store import Store
+
+PLAN = "pruning.json"
+"""Which runs a pruning under way takes away, with their recipes."""
+
+
+class RunRecord(NamedTuple):
+    """What of a run's manifest decides whether it goes."""
+
+    run_id: str
+    experiment: str
+    started_at: datetime
+    recipes: dict[str, str]
+    """Stage to recipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which runs go: those that every given rule names."""
+
+    older_than: timedelta | None = None
+    experiment: str | None = None
+    """A name or a pattern such as `sweep.*`."""
+    keep_last: int | None = None
+    """The newest so many of each experiment stay, whatever else is said."""
+
+    def of(self, runs: Sequence[RunRecord], now: datetime) -> list[RunRecord]:
+        """The runs that go, from the oldest to the newest; none where no rule is given."""
+        if self == Selection():
+            return []
+        newest: dict[str, int] = {}
+        chosen = []
+        for run in sorted(runs, key=lambda run: run.started_at, reverse=True):
+            newest[run.experiment] = newest.get(run.experiment, 0) + 1
+            if (
+                (self.older_than is None or run.started_at < now - self.older_than)
+                and (self.experiment is None or fnmatch(run.experiment, self.experiment))
+                and (self.keep_last is None or newest[run.experiment] > self.keep_last)
+            ):
+                chosen.append(run)
+        return chosen[::-1]
+
+
+@dataclass(slots=True)
+class Freed:
+    """What a pruning frees, or would free."""
+
+    num_traces: int = 0
+    num_grades: int = 0
+    num_bytes: int = 0
+    """Of a part that is rewritten, its rows' share."""
+    parts: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Parts that hold doomed rows, with the doomed trace ids of their recipe."""
+
+
+def age_of(text: str) -> timedelta:
+    """An age such as 12h, 30d or 8w. Raises UserError."""
+    units = {"h": "hours", "d": "days", "w": "weeks"}
+    if not (match := re.fullmatch(r"(\d{1,5})([hdw])", text)):
+        raise UserError(f"{text} is no age; give hours, days or weeks: 12h, 30d, 8w.")
+    return timedelta(**{units[match[2]]: int(match[1])})
+
+
+def recorded_runs(store: Store) -> list[RunRecord]:
+    """The runs on record."""
+    return [_record(orjson.loads(store.read_bytes(path))) for path in store.names("runs", suffix=".json")]
+
+
+def unfinished(store: Store) -> list[RunRecord]:
+    """Runs that a pruning which was cut short has still to take away."""
+    if not store.exists(PLAN):
+        return []
+    plan = orjson.loads(store.read_bytes(PLAN))
+    return [RunRecord(r[0], r[1], datetime.fromisoformat(r[2]), r[3]) for r in plan]
+
+
+def freed_by(store: Store, going: Sequence[RunRecord], staying: Iterable[RunRecord]) -> Freed:
+    """What of the store only the `going` runs want."""
+    freed = Freed()
+    kept = list(staying)
+    for stage, recipe in sorted({(s, r) for run in going for s, r in run.recipes.items()}):
+        concerned = [run for run in kept if run.recipes.get(stage) == recipe]
+        doomed = _members(store, [r for r in going if r.recipes.get(stage) == recipe], stage)
+        doomed -= _members(store, concerned, stage)
+        if doomed:
+            _count(store, freed, f"traces/stage={stage}/recipe={recipe}", "part-", doomed)
+            for grader in _graders(store):
+                _count(store, freed, grader, f"part-{recipe}-", doomed)
+    for run in going:
+        paths = (f"runs/{run.run_id}.json", f"runs/{run.run_id}.parquet")
+        freed.num_bytes += sum(store.size(path) for path in paths if store.exists(path))
+    return freed
+
+
+def prune(store: Store, going: Sequence[RunRecord], freed: Freed) -> Iterator[str]:
+    """Take the runs away, part after part; yields each part done. To be called under both locks of upkeep."""
+    plan = [(run.run_id, run.experiment, run.started_at.isoformat(), run.recipes) for run in going]
+    store.write_bytes(PLAN, orjson.dumps(plan))
+    for run in going:
+        store.remove(f"runs/{run.run_id}.json")
+    for part, doomed in freed.parts.items():
+        _without(store, part, doomed)
+        yield part
+    for run in going:
+        store.remove(f"runs/{run.run_id}.parquet")
+    store.remove(PLAN)
+
+
+def _record(manifest: dict[str, Any]) -> RunRecord:
+    roles = {"explore": manifest["explorer"], "synthesize": manifest["synthesizer"]}
+    return RunRecord(
+        manifest["run_id"],
+        manifest["experiment"],
+        datetime.fromisoformat(manifest["started_at"]),
+        {stage: role["recipe"] for stage, role in roles.items() if role},
+    )
+
+
+def _members(store: Store, runs: Iterable[RunRecord], stage: str) -> set[str]:
+    """Trace ids of a stage that these runs wanted."""
+    ids: set[str] = set()
+    for run in runs:
+        path = f"runs/{run.run_id}.parquet"
+        if store.exists(path):
+            members = store.read_part(path, ["stage", "trace_id"])
+            ids.update(members.filter(pc.field("stage") == stage)["trace_id"].to_pylist())
+    return ids
+
+
+def _graders(store: Store) -> list[str]:
+    return sorted({file.path.rsplit("/", 1)[0] for file in store.files("grades")})
+
+
+def _count(store: Store, freed: Freed, folder: str, prefix: str, doomed: set[str]) -> None:
+    ids = frozenset(doomed)
+    for part in store.names(folder, prefix=prefix):
+        held = store.read_part(part, ["trace_id"])
+        num_doomed = held.filter(pc.field("trace_id").isin(list(ids))).num_rows
+        if num_doomed:
+            freed.parts[part] = ids
+            freed.num_bytes += round(store.size(part) * num_doomed / held.num_rows)
+            if folder.startswith("traces/"):
+                freed.num_traces += num_doomed
+            else:
+                freed.num_grades += num_doomed
+
+
+def _without(store: Store, part: str, doomed: frozenset[str]) -> None:
+    """Put a part without its doomed rows in its place: the new one first."""
+    table = store.read_part(part)
+    kept = table.filter(~pc.field("trace_id").isin(list(doomed)))
+    if kept.num_rows:
+        folder, name = part.rsplit("/", 1)
+        store.write_part(folder, kept, name[: -len("0123456789abcdef.parquet")])
+    store.remove(part)
