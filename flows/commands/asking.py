@@ -74,3 +74,39 @@ def compare(
     from tasks.compare import compare_runs
 
     compare_runs(runs or (), root, baseline=baseline, as_json=as_json)
+
+
+@app.command(epilog="Example: a2r report --experiment quickstart --output quickstart.html")
+def report(
+    run_ids: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN…", help="Absent: the latest run of every configuration.", show_default=False
+        ),
+    ] = None,
+    experiments: Annotated[
+        list[str] | None,
+        typer.Option("--experiment", help="Without RUN: only configurations of this experiment; repeatable."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file; an existing one is replaced.")
+    ] = Path("report.html"),
+    max_text: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Millions of characters of traces in the page, those of overridden votes first."
+        ),
+    ] = 128,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+) -> None:
+    """Write one HTML file to read and pass on: results, charts, every problem and its traces. It needs no network.
+
+    The page stays readable at any size: it opens texts by need, holds --max-text of them, and of a text
+    longer than 16,000 characters the first quarter and the last three of that length. --json prints its rows instead.
+    """
+    from tasks.report.command import report_runs
+    from tasks.report.texts import TextLimits
+
+    limits = TextLimits(total=max_text * 1_000_000)
+    report_runs(run_ids or (), experiments or (), root, output, limits, as_data=as_json)

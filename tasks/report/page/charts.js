@@ -1,0 +1,39 @@
+// Draws the figures that Python made, in the colours of the page.
+
+function themed(figure) {
+  const style = getComputedStyle(document.documentElement);
+  const [ink, faint, line] = ["--ink", "--faint", "--line"].map((name) => style.getPropertyValue(name).trim());
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, tickfont: { color: faint }, automargin: true };
+  const layout = {
+    ...figure.layout,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: ink, family: style.getPropertyValue("--sans"), size: 13 },
+    margin: { l: 52, r: 16, t: 12, b: 48 },
+    legend: { orientation: "h", y: -0.22, font: { color: ink } },
+    hoverlabel: { font: { family: style.getPropertyValue("--sans") } },
+    hovermode: "closest",
+  };
+  for (const name of ["xaxis", "yaxis"]) {
+    const own = figure.layout[name] ?? {};
+    layout[name] = { ...axis, ...own, title: { ...own.title, font: { color: faint, size: 12 } } };
+  }
+  const data = figure.data.map((trace) =>
+    trace.type === "sankey" ? { ...trace, textfont: { color: ink, size: 13, shadow: "none" } } : trace,
+  );
+  return { data, layout };
+}
+
+/** Draw every chart, again whenever the scheme turns light or dark. */
+async function drawCharts(figures) {
+  const places = [...document.querySelectorAll("[data-figure]")];
+  if (!places.length || !(await library("plotly"))) return;
+  const draw = () => {
+    for (const place of places) {
+      const { data, layout } = themed(figures[place.dataset.figure]);
+      Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
+    }
+  };
+  draw();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+}

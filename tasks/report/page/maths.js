@@ -1,0 +1,56 @@
+// Text with its maths: plain parts become text nodes, formulas MathML by KaTeX (trust off, so that no
+// link, picture or attribute can come of them). What cannot be rendered stays as the text it is.
+
+const MOST_FORMULAS = 400; // a text
+const LONGEST_FORMULA = 4000; // characters
+const DELIMITED = new RegExp(
+  [
+    String.raw`\$\$(?<display>[^$]+?)\$\$`,
+    String.raw`\\\[(?<bracket>[\s\S]+?)\\\]`,
+    String.raw`\\\((?<paren>[\s\S]+?)\\\)`,
+    String.raw`(?<environment>\\begin\{(?<name>(?:align|equation|gather|cases|[bpv]?matrix)\*?)\}[\s\S]+?\\end\{\k<name>\})`,
+    String.raw`(?<![\\$\w])\$(?<inline>[^\s$](?:[^$\n]*[^\s$\\])?)\$(?![\d$])`,
+    String.raw`(?<boxed>\\boxed\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})`,
+  ].join("|"),
+  "g",
+);
+
+const maths = library("katex").then((isThere) => isThere && typeof katex !== "undefined");
+
+/** Append `text` to `parent`. A cut text is [head, characters left out, tail]. */
+async function appendText(parent, text) {
+  const parts = Array.isArray(text) ? text : [text ?? ""];
+  const canRender = await maths;
+  for (const part of parts) {
+    if (typeof part === "number") {
+      parent.append(make("em", { class: "cut" }, ` … ${number(part)} characters left out of this file … `));
+    } else if (canRender) appendMaths(parent, part);
+    else parent.append(part);
+  }
+}
+
+function appendMaths(parent, text) {
+  let from = 0;
+  let count = 0;
+  for (const match of text.matchAll(DELIMITED)) {
+    if (++count > MOST_FORMULAS) break;
+    const { display, bracket, paren, environment, inline, boxed } = match.groups;
+    const formula = display ?? bracket ?? paren ?? environment ?? inline ?? boxed;
+    parent.append(text.slice(from, match.index), rendered(formula, display ?? bracket ?? environment, match[0]));
+    from = match.index + match[0].length;
+  }
+  parent.append(text.slice(from));
+}
+
+function rendered(formula, isDisplay, source) {
+  if (formula.length > LONGEST_FORMULA) return document.createTextNode(source);
+  const place = make("span", { class: isDisplay ? "maths display" : "maths", title: source });
+  try {
+    katex.render(formula, place, {
+      output: "mathml", displayMode: Boolean(isDisplay), throwOnError: true, trust: false, strict: "ignore", maxSize: 10, maxExpand: 200,
+    });
+    return place;
+  } catch {
+    return document.createTextNode(source);
+  }
+}

@@ -1,0 +1,116 @@
+// The trace reader: one problem of one run, what was sampled, what was shown, what was made of it.
+
+let current = null;
+
+/** Open what the address names: #run/problem, or the overview. */
+async function follow() {
+  const [run, problem] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  current = problem === undefined ? null : (problems.find((p) => p.run_id === run && p.problem_id === problem) ?? null);
+  document.getElementById("overview").hidden = current !== null;
+  document.getElementById("reader").hidden = current === null;
+  if (current) await read(current);
+  else if (run) document.getElementById(run)?.scrollIntoView();
+}
+
+function step(by) {
+  const place = view.indexOf(current);
+  const next = view[place + by] ?? (place < 0 ? view[0] : null);
+  if (next) location.replace(linkTo(next));
+}
+
+async function read(problem) {
+  const reader = document.getElementById("reader");
+  const place = view.indexOf(problem);
+  const texts = await textsOf(problem.place);
+  if (current !== problem) return;
+  const bar = make("div", { class: "bar" },
+    make("a", { class: "back", href: "#problems", title: "Esc" }, "← All problems"),
+    make("span", { class: "walk" },
+      make("button", { type: "button", onclick: () => step(-1), title: "k or ←", "aria-label": "Previous problem" }, "←"),
+      place < 0 ? "not among the filtered" : `${number(place + 1)} of ${number(view.length)}`,
+      make("button", { type: "button", onclick: () => step(1), title: "j or →", "aria-label": "Next problem" }, "→")));
+  const question = make("div", { class: "prose" });
+  const head = make("section", { class: "head" },
+    make("h1", {}, problem.problem_id, " ", outcomeBadge(problem.outcome)),
+    make("p", { class: "note" }, runs[problem.run_id].label, " · ", runs[problem.run_id].benchmark),
+    question,
+    make("dl", { class: "facts" },
+      ...fact("gold", problem.gold), ...fact("vote", (problem.majority ?? []).join("  |  ") || "–"),
+      ...fact("explorer", share(problem.num_explored_correct, problem.num_explored_attempts, problem.num_explored)),
+      ...fact("synthesizer", problem.num_synthesized ? share(problem.num_synthesized_correct, problem.num_synthesized_attempts, problem.num_synthesized) : "–"),
+      ...fact("tokens", number(problem.num_tokens))));
+  await appendText(question, texts ? texts.question : problem.question);
+  const parts = [bar, head];
+  if (texts) parts.push(...(await stages(texts, problem)));
+  else {
+    parts.push(make("p", { class: "note" }, "The texts of this problem are not in this file, which holds those of the most interesting ones. ",
+      make("code", {}, `a2r show ${problem.problem_id} --run ${problem.run_id} --full`), " prints them."));
+  }
+  if (current !== problem) return;
+  reader.replaceChildren(...parts);
+  scrollTo(0, 0);
+}
+
+const fact = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
+
+async function stages(texts, problem) {
+  const samples = texts.runs[problem.run_id] ?? [];
+  const explored = samples.filter((s) => s.stage === "explore");
+  const synthesized = samples.filter((s) => s.stage === "synthesize");
+  const by = new Map(explored.map((s) => [s.trace, s]));
+  const parts = [];
+  if (synthesized.length) {
+    const cards = await Promise.all(synthesized.map((s) => card(s, texts, by)));
+    parts.push(make("section", {}, make("h2", {}, "Synthesizer"), make("div", { class: "cards big" }, ...cards)));
+  }
+  const cards = await Promise.all(explored.map((s) => card(s, texts, by)));
+  parts.push(make("section", {}, make("h2", {}, "Explorer", make("small", {}, ` ${explored.length} samples`)), make("div", { class: "cards" }, ...cards)));
+  return parts;
+}
+
+/** One sample: verdict, answer, reasoning on demand, what it was shown. */
+async function card(sample, texts, explored) {
+  const trace = texts.traces[sample.trace];
+  const kind = (VERDICTS[sample.verdict] ?? ["", "unknown"])[1];
+  const answer = make("div", { class: "prose" });
+  if (trace.error) answer.append(make("em", {}, trace.error));
+  else if (trace.answer === null && trace.reasoning === null) answer.append(make("em", {}, "no such trace was made"));
+  else await appendText(answer, trace.answer);
+  return make("article", { class: `card sample ${kind}`, "data-sample": `${sample.stage}-${sample.index}` },
+    make("header", {}, make("b", {}, `${sample.stage === "explore" ? "sample" : "answer"} ${sample.index}`), verdictBadge(sample.verdict),
+      sample.extracted === null ? null : make("code", { class: "extracted" }, sample.extracted)),
+    sample.shown ? await references(sample, texts, explored) : null,
+    trace.reasoning ? folded("Reasoning", trace.reasoning, sample.stage === "synthesize") : null,
+    answer,
+    make("footer", {}, `${number(trace.tokens)} tokens`, trace.prompt_tokens === null ? null : ` · prompt ${number(trace.prompt_tokens)}`,
+      ` · seed ${trace.seed ?? "–"}`, trace.seconds === null ? null : ` · ${trace.seconds.toPrecision(3)} s`,
+      trace.finish ? ` · ${trace.finish}` : null));
+}
+
+/** The references as the prompt had them, in its order. */
+async function references(sample, texts, explored) {
+  const items = await Promise.all(sample.shown.map(async (reference) => {
+    const first = explored.get(reference.of[0]);
+    const names = reference.of.map((trace) => explored.get(trace)?.index ?? "?").join(", ");
+    const text = make("div", { class: "prose" });
+    await appendText(text, reference.text ?? texts.traces[reference.of[0]].answer);
+    return make("li", {}, make("div", { class: "from" }, `sample ${names}`, reference.of.length > 1 ? ` (said ${reference.of.length} times)` : null,
+      verdictBadge(first?.verdict), reference.text === null ? null : make("span", { class: "badge" }, "as cut for the prompt")), text);
+  }));
+  const isExact = sample.shown.every((reference) => reference.is_exact);
+  const signs = sample.shown.map((r) => (VERDICTS[explored.get(r.of[0])?.verdict] ?? ["?"])[0]).join(" ");
+  return make("details", { class: "shown" }, make("summary", {}, `What it was shown: ${sample.shown.length} references  ${signs}`),
+    isExact ? null : make("p", { class: "note" }, "How the prompt cut these texts is not known any more; they are whole here."),
+    make("ol", {}, ...items));
+}
+
+/** A text that is rendered when it is unfolded. */
+function folded(title, text, isOpen) {
+  const body = make("div", { class: "prose reasoning" });
+  const details = make("details", {}, make("summary", {}, title), body);
+  details.addEventListener("toggle", () => {
+    if (details.open && !body.hasChildNodes()) appendText(body, text);
+  });
+  details.open = isOpen;
+  return details;
+}

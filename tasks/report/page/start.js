@@ -1,0 +1,36 @@
+// The tables first, then what takes longer.
+
+addEventListener("hashchange", follow);
+addEventListener("keydown", (event) => {
+  const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "");
+  if (event.key === "Escape") {
+    if (isTyping) document.activeElement.blur();
+    else if (current) location.hash = "#problems";
+  }
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    const search = document.getElementById("search");
+    if (!current) search.focus();
+    else {
+      addEventListener("hashchange", () => search.focus(), { once: true });
+      location.hash = "#problems";
+    }
+  }
+  if (!current) return;
+  if (event.key === "j" || event.key === "ArrowRight") step(1);
+  if (event.key === "k" || event.key === "ArrowLeft") step(-1);
+});
+
+(async () => {
+  const data = JSON.parse(await unpack("data"));
+  openTable(data);
+  document.documentElement.dataset.tables = "ready";
+  await follow();
+  requestAnimationFrame(() => setTimeout(() => drawCharts(data.figures).then(() => { document.documentElement.dataset.charts = "ready"; })));
+  const { chunk_of, num_traces, num_cut } = await directory;
+  const held = chunk_of.filter((chunk) => chunk !== null).length;
+  document.getElementById("embedded").textContent =
+    `In this file: the texts of ${number(held)} of ${number(chunk_of.length)} problems, ${number(num_traces)} traces, ` +
+    `${number(num_cut)} texts with their middle left out.`;
+})();

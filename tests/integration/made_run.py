@@ -1,0 +1,98 @@
+"""A finished run without an engine: real identities, parts, references and records around given texts."""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from configs.experiment import Experiment
+from tasks.graders.grading import grader_for
+from tasks.planning import SynthesisShard, plans_of
+from tasks.runs import members_of, record_run, start_run
+from warehouse.journal import traces_table
+from warehouse.loading import load
+from warehouse.planner import wanted_traces
+from warehouse.records import GRADES
+from warehouse.store import Store, traces_folder
+
+PART = 4096
+
+
+class Made(NamedTuple):
+    """What a model is to have answered, and the verdict on it."""
+
+    answer: str | None
+    verdict: str | None
+    extracted: str | None = None
+    reasoning: str | None = None
+    status: str = "ok"
+
+
+def finish_run(experiment, root, run_id, made):
+    """Write the run that `made(stage, problem, sample index)` tells, and load it. Returns the store."""
+    run = start_run(Experiment.model_validate(experiment), str(root), run_id)
+    explored = [
+        (run.explorer, p, w)
+        for p in run.problems
+        for w in wanted_traces(run.explorer.recipe, p, run.num_explored)
+    ]
+    _write(run, explored, made)
+    if run.synthesizer:
+        shard = SynthesisShard(
+            "all", run.synthesizer, tuple(run.problems), run.num_synthesized, 0, run.num_explored
+        )
+        plans = plans_of(shard)
+        _write(run, [(run.synthesizer, plan.problem, w) for plan in plans for w in plan.wanted], made)
+    record_run(run, members_of(run), [])
+    store = Store(str(root))
+    load(store)
+    return store
+
+
+def _write(run, wanted, made):
+    for first in range(0, len(wanted), PART):
+        rows, grades = [], []
+        for role, problem, trace in wanted[first : first + PART]:
+            told = made(role.recipe.stage, problem, trace.sample_index)
+            tokens = (len(told.answer or "") + len(told.reasoning or "")) // 4
+            rows.append(
+                {
+                    "trace_id": trace.trace_id,
+                    "problem_id": problem.problem_id,
+                    "problem_digest": problem.problem_digest,
+                    "sample_index": trace.sample_index,
+                    "seed": 7,
+                    "status": told.status,
+                    "finish_reason": "length" if told.status == "truncated" else "stop",
+                    "reasoning": told.reasoning,
+                    "answer": told.answer,
+                    "num_prompt_tokens": 20,
+                    "num_billed_prompt_tokens": 20,
+                    "num_completion_tokens": tokens,
+                    "started_at": 1_700_000_000_000_000,
+                    "latency_seconds": 0.5,
+                    "num_tries": 1,
+                    "reference_ids": trace.reference_ids,
+                    "error_code": "context_overflow" if told.status == "error" else None,
+                    "error_message": "too long" if told.status == "error" else None,
+                }
+            )
+            if told.verdict:
+                is_attempt = told.verdict in {"correct", "wrong", "no_answer", "truncated"}
+                grades.append(
+                    {
+                        "trace_id": trace.trace_id,
+                        "problem_digest": problem.problem_digest,
+                        "gold": problem.gold,
+                        "verdict": told.verdict,
+                        "is_correct": told.verdict == "correct" if is_attempt else None,
+                        "extracted": told.extracted,
+                        "vote_key": told.extracted,
+                    }
+                )
+        run.store.write_recipe(role.recipe)
+        run.store.write_part(traces_folder(role.recipe), traces_table(rows))
+        table = pa.Table.from_pylist(grades, schema=GRADES)
+        grader = grader_for(run.experiment.grader)
+        run.store.write_part(
+            f"grades/grader={grader.name}-{grader.version}", table, prefix=f"part-{role.recipe.key}-"
+        )

@@ -1,0 +1,35 @@
+-- One row per run and way of answering of which the cost is known, with the frontier among the given runs.
+with priced as (
+    select
+        benchmark,
+        experiment,
+        run_id,
+        metric,
+        accuracy,
+        low,
+        high,
+        num_problems,
+        case
+            when count(*) over mine = count(dollars) over mine then 'dollars'
+            else 'petaflops'
+        end as unit,
+        case unit when 'dollars' then dollars else petaflops end / num_problems as cost_per_problem
+    from pareto
+    where list_contains($run_ids::varchar[], run_id) and accuracy is not null
+    window mine as (partition by benchmark)
+)
+
+select
+    *,
+    not exists (
+        select 1
+        from priced as better
+        where
+            better.benchmark = priced.benchmark
+            and better.cost_per_problem <= priced.cost_per_problem
+            and better.accuracy >= priced.accuracy
+            and (better.cost_per_problem < priced.cost_per_problem or better.accuracy > priced.accuracy)
+    ) as is_on_frontier
+from priced
+where cost_per_problem is not null
+order by benchmark, cost_per_problem, run_id, metric
