@@ -133,6 +133,39 @@ class OpenAIEngine(Form):
         return (self.base_url or f"http://127.0.0.1:{self.serve.port if self.serve else 0}/v1").rstrip("/")
 
 
+class VllmEngine(Form):
+    """vLLM inside this process's run, without a server; needs the extra `vllm`."""
+
+    kind: Literal["vllm"]
+    path: str | None = None
+    """Folder with a Hugging Face checkpoint; absent: `model.id`, a shipped model or one of the hub."""
+    args: dict[str, JsonValue] = Field(default_factory=dict)
+    """vLLM's own settings (`EngineArgs`), such as tensor_parallel_size, data_parallel_size, dtype, max_model_len,
+    max_num_seqs, gpu_memory_utilization, quantization, enable_prefix_caching."""
+    concurrency: int | None = Field(default=None, ge=1, le=65536)
+    """Sequences handed to vLLM at once; absent: an eighth more than max_num_seqs, so that none of its places is empty."""
+    logprobs: bool = False
+    """Keep each trace's mean log-probability."""
+
+    @field_validator("args")
+    @classmethod
+    def leaves_place_to_us(cls, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """What the experiment says elsewhere is not said twice, and a secret is never written down."""
+        for name, place in _SAID_BY_THE_ROLE.items():
+            if name in args:
+                raise ValueError(f"holds {name}; leave it out: {place}.")
+        return args
+
+
+_SAID_BY_THE_ROLE = {
+    "model": "model.id or engine.path says it",
+    "revision": "model.revision says it",
+    "tokenizer_revision": "model.revision says it",
+    "hf_token": "vLLM reads the environment variable HF_TOKEN by itself",
+    "disable_log_stats": "the run keeps its own counts",
+}
+
+
 class ReplayEngine(Form):
     """Recorded outputs in place of a model: .jsonl or .parquet rows matched to problems by question.
 
@@ -163,7 +196,7 @@ class ReplayEngine(Form):
     """Column that says why there is no output."""
 
 
-Engine = Annotated[OnnxEngine | OpenAIEngine | ReplayEngine, Field(discriminator="kind")]
+Engine = Annotated[OnnxEngine | OpenAIEngine | VllmEngine | ReplayEngine, Field(discriminator="kind")]
 
 
 def share_hardware(one: Engine, other: Engine) -> bool:
@@ -183,5 +216,7 @@ def _claims(engine: Engine) -> frozenset[str]:
         case OpenAIEngine(serve=Serve() as serve):
             gpus = {_EVERY_GPU} if serve.gpus is None else {f"gpu {gpu}" for gpu in serve.gpus}
             return frozenset(gpus | {f"port {serve.port}"})
+        case VllmEngine():
+            return frozenset({_EVERY_GPU})
         case _:
             return frozenset()

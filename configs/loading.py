@@ -162,7 +162,7 @@ def _choices(error: ErrorDetails) -> str:
     if expected:
         return str(expected)
     return {"benchmark": "'hf', 'file', 'generated'", "grader": "'math', 'exact'"}.get(
-        str(error["loc"][-1]), "'onnx', 'openai', 'replay'"
+        str(error["loc"][-1]), "'onnx', 'openai', 'vllm', 'replay'"
     )
 
 

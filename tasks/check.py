@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from rich.table import Table
 
-from configs.engines import OpenAIEngine
+from configs.engines import OpenAIEngine, VllmEngine
 from configs.experiment import Experiment
 from tasks.benchmarks.load import load_problems
 from tasks.engines.hosting import hosted_engines

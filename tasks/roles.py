@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine, share_hardware
+from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine, VllmEngine, share_hardware
 from configs.experiment import Experiment, Explorer, References, Synthesizer
 from configs.models import Model, Sampling
-from tasks.engines import onnx, openai, protocol, replay
+from tasks.engines import onnx, openai, protocol, replay, vllm_arguments, vllm_inprocess
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.identity import Recipe, explore_recipe, synthesize_recipe
 from warehouse.index import RecipeIndex
@@ -89,8 +89,16 @@ def build_engine(model: Model, settings: Engine) -> protocol.Engine:
             return onnx.EmbeddedEngine(model, settings)
         case OpenAIEngine():
             return openai.EndpointEngine(model, settings)
+        case VllmEngine():
+            return vllm_inprocess.InProcessEngine(model, settings)
         case ReplayEngine():
             return replay.RecordedEngine(model, settings)
+
+
+def check_settings(role: Role) -> None:
+    """Raise EngineError for what of the engine's settings is known to be wrong before anything is loaded."""
+    if isinstance(role.engine, VllmEngine):
+        vllm_arguments.check_arguments(role.engine)
 
 
 def _place(settings: Engine) -> object:
@@ -113,6 +121,8 @@ def _role(form: Explorer | Synthesizer, experiment: Experiment, root: str) -> Ro
 
 def _pinned(model: Model, settings: Engine) -> Model:
     """Weights and recordings that lie here are identified by their content, unless pinned by hand."""
+    if isinstance(settings, VllmEngine):
+        return model.model_copy(update={"revision": vllm_arguments.pinned_revision(model, settings)})
     if model.revision is not None:
         return model
     match settings:
@@ -132,6 +142,8 @@ def _largest_shard(settings: Engine) -> int:
             return 16 * settings.batch_size
         case OpenAIEngine():
             return max(512, 16 * settings.concurrency)
+        case VllmEngine():
+            return 4096
         case ReplayEngine():
             return 4096
 

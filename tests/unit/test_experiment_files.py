@@ -41,7 +41,7 @@ def test_override_removes_the_synthesizer():
             "synthesizer.references.count=9",
             ["synthesizer.references.count is 9", "explorer.sampling.n is 4", "raise"],
         ),
-        ("explorer.engine.kind=foo", ["explorer.engine.kind is 'foo'", "'onnx', 'openai', 'replay'"]),
+        ("explorer.engine.kind=foo", ["explorer.engine.kind is 'foo'", "'onnx', 'openai', 'vllm', 'replay'"]),
         (
             "explorer.engine={kind: openai}",
             ["explorer.engine has neither base_url nor serve", "{port: 8001}"],
