@@ -9,25 +9,38 @@ from rich.table import Table
 from configs.engines import OpenAIEngine, VllmEngine
 from configs.experiment import Experiment
 from tasks.benchmarks.load import load_problems
+from tasks.context import complaint, context_of
 from tasks.engines.hosting import hosted_engines
 from tasks.engines.server_command import command_of
 from tasks.generate import started_engine
 from tasks.planning import SynthesisShard, plans_of
-from tasks.roles import Role, roles_of
+from tasks.roles import Role, check_settings, roles_of
 from tasks.terminal import table_console
 from warehouse.planner import distinct, missing_traces, wanted_traces
 from warehouse.store import Store
 
+HEADINGS = (
+    "stage",
+    "model",
+    "engine",
+    "wanted",
+    "stored",
+    "missing",
+    "context",
+    "tokens at most",
+    "$ at most",
+)
+
 
 def check_experiment(experiment: Experiment, root: str, limit: int | None, *, as_json: bool) -> None:
-    """Start each engine, count stored and missing traces, bound the cost; print it. Raises UserError."""
+    """Start each engine, count stored and missing traces, bound context and cost; print it. Raises UserError."""
     report = counts_of(experiment, root, limit)
     if as_json:
         sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     console = table_console()
     table = Table(title=f"{experiment.name}: {report['num_problems']} problems", title_justify="left")
-    for heading in ("stage", "model", "engine", "wanted", "stored", "missing", "tokens at most", "$ at most"):
+    for heading in HEADINGS:
         table.add_column(heading)
     for stage, row in report["stages"].items():
         dollars = row["max_dollars"]
@@ -38,11 +51,16 @@ def check_experiment(experiment: Experiment, root: str, limit: int | None, *, as
             f"{row['wanted']:,}",
             f"{row['stored']:,}",
             f"{row['missing']:,}",
+            f"{row['context']['needed']:,} of {_known(row['context']['room'])}",
             f"{row['max_completion_tokens']:,}",
             "–" if dollars is None else f"{dollars:,.2f}",
         )
     console.print(table)
-    console.print("Both engines answer." if len(report["stages"]) > 1 else "The engine answers.")
+    for stage, row in report["stages"].items():
+        said = "answers" if row["is_started"] else "has known settings and is started by the run"
+        console.print(f"{stage}: the {row['engine']} engine {said}.")
+    for text in report["complaints"]:
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def counts_of(experiment: Experiment, root: str, limit: int | None) -> dict[str, Any]:
@@ -50,9 +68,9 @@ def counts_of(experiment: Experiment, root: str, limit: int | None) -> dict[str,
     problems = distinct(load_problems(experiment.benchmark, limit=limit))
     store = Store(root)
     explorer, synthesizer = roles_of(experiment, store.root)
+    roles: dict[str, Role] = {"explore": explorer} | ({"synthesize": synthesizer} if synthesizer else {})
     with hosted_engines():
-        for role in filter(None, (explorer, synthesizer)):
-            check_engine(role)
+        started = {stage: check_engine(role) for stage, role in roles.items()}
     n = experiment.explorer.sampling.n
     wanted = [w for p in problems for w in wanted_traces(explorer.recipe, p, n)]
     stages = {"explore": _stage(explorer, len(wanted), len(missing_traces(explorer.index, wanted)))}
@@ -62,15 +80,33 @@ def counts_of(experiment: Experiment, root: str, limit: int | None) -> dict[str,
         index = synthesizer.index
         stored = sum(index.has(w.trace_id) for plan in plans for w in plan.wanted)
         stages["synthesize"] = _stage(synthesizer, len(problems) * m, len(problems) * m - stored)
-    return {"experiment": experiment.name, "num_problems": len(problems), "stages": stages}
+    contexts = {stage: context_of(role, problems) for stage, role in roles.items()}
+    for stage, row in stages.items():
+        row |= {"is_started": started[stage], "context": contexts[stage].as_dict()}
+    complaints = filter(None, (complaint(stage, role, contexts[stage]) for stage, role in roles.items()))
+    return {
+        "experiment": experiment.name,
+        "num_problems": len(problems),
+        "stages": stages,
+        "complaints": list(complaints),
+    }
 
 
-def check_engine(role: Role) -> None:
-    """Start the role's engine; a server that the run would start is only checked. Raises EngineError."""
-    if isinstance(role.engine, OpenAIEngine) and role.engine.serve:
-        command_of(role.model, role.engine.serve)
-    else:
-        started_engine(role)
+def check_engine(role: Role) -> bool:
+    """Start the role's engine; what loads a model for minutes is only checked, and False. Raises EngineError."""
+    match role.engine:
+        case VllmEngine():
+            check_settings(role)
+        case OpenAIEngine(serve=serve) if serve:
+            command_of(role.model, serve)
+        case _:
+            started_engine(role)
+            return True
+    return False
+
+
+def _known(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
 
 
 def _stage(role: Role, wanted: int, missing: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from configs.experiment import Execution
 from tasks.engines.hosting import HOST
 from tasks.explore import submit_explore
 from tasks.planning import SynthesisShard
-from tasks.roles import take_turns
+from tasks.roles import check_settings, take_turns
 from tasks.shards import Pending, Shard, settle
 from tasks.synthesize import submit_synthesize
 
@@ -22,8 +22,11 @@ def generate_stages(
     when they are done, while later problems are still explored. Workers take tasks in this order,
     so a waiting shard never stands before the one it waits for. Where both roles want the same
     accelerator (`take_turns`), all is explored first, and the explorer's engine is gone before the
-    synthesizer's starts.
+    synthesizer's starts. A wrong setting of either engine stops the run before anything is loaded.
     """
+    for shards in (explore, synthesize):
+        if shards:
+            check_settings(shards[0].role)
     if explore and synthesize and take_turns(explore[0].role, synthesize[0].role):
         complaints = settle(submit_explore(explore, execution))
         HOST.release()

@@ -1,0 +1,113 @@
+"""vLLM's settings before vLLM is loaded: unknown names, a missing installation, identity."""
+
+import pytest
+
+from configs.engines import VllmEngine
+from configs.models import Model, Sampling
+from tasks.engines import vllm_arguments
+from tasks.engines.protocol import EngineError
+from tasks.engines.vllm_arguments import (
+    MODELS,
+    check_arguments,
+    engine_arguments,
+    hub_revision,
+    pinned_revision,
+    sampling_arguments,
+    template_arguments,
+)
+
+SOURCE = """
+class Other:
+    unrelated: int = 1
+
+class EngineArgs:
+    model: str = "m"
+    max_model_len: int | None = None
+    _private: int = 0
+
+class AsyncEngineArgs(EngineArgs):
+    enable_log_requests: bool = False
+"""
+
+
+@pytest.fixture
+def vllm_source(tmp_path, monkeypatch):
+    """A folder named vllm whose settings are read, as an installed one's would be."""
+    folder = tmp_path / "vllm" / "engine"
+    folder.mkdir(parents=True)
+    (tmp_path / "vllm" / "__init__.py").write_text("raise RuntimeError('imported')")
+    (folder / "arg_utils.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    vllm_arguments._known_arguments.cache_clear()
+    yield
+    vllm_arguments._known_arguments.cache_clear()
+
+
+def settings(**args):
+    return VllmEngine(kind="vllm", args=args)
+
+
+def test_unknown_argument_is_told_with_the_closest(vllm_source):
+    check_arguments(settings(max_model_len=512, enable_log_requests=True))
+    with pytest.raises(EngineError, match=r"max_model_length is no setting .* did you mean max_model_len\?"):
+        check_arguments(settings(max_model_length=512))
+    with pytest.raises(EngineError, match=r"--max-model-len is no setting .* did you mean max_model_len\?"):
+        check_arguments(settings(**{"--max-model-len": 512}))
+    with pytest.raises(EngineError, match=r"_private is no setting"):
+        check_arguments(settings(_private=1))
+
+
+def test_missing_vllm_is_told_how_to_install(monkeypatch):
+    vllm_arguments._known_arguments.cache_clear()
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(EngineError, match=r"not installed here; .*requirements-vllm\.lock"):
+        check_arguments(settings())
+    vllm_arguments._known_arguments.cache_clear()
+
+
+def test_quantised_weights_are_another_revision_and_precision_is_not():
+    pinned, engine = Model(id="org/model", revision="abc"), settings(dtype="float16", max_model_len=8)
+    assert pinned_revision(pinned, engine) == "abc"
+    assert pinned_revision(Model(id="org/model"), settings()) is None
+    assert pinned_revision(pinned, settings(quantization="fp8")) == "abc+quantization=fp8"
+    both = settings(kv_cache_dtype="fp8", hf_overrides={"b": 1, "a": 2})
+    assert pinned_revision(pinned, both) == 'abc+hf_overrides={"a":2,"b":1}+kv_cache_dtype=fp8'
+    renamed = Model(id="org/model", revision=pinned_revision(pinned, both))
+    assert hub_revision(renamed) == "abc"
+    assert engine_arguments(renamed, both)["revision"] == "abc"
+
+
+def test_folder_is_identified_by_its_bytes(tmp_path):
+    for file in (MODELS / "a2r-sum3-explorer").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    shipped = pinned_revision(Model(id="a2r-sum3-explorer"), settings())
+    here = VllmEngine(kind="vllm", path=str(tmp_path))
+    assert pinned_revision(Model(id="x"), here) == shipped
+    vllm_arguments._digest.cache_clear()
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    assert pinned_revision(Model(id="x"), here) != shipped
+    with pytest.raises(EngineError, match=r"holds no config\.json"):
+        pinned_revision(Model(id="x"), VllmEngine(kind="vllm", path=str(tmp_path / "no")))
+
+
+def test_sampling_goes_over_the_models_recommendation():
+    sampling = Sampling(temperature=0.7, top_k=5, stop=("END",), max_tokens=9, extra={"min_tokens": 3})
+    known = {"min_tokens", "temperature"}
+    made = sampling_arguments(sampling, {"temperature": 0.1, "top_k": 20, "top_p": 0.95}, known)
+    assert made == {
+        "temperature": 0.7,
+        "top_k": 5,
+        "top_p": 0.95,
+        "stop": ["END"],
+        "max_tokens": 9,
+        "min_tokens": 3,
+    }
+    with pytest.raises(EngineError, match=r"sampling.extra.min_token is no .* did you mean min_tokens"):
+        sampling_arguments(Sampling(extra={"min_token": 3}), {}, known)
+
+
+def test_thinking_and_template_settings_reach_the_template():
+    sampling = Sampling(enable_thinking=False, extra={"chat_template_kwargs": {"budget": 5}})
+    assert template_arguments(sampling) == {"enable_thinking": False, "budget": 5}
+    assert template_arguments(Sampling()) == {}
