@@ -34,7 +34,8 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix warehouse/sql
 
-bench: setup ## Measure the pipeline against a plain client in the same run
+bench: setup ## Measure the catalog at a million samples, and the pipeline against a plain client in the same run
+	$(BIN)/python tests/bench/catalog.py
 	$(BIN)/python tests/bench/pipeline.py
 
 dictionary: setup ## Write docs/data-dictionary.md from the catalog's comments

@@ -28,6 +28,9 @@ TABLES = (
     "roles",
     "members",
     "samples",
+    "cons_at_k",
+    "stage_results",
+    "problem_results",
 )
 MACROS = (
     "ks",
@@ -41,7 +44,7 @@ MACROS = (
     "student_p",
     "mcnemar_p",
 )
-TABLE_MACROS = ("problem_changes", "compare_to", "compare_runs")
+TABLE_MACROS = ("votes_of", "problem_changes", "compare_to", "compare_runs")
 """Macros that give rows; they read from the relations and so stand behind them."""
 RELATIONS = (
     "problems",
@@ -52,11 +55,16 @@ RELATIONS = (
     "problem_results",
     "pass_at_k",
     "cons_at_k",
+    "curves",
     "problem_metrics",
     "metrics",
     "costs",
+    "latencies",
     "leaderboard",
     "synthesis_outcomes",
+    "gains",
+    "diversity",
+    "calibration",
     "pareto",
 )
 """In the order in which they can be created: a view stands behind those it reads from."""
@@ -131,19 +139,19 @@ def _let_read(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, root: str) -> None:
-    """An empty catalog's tables."""
+    """An empty catalog's tables, and the macros that loading them uses."""
     connection.execute("create schema store")
     for table in TABLES:
         connection.execute(statement(f"tables/{table}"))
+    for macro in (*MACROS, "votes_of"):
+        connection.execute(statement(f"macros/{macro}"))
     connection.execute(statement("load/layout"), {"digest": layout_digest(root), "root": root})
 
 
 def create_relations(connection: duckdb.DuckDBPyConnection, root: str) -> None:
-    """The macros and views, all with their comments; cheap, so it is done at every load."""
+    """The views and the macros over them, all with their comments; cheap, so it is done at every load."""
     files = f"{root}/traces/*/*/*.parquet"
     has_traces = connection.execute("select exists (from store.traces)").fetchone() == (True,)
-    for macro in MACROS:
-        connection.execute(statement(f"macros/{macro}"))
     connection.execute(f"create or replace macro trace_files() as {_quoted(files)}")
     for relation in RELATIONS:
         name = "no_traces" if relation == "traces" and not has_traces else relation

@@ -35,6 +35,8 @@ _FOLLOWED = {
     "problems": ("lost_problems",),
 }
 """How rows of vanished parts are found again; a statement that answers true has found none."""
+_REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results")
+"""Made of the tables before them, for stale runs alone."""
 _FILES_AT_ONCE = 512
 
 
@@ -133,8 +135,7 @@ def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[
     num_rows = _num_rows(connection) - before
     _take_in_runs(connection, store, by_kind["runs"])
     connection.execute(statement("load/stale"), {"recipes": sorted(recipes)})
-    for step in ("outdated", "samples", "settled"):
-        connection.execute(statement(f"load/{step}"))
+    reduce_stale(connection)
     return num_rows
 
 
@@ -164,6 +165,18 @@ def _place(file: str) -> str:
     kind = file.split("/", 1)[0]
     match = _KINDS[kind].fullmatch(file)
     return f"{kind} {match['recipe']}" if match and "recipe" in match.groupdict() else kind
+
+
+def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the samples of stale runs anew, and what they come to by problem and stage.
+
+    What people look at is read from these reductions, so that its time depends on runs and problems,
+    not on samples.
+    """
+    for table in _REDUCED:
+        connection.execute(statement(f"load/outdated_{table}"))
+    for step in (*_REDUCED, "settled"):
+        connection.execute(statement(f"load/{step}"))
 
 
 def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, files: Iterable[str]) -> None:

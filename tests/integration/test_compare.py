@@ -136,9 +136,9 @@ def store(tmp_path_factory):
     difficulty = rng.beta(1, 1, 150)
     with duckdb.connect(store.catalog_path) as connection:
         create_tables(connection, store.root)
+        create_relations(connection, store.root)
         nights = {f"night{i}": rng.binomial(1, difficulty[:, None], (150, 4)) for i in range(5)}
         enter(connection, **nights, worse=rng.binomial(1, 0.75 * difficulty[:, None], (150, 4)))
-        create_relations(connection, store.root)
     return store
 
 

@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import t
 
 from warehouse.catalog import create_relations, create_tables
+from warehouse.loading import reduce_stale
 
 
 @pytest.fixture(scope="session")
@@ -28,41 +29,64 @@ def catalog(empty_catalog):
     empty_catalog.rollback()
 
 
-def answered(catalog, verdicts, stage="explore", run_id="r", votes=None):
-    """Enter samples: `verdicts[problem][index]` is True, False, None (failed); votes are keys."""
+def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
+    """Enter samples and reduce them as a load does.
+
+    `verdicts[problem][index]` is True, False, None (failed); `votes`, `score`, `mean_logprob` and
+    `latency_seconds` have the same shape. A vote is the verdict itself unless given.
+    """
     n = max(len(row) for row in verdicts.values())
+    recipe = f"{run_id}-{stage}"
+    if not catalog.execute("select 1 from store.runs where run_id = ?", [run_id]).fetchone():
+        catalog.execute(
+            "insert into store.runs values "
+            "(?, 'e', '', 'complete', 'b', 'g-1', ?, now(), now(), '{}', '{}', false, true)",
+            [run_id, len(verdicts)],
+        )
+    catalog.execute("update store.runs set is_stale = true where run_id = ?", [run_id])
     catalog.execute(
-        "insert into store.runs values (?, 'e', '', 'complete', 'b', 'g-1', ?, now(), now(), '{}', '{}', true, false)",
-        [run_id, len(verdicts)],
-    ) if not catalog.execute("select 1 from store.runs where run_id = ?", [run_id]).fetchone() else None
-    catalog.execute(
-        "insert into store.roles values (?, ?, 'm', null, 1e9, 1, 2, 'x', 'e', 'p', ?, 1, 9, null, ?, 0)",
-        [run_id, stage, n, n * len(verdicts)],
+        "insert into store.roles values (?, ?, 'm', null, 1e9, 1, 2, ?, 'e', 'p', ?, 1, 9, null, ?, 0)",
+        [run_id, stage, recipe, n, n * len(verdicts)],
     )
-    rows = []
-    for problem, row in verdicts.items():
-        for index, verdict in enumerate(row):
-            vote = votes[problem][index] if votes else (None if verdict is None else str(verdict))
-            word = {True: "correct", False: "wrong", None: "infra_error"}[verdict]
-            rows.append(
-                [run_id, stage, problem, problem, index, f"{stage}{problem}{index}", "g", word, verdict, vote]
-            )
-    columns = [
-        "run_id",
-        "stage",
-        "problem_id",
-        "problem_digest",
-        "sample_index",
-        "trace_id",
-        "gold",
-        "verdict",
+    rows = [
+        {
+            "run_id": run_id,
+            "stage": stage,
+            "recipe": recipe,
+            "problem_id": problem,
+            "trace_id": f"{recipe}-{problem}-{index}",
+            "sample_index": index,
+            "is_correct": verdict,
+            "vote_key": columns["votes"][problem][index] if "votes" in columns else str(verdict),
+            **{
+                name: columns[name][problem][index] if name in columns else None
+                for name in ("score", "mean_logprob", "latency_seconds")
+            },
+        }
+        for problem, row in verdicts.items()
+        for index, verdict in enumerate(row)
     ]
-    columns += ["is_correct", "vote_key"]
-    entered = pa.table(dict(zip(columns, zip(*rows, strict=True), strict=True)))  # noqa: F841 - read by DuckDB
-    catalog.execute(
-        "insert into store.samples by name "
-        "select *, 10 as num_billed_prompt_tokens, 20 as num_completion_tokens from entered"
-    )
+    entered = pa.Table.from_pylist(rows)  # noqa: F841 - read by DuckDB
+    for statement in ENTER:
+        catalog.execute(statement)
+    reduce_stale(catalog)
+
+
+ENTER = (
+    """insert into store.members by name
+    select run_id, stage, problem_id, problem_id as problem_digest, sample_index, trace_id, 'gold' as gold
+    from entered""",
+    """insert into store.traces by name
+    select trace_id, stage, recipe, problem_id as problem_digest, sample_index, 'ok' as status,
+        10 as num_billed_prompt_tokens, 20 as num_completion_tokens, now() as started_at, 1 as num_tries,
+        latency_seconds::double as latency_seconds, mean_logprob::double as mean_logprob,
+        score::double as score, [] as reference_ids, 'part' as part
+    from entered where is_correct is not null""",
+    """insert into store.grades by name
+    select trace_id, 'g-1' as grader, 'gold' as gold, if(is_correct, 'correct', 'wrong') as verdict,
+        is_correct, vote_key::varchar as vote_key, recipe
+    from entered where is_correct is not null""",
+)
 
 
 def metric(catalog, name, run_id="r"):

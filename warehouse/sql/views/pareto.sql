@@ -23,16 +23,15 @@ ways as (
         runs.num_problems,
         case
             when metrics.metric = 'mean@1' then spent.explore_dollars / explorer.n
-            when metrics.metric like 'cons@%' then spent.explore_dollars
             when metrics.metric = 'a2r' then spent.explore_dollars + (spent.dollars - spent.explore_dollars) / synthesizer.n
-            else spent.dollars
+            when metrics.metric like 'a2r-%' then spent.dollars
+            else spent.explore_dollars
         end as dollars,
         case
             when metrics.metric = 'mean@1' then spent.explore_petaflops / explorer.n
-            when metrics.metric like 'cons@%' then spent.explore_petaflops
-            when metrics.metric = 'a2r'
-                then spent.explore_petaflops + (spent.petaflops - spent.explore_petaflops) / synthesizer.n
-            else spent.petaflops
+            when metrics.metric = 'a2r' then spent.explore_petaflops + (spent.petaflops - spent.explore_petaflops) / synthesizer.n
+            when metrics.metric like 'a2r-%' then spent.petaflops
+            else spent.explore_petaflops
         end as petaflops
     from metrics
     inner join store.runs on metrics.run_id = runs.run_id
@@ -44,15 +43,19 @@ ways as (
 
 select
     *,
-    not exists (
-        select 1
-        from ways as better
-        where
-            better.benchmark = ways.benchmark
-            and better.num_problems = ways.num_problems
-            and better.petaflops <= ways.petaflops
-            and better.accuracy >= ways.accuracy
-            and (better.petaflops < ways.petaflops or better.accuracy > ways.accuracy)
+    if(
+        petaflops is null or accuracy is null,
+        null,
+        not exists (
+            select 1
+            from ways as better
+            where
+                better.benchmark = ways.benchmark
+                and better.num_problems = ways.num_problems
+                and better.petaflops <= ways.petaflops
+                and better.accuracy >= ways.accuracy
+                and (better.petaflops < ways.petaflops or better.accuracy > ways.accuracy)
+        )
     ) as is_on_frontier
 from ways
 order by benchmark, petaflops

@@ -1,4 +1,4 @@
--- One row per run, stage, problem and k.
+-- One row per run, stage, problem and k: every k up to the samples a problem.
 create or replace view pass_at_k as
 select
     results.run_id,
@@ -8,6 +8,6 @@ select
     results.num_attempts as n,
     results.num_correct as c,
     pass_at_k(results.num_attempts, results.num_correct, counts.k) as pass_at_k
-from problem_results as results
-inner join (select run_id, stage, unnest(ks(n)) as k from store.roles) as counts
+from store.problem_results as results
+inner join (select run_id, stage, unnest(range(1, n + 1)) as k from store.roles) as counts
     on results.run_id = counts.run_id and results.stage = counts.stage

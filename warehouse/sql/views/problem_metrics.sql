@@ -1,41 +1,80 @@
 -- One row per run, metric and problem.
 create or replace view problem_metrics as
+with named as (
+    select
+        results.run_id,
+        results.problem_id,
+        results.problem_digest,
+        results.num_attempts,
+        unnest(
+            if(
+                results.stage = 'explore',
+                [
+                    {
+                        'metric': 'mean@1',
+                        'place': 1,
+                        'value': results.accuracy,
+                        'is_there': true
+                    },
+                    {
+                        'metric': 'cons@' || roles.n,
+                        'place': 2,
+                        'value': results.majority_accuracy,
+                        'is_there': roles.n > 1
+                    },
+                    {
+                        'metric': 'logprob-cons@' || roles.n,
+                        'place': 3,
+                        'value': results.logprob_majority_accuracy,
+                        'is_there': roles.n > 1 and stages.num_logprobs > 0
+                    },
+                    {
+                        'metric': 'score-cons@' || roles.n,
+                        'place': 4,
+                        'value': results.score_majority_accuracy,
+                        'is_there': roles.n > 1 and stages.lowest_score >= 0
+                    },
+                    {
+                        'metric': 'best@' || roles.n,
+                        'place': 5,
+                        'value': results.best_accuracy,
+                        'is_there': roles.n > 1 and stages.num_scores > 0
+                    },
+                    {
+                        'metric': 'pass@' || roles.n,
+                        'place': 6,
+                        'value': pass_at_k(results.num_attempts, results.num_correct, roles.n),
+                        'is_there': roles.n > 1
+                    }
+                ],
+                [
+                    {
+                        'metric': 'a2r',
+                        'place': 11,
+                        'value': results.accuracy,
+                        'is_there': true
+                    },
+                    {
+                        'metric': 'a2r-cons@' || roles.n,
+                        'place': 12,
+                        'value': results.majority_accuracy,
+                        'is_there': roles.n > 1
+                    }
+                ]
+            )
+        ) as found
+    from store.problem_results as results
+    inner join store.roles on results.run_id = roles.run_id and results.stage = roles.stage
+    inner join store.stage_results as stages on results.run_id = stages.run_id and results.stage = stages.stage
+)
+
 select
-    run_id,
-    problem_id,
-    problem_digest,
-    case stage when 'explore' then 'mean@1' else 'a2r' end as metric,
-    case stage when 'explore' then 1 else 4 end as place,
-    num_attempts,
-    accuracy as value
-from problem_results
-union all
-select
-    votes.run_id,
-    votes.problem_id,
-    results.problem_digest,
-    case votes.stage when 'explore' then 'cons@' else 'a2r-cons@' end || votes.k as metric,
-    case votes.stage when 'explore' then 2 else 5 end as place,
-    votes.num_attempts,
-    votes.cons_at_k as value
-from cons_at_k as votes
-inner join store.roles
-    on votes.run_id = roles.run_id and votes.stage = roles.stage and votes.k = roles.n
-inner join problem_results as results
-    on votes.run_id = results.run_id and votes.stage = results.stage and votes.problem_id = results.problem_id
-where roles.n > 1
-union all
-select
-    passes.run_id,
-    passes.problem_id,
-    results.problem_digest,
-    'pass@' || passes.k as metric,
-    3 as place,
-    passes.n as num_attempts,
-    passes.pass_at_k as value
-from pass_at_k as passes
-inner join store.roles
-    on passes.run_id = roles.run_id and passes.stage = roles.stage and passes.k = roles.n
-inner join problem_results as results
-    on passes.run_id = results.run_id and passes.stage = results.stage and passes.problem_id = results.problem_id
-where roles.n > 1 and passes.stage = 'explore'
+    named.run_id,
+    named.problem_id,
+    named.problem_digest,
+    named.found.metric,
+    named.found.place,
+    named.num_attempts,
+    named.found.value
+from named
+where named.found.is_there

@@ -4,12 +4,20 @@ select
     run_id,
     stage,
     problem_id,
-    any_value(problem_digest) as problem_digest,
-    count(*) as num_samples,
-    count(is_correct) as num_attempts,
-    count(*) filter (where is_correct) as num_correct,
-    count(*) filter (where verdict = 'truncated') as num_truncated,
-    count(*) filter (where is_correct is null) as num_errors,
-    avg(is_correct::integer) as accuracy
-from store.samples
-group by run_id, stage, problem_id
+    problem_digest,
+    num_samples,
+    num_attempts,
+    num_correct,
+    num_truncated,
+    num_errors,
+    accuracy,
+    num_voters,
+    num_votes,
+    num_answers,
+    num_right_answers,
+    vote_entropy,
+    majority_accuracy,
+    best_accuracy,
+    score_majority_accuracy,
+    logprob_majority_accuracy
+from store.problem_results

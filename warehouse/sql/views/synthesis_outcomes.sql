@@ -4,25 +4,18 @@ with judged as (
     select
         synthesized.run_id,
         synthesized.problem_id,
-        votes.cons_at_k > 0.5 as is_majority_right,
+        explored.majority_accuracy > 0.5 as is_majority_right,
         explored.num_correct > 0 as is_any_right,
         synthesized.accuracy > 0.5 as is_synthesizer_right,
         explored.accuracy as explorer_accuracy,
-        votes.cons_at_k as majority_accuracy,
+        explored.majority_accuracy,
         synthesized.accuracy as synthesizer_accuracy
-    from problem_results as synthesized
-    inner join store.roles on synthesized.run_id = roles.run_id and roles.stage = 'explore'
-    inner join problem_results as explored
+    from store.problem_results as synthesized
+    inner join store.problem_results as explored
         on
             synthesized.run_id = explored.run_id
             and synthesized.problem_id = explored.problem_id
             and explored.stage = 'explore'
-    inner join cons_at_k as votes
-        on
-            synthesized.run_id = votes.run_id
-            and synthesized.problem_id = votes.problem_id
-            and votes.stage = 'explore'
-            and roles.n = votes.k
     where synthesized.stage = 'synthesize'
 )
 

@@ -1,0 +1,128 @@
+-- Adds what the samples of stale runs came to, problem by problem.
+insert into store.problem_results by name
+with fresh as (
+    select
+        run_id,
+        stage,
+        problem_id,
+        problem_digest,
+        vote_key,
+        verdict,
+        is_correct,
+        if(is_correct is null, null, mean_logprob) as mean_logprob,
+        if(is_correct is null, null, score) as score
+    from store.samples
+    where run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
+),
+
+best as (
+    select
+        run_id,
+        stage,
+        problem_id,
+        avg(is_correct::integer) as accuracy
+    from (
+        select *
+        from fresh
+        where score is not null
+        qualify score = max(score) over (partition by run_id, stage, problem_id)
+    ) as chosen
+    group by run_id, stage, problem_id
+),
+
+answers as (
+    select
+        run_id,
+        stage,
+        problem_id,
+        vote_key,
+        any_value(problem_digest) as problem_digest,
+        count(*) as num_samples,
+        count(is_correct) as num_attempts,
+        count(*) filter (where is_correct) as num_correct,
+        count(*) filter (where verdict = 'truncated') as num_truncated,
+        count(mean_logprob) as num_logprobs,
+        count(score) as num_scores,
+        if(vote_key is null, 0, count(is_correct)) as num_votes,
+        if(vote_key is null, null, sum(exp(mean_logprob))) as by_logprob,
+        if(vote_key is null, null, sum(score)) as by_score
+    from fresh
+    group by run_id, stage, problem_id, vote_key
+),
+
+ranked as (
+    select
+        *,
+        max(by_logprob) over problem * (1 - 1e-12) as most_by_logprob,
+        max(by_score) over problem * (1 - 1e-12) as most_by_score
+    from answers
+    window problem as (partition by run_id, stage, problem_id)
+),
+
+summed as (
+    select
+        run_id,
+        stage,
+        problem_id,
+        any_value(problem_digest) as problem_digest,
+        sum(num_samples) as num_samples,
+        sum(num_attempts) as num_attempts,
+        sum(num_correct) as num_correct,
+        sum(num_truncated) as num_truncated,
+        sum(num_logprobs) as num_logprobs,
+        sum(num_scores) as num_scores,
+        sum(num_votes) as num_voters,
+        max(num_votes) as num_votes,
+        count(*) filter (where num_votes > 0) as num_answers,
+        count(*) filter (where num_votes > 0 and 2 * num_correct > num_attempts) as num_right_answers,
+        log2(nullif(sum(num_votes), 0)) - sum(num_votes * log2(nullif(num_votes, 0))) / sum(num_votes) as vote_entropy,
+        avg(num_correct / num_attempts) filter (where by_logprob >= most_by_logprob) as logprob_majority,
+        avg(num_correct / num_attempts) filter (where by_score >= most_by_score) as score_majority
+    from ranked
+    group by run_id, stage, problem_id
+)
+
+select
+    summed.run_id,
+    summed.stage,
+    summed.problem_id,
+    summed.problem_digest,
+    summed.num_samples,
+    summed.num_attempts,
+    summed.num_correct,
+    summed.num_truncated,
+    summed.num_samples - summed.num_attempts as num_errors,
+    summed.num_correct / nullif(summed.num_attempts, 0) as accuracy,
+    summed.num_voters,
+    summed.num_votes,
+    summed.num_answers,
+    summed.num_right_answers,
+    if(summed.num_voters > 0, greatest(summed.vote_entropy, 0.0), null) as vote_entropy,
+    votes.cons_at_k as majority_accuracy,
+    if(
+        summed.num_attempts >= roles.n and summed.num_scores = summed.num_attempts,
+        best.accuracy,
+        null
+    ) as best_accuracy,
+    if(
+        summed.num_attempts >= roles.n and summed.num_scores = summed.num_attempts and stages.lowest_score >= 0,
+        coalesce(summed.score_majority, 0.0),
+        null
+    ) as score_majority_accuracy,
+    if(
+        summed.num_attempts >= roles.n and summed.num_logprobs = summed.num_attempts,
+        coalesce(summed.logprob_majority, 0.0),
+        null
+    ) as logprob_majority_accuracy
+from summed
+inner join store.roles on summed.run_id = roles.run_id and summed.stage = roles.stage
+inner join store.stage_results as stages on summed.run_id = stages.run_id and summed.stage = stages.stage
+left join best
+    on summed.run_id = best.run_id and summed.stage = best.stage and summed.problem_id = best.problem_id
+left join store.cons_at_k as votes
+    on
+        summed.run_id = votes.run_id
+        and summed.stage = votes.stage
+        and summed.problem_id = votes.problem_id
+        and roles.n = votes.k
+order by summed.run_id, summed.stage, summed.problem_id

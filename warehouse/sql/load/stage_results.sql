@@ -1,0 +1,28 @@
+-- Adds counts, tokens and latencies of stale runs, stage by stage.
+insert into store.stage_results by name
+select
+    run_id,
+    stage,
+    count(is_correct) as num_attempts,
+    count(*) filter (where is_correct) as num_correct,
+    count(*) filter (where verdict = 'infra_error') as num_infra_errors,
+    count(*) filter (where verdict in ('timeout', 'grader_error')) as num_grader_errors,
+    count(*) filter (where verdict = 'truncated') as num_truncated,
+    count(*) filter (where verdict = 'no_answer') as num_no_answer,
+    sum(num_billed_prompt_tokens)::bigint as num_prompt_tokens,
+    sum(num_completion_tokens)::bigint as num_completion_tokens,
+    count(*) filter (
+        where status in ('ok', 'truncated') and (num_completion_tokens is null or num_billed_prompt_tokens is null)
+    ) as num_uncounted,
+    count(mean_logprob) filter (where is_correct is not null) as num_logprobs,
+    count(score) filter (where is_correct is not null) as num_scores,
+    min(score) filter (where is_correct is not null) as lowest_score,
+    count(latency_seconds) as num_timed,
+    quantile_cont(latency_seconds, 0.5) as latency_seconds_p50,
+    quantile_cont(latency_seconds, 0.9) as latency_seconds_p90,
+    quantile_cont(latency_seconds, 0.95) as latency_seconds_p95,
+    quantile_cont(latency_seconds, 0.99) as latency_seconds_p99,
+    max(latency_seconds) as latency_seconds_max
+from store.samples
+where run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
+group by run_id, stage
