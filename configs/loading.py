@@ -14,8 +14,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from configs.engines import Engine
 from configs.errors import UserError
-from configs.experiment import Experiment
+from configs.experiment import Benchmark, Experiment
+from configs.graders import Grader
 
 
 def presets() -> dict[str, str]:
@@ -110,7 +112,11 @@ def _anchor(data: dict[str, Any], base: Path) -> None:
     benchmark = data.get("benchmark")
     if isinstance(benchmark, dict) and benchmark.get("source") == "file":
         anchored(benchmark, "path")
-    for name in ("explorer", "synthesizer"):
+    grader = data.get("grader")
+    if isinstance(grader, dict) and grader.get("kind") == "function":
+        grader.setdefault("path", ".")
+        anchored(grader, "path")
+    for name in ("explorer", "synthesizer", "grader"):
         role = data.get(name)
         if not isinstance(role, dict):
             continue
@@ -161,9 +167,12 @@ def _choices(error: ErrorDetails) -> str:
     expected = error.get("ctx", {}).get("expected_tags")
     if expected:
         return str(expected)
-    return {"benchmark": "'hf', 'file', 'generated'", "grader": "'math', 'exact'"}.get(
-        str(error["loc"][-1]), "'onnx', 'openai', 'vllm', 'replay'"
+    field = str(error["loc"][-1])
+    union, name = {"benchmark": (Benchmark, "source"), "grader": (Grader, "kind")}.get(
+        field, (Engine, "kind")
     )
+    forms = get_args(get_args(union)[0])
+    return ", ".join(repr(tag) for form in forms for tag in get_args(form.model_fields[name].annotation))
 
 
 def _tags(place: Mapping[str, Any]) -> set[object]:

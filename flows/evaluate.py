@@ -37,7 +37,7 @@ def evaluate(experiment: Experiment, root: str | None = None, limit: int | None 
             run = start_run(experiment, root, run_identity(experiment.name), limit)
             complaints = generate_stages(plan_explore(run), plan_synthesize(run), experiment.execution)
         members = members_of(run)
-        grade_run(run, members)
+        complaints += grade_run(run, members)
         record_run(run, members, complaints)
     load_catalog(run.store)
     summary = publish_run(run.store, run.run_id)

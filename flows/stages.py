@@ -44,7 +44,9 @@ def grade(experiment: Experiment, root: str | None = None, limit: int | None = N
     with root_in_use(root):
         run = start_run(experiment, root, run_identity(experiment.name), limit)
         members = members_of(run)
-        grade_run(run, members)
-        record_run(run, members, [])
+        complaints = grade_run(run, members)
+        record_run(run, members, complaints)
     load_catalog(run.store)
-    return publish_run(run.store, run.run_id)
+    summary = publish_run(run.store, run.run_id)
+    raise_for(complaints, summary)
+    return summary

@@ -1,76 +1,66 @@
 """The grading stage: a verdict on every stored trace, each decided once and kept.
 
-Grades live beside the traces, in parts of their own: another grader, another version or a
-corrected gold answer adds rows and generates nothing.
+Grades live beside the traces, in parts of their own: another grader, another version, other settings
+or a corrected gold answer add rows and generate nothing.
 """
 
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from configs.graders import Grader as GraderForm
-from tasks.graders.extraction import extract_answer
-from tasks.graders.grading import Grader, grader_for
-from tasks.graders.normalise import vote_key
+from tasks.graders.grading import Grader
 from tasks.progress import PROGRESS
 from tasks.roles import Role
 from tasks.runs import Run
 from tasks.shards import quoted
-from warehouse.records import GRADES, Member
+from tasks.verdicts import Grading, grader_of
+from warehouse.records import Member
 from warehouse.store import Store, patiently
+from warehouse.verdicts import VerdictMemory
 
 
-def grade_traces(role: Role, members: Iterable[Member], form: GraderForm) -> int:
-    """Grade the stored traces that have no verdict yet; return how many were graded.
+@dataclass
+class Graded:
+    """What became of a stage's traces."""
 
-    One grade part is written a trace part, so that memory is bounded by a part and an interrupted
-    grading goes on where it stopped.
+    num_new: int = 0
+    """Verdicts that were not stored before."""
+    complaints: list[str] = field(default_factory=list)
+    """Why some have none, in sentences for people."""
+
+
+def grade_traces(role: Role, members: Iterable[Member], grader: Grader) -> Graded:
+    """Grade the stored traces that have no verdict yet.
+
+    One grade part is written a trace part, so that memory is bounded by a part's answers and an
+    interrupted grading goes on where it stopped.
     """
-    store, grader = Store(role.root), grader_for(form)
+    store, done = Store(role.root), Graded()
     graded = _graded(store, role, grader)
     golds: dict[str, set[str]] = {}
     for member in members:
         if (member.trace_id, member.gold) not in graded:
             golds.setdefault(member.trace_id, set()).add(member.gold)
     by_part = role.index.by_part(golds)
-    count = sum(map(len, by_part.values()))
-    PROGRESS.expect("grade", count)
+    PROGRESS.expect("grade", sum(map(len, by_part.values())))
+    at_work = Grading(grader, VerdictMemory(store, grader.key))
     for trace_ids in by_part.values():
-        rows = role.index.rows(trace_ids, ["problem_digest", "status", "answer"])
-        grades = [
-            {
-                "trace_id": trace_id,
-                "problem_digest": digest,
-                **_verdict(status, answer, gold, grader),
-            }
-            for trace_id, digest, status, answer in zip(*rows.to_pydict().values(), strict=True)
-            if status != "error"
-            for gold in sorted(golds[trace_id])
-        ]
-        table = pa.Table.from_pylist(grades, schema=GRADES)
-        store.write_part(_folder(grader), table, prefix=f"part-{role.recipe.key}-")
+        grades = patiently(partial(_grades, role, trace_ids, golds, at_work))
+        if grades.num_rows:
+            store.write_part(_folder(grader), grades, prefix=f"part-{role.recipe.key}-")
+        done.num_new += grades.num_rows
         PROGRESS.advance("grade", count=len(trace_ids))
-    return count
+    done.complaints += grader.complaints
+    return done
 
 
-def _verdict(status: str, answer: str | None, gold: str, grader: Grader) -> dict[str, object]:
-    extracted = extract_answer(answer or "") if status == "ok" else None
-    if status == "truncated":
-        verdict = "truncated"
-    elif extracted is None:
-        verdict = "no_answer"
-    else:
-        verdict = grader.verdict(gold, extracted)
-    is_attempt = verdict in {"correct", "wrong", "no_answer", "truncated"}
-    return {
-        "gold": gold,
-        "verdict": verdict,
-        "is_correct": verdict == "correct" if is_attempt else None,
-        "extracted": extracted,
-        "vote_key": None if extracted is None else vote_key(extracted),
-    }
+def _grades(role: Role, trace_ids: list[str], golds: dict[str, set[str]], at_work: Grading) -> pa.Table:
+    return at_work.grades(role.index.batches(trace_ids, ["problem_digest", "status", "answer"]), golds)
 
 
 def _graded(store: Store, role: Role, grader: Grader) -> set[tuple[str, str]]:
@@ -85,21 +75,18 @@ def _graded(store: Store, role: Role, grader: Grader) -> set[tuple[str, str]]:
 
 
 def _folder(grader: Grader) -> str:
-    return f"grades/grader={grader.name}-{grader.version}"
+    return f"grades/grader={grader.key}"
 
 
 @task(name="grade-stage", task_run_name="grade {stage}", cache_policy=NO_CACHE)
-def grade_stage(stage: str, role: Role, members: list[Member], form: GraderForm) -> int:  # noqa: ARG001
-    """Grade one stage's traces; return how many verdicts were new."""
-    return grade_traces(role, members, form)
+def grade_stage(stage: str, run: Run, members: list[Member]) -> Graded:
+    """Grade one stage's traces."""
+    role = run.synthesizer if stage == "synthesize" and run.synthesizer else run.explorer
+    with closing(grader_of(run.experiment.grader, run.store.root, run.listed)) as grader:
+        return grade_traces(role, members, grader)
 
 
-def grade_run(run: Run, members: dict[str, list[Member]]) -> int:
-    """Grade both stages of a run; return how many verdicts were new."""
-    roles: dict[str, Role] = {"explore": run.explorer}
-    if run.synthesizer:
-        roles["synthesize"] = run.synthesizer
-    return sum(
-        grade_stage(stage, quoted(roles[stage]), quoted(held), quoted(run.experiment.grader))
-        for stage, held in members.items()
-    )
+def grade_run(run: Run, members: dict[str, list[Member]]) -> list[str]:
+    """Grade both stages of a run; return a sentence for everything that could not be graded."""
+    graded = [grade_stage(stage, quoted(run), quoted(held)) for stage, held in members.items()]
+    return list(dict.fromkeys(sentence for stage in graded for sentence in stage.complaints))

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine, VllmEngine, share_hardware
-from configs.experiment import Experiment, Explorer, References, Synthesizer
+from configs.experiment import Experiment, Explorer, References
+from configs.graders import JudgeGrader
 from configs.models import Model, Sampling
 from tasks.engines import onnx, openai, protocol, replay, vllm_arguments, vllm_inprocess
 from tasks.prompts.render import Prompt, load_prompt
-from warehouse.identity import Recipe, explore_recipe, synthesize_recipe
+from warehouse.identity import Recipe, explore_recipe, judge_recipe, synthesize_recipe
 from warehouse.index import RecipeIndex
 from warehouse.store import Store
 
@@ -50,13 +51,14 @@ class SynthesizerRole(Role):
 
 def roles_of(experiment: Experiment, root: str) -> tuple[Role, SynthesizerRole | None]:
     """Both roles of an experiment. Raises UserError for a missing model, recording or prompt."""
-    explorer = _role(experiment.explorer, experiment, root)
+    shard_size = experiment.execution.shard_size
+    explorer = _role(experiment.explorer, root, shard_size)
     model, prompt = explorer.model, explorer.prompt
     explorer = replace(explorer, recipe=explore_recipe(model, prompt.digest, explorer.sampling))
     form = experiment.synthesizer
     if form is None:
         return explorer, None
-    base = _role(form, experiment, root)
+    base = _role(form, root, shard_size)
     recipe = synthesize_recipe(
         base.model, base.prompt.digest, base.sampling, form.references, explorer.recipe
     )
@@ -80,6 +82,12 @@ def take_turns(one: Role, other: Role) -> bool:
     return not (is_same and _place(one.engine) == _place(other.engine)) and share_hardware(
         one.engine, other.engine
     )
+
+
+def judge_role(form: JudgeGrader, root: str) -> Role:
+    """The judge of a grader's settings. Raises UserError for a missing model, recording or prompt."""
+    role = _role(form, root, None)
+    return replace(role, recipe=judge_recipe(role.model, role.prompt.digest, role.sampling))
 
 
 def build_engine(model: Model, settings: Engine) -> protocol.Engine:
@@ -106,7 +114,7 @@ def _place(settings: Engine) -> object:
     return settings.serve if isinstance(settings, OpenAIEngine) else settings
 
 
-def _role(form: Explorer | Synthesizer, experiment: Experiment, root: str) -> Role:
+def _role(form: Explorer | JudgeGrader, root: str, shard_size: int | None) -> Role:
     return Role(
         root=root,
         recipe=Recipe.of("explore", {}),
@@ -114,7 +122,7 @@ def _role(form: Explorer | Synthesizer, experiment: Experiment, root: str) -> Ro
         engine=form.engine,
         prompt=load_prompt(form.prompt),
         sampling=form.sampling,
-        shard_size=experiment.execution.shard_size,
+        shard_size=shard_size,
         largest_shard=_largest_shard(form.engine),
     )
 

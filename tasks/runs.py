@@ -16,10 +16,10 @@ from prefect.runtime import flow_run
 from configs.experiment import Experiment
 from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
-from tasks.graders.grading import grader_for
 from tasks.planning import SynthesisShard, plans_of
 from tasks.roles import Role, SynthesizerRole, roles_of
 from tasks.shards import StageFailed
+from tasks.verdicts import grader_of
 from warehouse.identity import Stage
 from warehouse.journal import recover
 from warehouse.locks import in_use
@@ -40,6 +40,8 @@ class Run:
     """The benchmark's problems."""
     explorer: Role
     synthesizer: SynthesizerRole | None
+    grader: str
+    """The key of its grader."""
     found: frozenset[str]
     """Trace ids of both recipes that were stored before the run."""
     num_recovered: int
@@ -85,6 +87,9 @@ def start_run(experiment: Experiment, root: str | None, run_id: str, limit: int 
     problems = load_problems(experiment.benchmark, limit=limit)
     store = Store(root or default_root())
     explorer, synthesizer = roles_of(experiment, store.root)
+    grader = grader_of(
+        experiment.grader, store.root
+    ).key  # one that cannot work is told before anything is made
     store.open_for_writing()
     num_recovered = recover(store)
     rows = pa.Table.from_pylist([asdict(problem) for problem in problems], schema=PROBLEMS)
@@ -98,6 +103,7 @@ def start_run(experiment: Experiment, root: str | None, run_id: str, limit: int 
         listed=tuple(problems),
         explorer=explorer,
         synthesizer=synthesizer,
+        grader=grader,
         found=found,
         num_recovered=num_recovered,
     )
@@ -129,7 +135,6 @@ def record_run(run: Run, members: dict[str, list[Member]], complaints: list[str]
     """Leave the run on record: its members first, its manifest last. Returns the manifest."""
     stages = _stages(run, members)
     is_whole = not complaints and all(s["wanted"] == s["generated"] + s["reused"] for s in stages.values())
-    grader = grader_for(run.experiment.grader)
     manifest = {
         "run_id": run.run_id,
         "experiment": run.experiment.name,
@@ -139,7 +144,7 @@ def record_run(run: Run, members: dict[str, list[Member]], complaints: list[str]
         "finished_at": datetime.now(UTC).isoformat(),
         "benchmark": name_of(run.experiment.benchmark),
         "num_problems": len(run.listed),
-        "grader": f"{grader.name}-{grader.version}",
+        "grader": run.grader,
         "explorer": _role_record(run.explorer, run.num_explored),
         "synthesizer": _role_record(run.synthesizer, run.num_synthesized) if run.synthesizer else None,
         "stages": {"explore": stages["explore"], "synthesize": stages.get("synthesize")},
@@ -172,15 +177,16 @@ def raise_for(complaints: list[str], summary: dict[str, Any]) -> None:
     """Fail the flow loudly, after all that could be done is done."""
     if complaints:
         wanting = ", ".join(
-            f"{counts['wanted'] - counts['generated'] - counts['reused']} of {counts['wanted']} {stage}"
+            f"{missing} of {counts['wanted']} {stage}"
             for stage, counts in summary["stages"].items()
-            if counts
+            if counts and (missing := counts["wanted"] - counts["generated"] - counts["reused"])
         )
+        lost = f"Not made: {wanting} traces. All others are" if wanting else "All traces are"
         raise StageFailed(
             summary,
             "\n".join(complaints)
-            + f"\nNot made: {wanting} traces. All others are stored; run the same command again, or press "
-            "Retry on the flow run, to make only these.",
+            + f"\n{lost} stored; run the same command again, or press Retry on the flow "
+            "run, to make only what is missing.",
         )
 
 

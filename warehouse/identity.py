@@ -18,7 +18,7 @@ from configs.experiment import References
 from configs.models import Model, Sampling
 from warehouse.canonical import canonical_json
 
-Stage = Literal["explore", "synthesize"]
+Stage = Literal["explore", "synthesize", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ def synthesize_recipe(
         "synthesize",
         {**_common(model, prompt_digest, sampling), "references": policy, "explorer": explorer.digest},
     )
+
+
+def judge_recipe(model: Model, prompt_digest: str, sampling: Sampling) -> Recipe:
+    """The recipe of a model that grades; what it is shown is in the ids of its traces."""
+    return Recipe.of("judge", _common(model, prompt_digest, sampling))
 
 
 def _common(model: Model, prompt_digest: str, sampling: Sampling) -> dict[str, Any]:

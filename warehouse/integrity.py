@@ -15,7 +15,7 @@ from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS
 from warehouse.store import Store, content_hash
 
 _TRACE_PART = re.compile(
-    r"traces/stage=(?P<stage>explore|synthesize)/recipe=(?P<recipe>[0-9a-f]{16})/"
+    r"traces/stage=(?P<stage>explore|synthesize|judge)/recipe=(?P<recipe>[0-9a-f]{16})/"
     r"(part-(?P<hash>[0-9a-f]{16})\.parquet|(?P<json>recipe\.json))"
 )
 _GRADE_PART = re.compile(
@@ -27,7 +27,7 @@ _RECORDING_FILE = re.compile(
     r"(?P<folder>imports/(?P<name>[0-9a-f]{16}))/((?P<about>import\.json)|outputs\.parquet|experiment\.yaml|[\w.-]+\.jsonl)"
 )
 _OWN_FILE = re.compile(
-    r"(catalog\.duckdb|\.(catalog|in-use|upkeep)\.lock|journal/[0-9a-f]{16}-[0-9a-f]{12}\.jsonl)"
+    r"(catalog\.duckdb|\.(catalog|in-use|upkeep)\.lock|verdicts\.sqlite(-journal)?|journal/[0-9a-f]{16}-[0-9a-f]{12}\.jsonl)"
 )
 
 

@@ -145,6 +145,20 @@ class Store:
             raise self._unreadable(path, error) from error
         return sum(footer.row_group(place).total_byte_size for place in range(footer.num_row_groups))
 
+    def batches(
+        self, path: str, columns: Sequence[str], trace_ids: Iterable[str], size: int = ROW_GROUP
+    ) -> Iterator[pa.Table]:
+        """The rows of some traces of a part, a few at a time. Raises LostPart, UserError for a damaged part."""
+        wanted = pc.field("trace_id").isin(list(trace_ids))
+        try:
+            with self._fs.open(self._at(path), "rb") as file:
+                for batch in pq.ParquetFile(file).iter_batches(size, columns=list(columns)):
+                    yield pa.Table.from_batches([batch]).filter(wanted)
+        except FileNotFoundError as error:
+            raise self._lost(path) from error
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(path, error) from error
+
     # --- writing ---
 
     def write_part(self, folder: str, table: pa.Table, prefix: str = "part-") -> str:
@@ -190,6 +204,11 @@ class Store:
     def catalog_path(self) -> Path:
         """The published catalog: in a local root itself, else in this machine's cache of that root."""
         return self._own_folder() / "catalog.duckdb"
+
+    @property
+    def verdicts_path(self) -> Path:
+        """Where graders remember what they have worked out: always a local disk."""
+        return self._own_folder() / "verdicts.sqlite"
 
     @property
     def journal_folder(self) -> Path:

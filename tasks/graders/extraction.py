@@ -1,8 +1,12 @@
-"""Finding the answer in a model's text: the last whole box, in one pass over the text."""
+"""Finding the answer in a model's text: the last whole box, in two passes over the text at most."""
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+LONGEST = 16_000
+"""Characters of an answer that are looked at: a longer box keeps its start, a longer text its end."""
 
 _MAX_BOXES = 64
 """Boxes looked at from the end; a text with more unclosed ones is not an answer but noise."""
@@ -12,6 +16,14 @@ _BEFORE = (1, 2, 6)
 """Characters before the `box` of \\boxed, \\fbox and \\framebox."""
 
 _BARE = re.compile(r"[^\s{}$\\,;.]+(?:\.\d+)?")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_PHRASE = re.compile(r"\banswer\b[ \t]*(?:is|:|=)[ \t]*:?|####", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"\.(?:\s|$)|\n|;|,\s")
+_MATHS = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)")
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:/\d+)?")
+
+MAX_PHRASE = 200
+"""Characters of a stated answer; what is longer is a sentence about one."""
 
 
 def extract_answer(text: str) -> str | None:
@@ -20,15 +32,55 @@ def extract_answer(text: str) -> str | None:
     The last box counts, since models correct themselves. One that is never closed is no answer, and
     an earlier whole one then counts. None where there is no box. Linear in the text's length.
     """
-    for start in itertools.islice(_starts(text), _MAX_BOXES):
-        if start < len(text) and text[start] == "{":
-            content = _balanced(text, start)
-        else:
-            bare = _BARE.match(text, start)
-            content = bare.group() if bare else None
-        if content is not None and content.strip():
-            return content.strip()
+    starts = list(itertools.islice(_starts(text), _MAX_BOXES))
+    for group in (starts[:1], starts[1:]):
+        ends = _closings(text, [start for start in group if text[start : start + 1] == "{"])
+        for start in group:
+            if text[start : start + 1] == "{":
+                content = text[start + 1 : ends[start]] if start in ends else ""
+            else:
+                bare = _BARE.match(text, start)
+                content = bare.group() if bare else ""
+            if content.strip():
+                return content.strip()[:LONGEST]
     return None
+
+
+def stated_answer(text: str) -> str | None:
+    """What follows the last "the answer is", "Answer:" or "####", up to the end of its sentence."""
+    last = deque(_PHRASE.finditer(text), maxlen=1)
+    if not last:
+        return None
+    rest = text[last[0].end() : last[0].end() + 2 * MAX_PHRASE].lstrip(" \t\n*:")
+    if match := _MATHS.match(rest):
+        return (match[1] or match[2]).strip() or None
+    end = _SENTENCE_END.search(rest)
+    stated = (rest[: end.start()] if end else rest).strip(" \t*.")
+    return stated if 0 < len(stated) <= MAX_PHRASE else None
+
+
+def last_number(text: str) -> str | None:
+    """The last number in the text, with its thousands separators."""
+    last = deque(_NUMBER.finditer(text), maxlen=1)
+    return last[0].group()[:LONGEST] if last else None
+
+
+_FALLBACKS: dict[str, Callable[[str], str | None]] = {
+    "none": lambda _: None,
+    "phrase": stated_answer,
+    "last_number": last_number,
+}
+
+
+def boxed_answers(texts: Sequence[str], fallback: str) -> list[str | None]:
+    """The boxed answer of each text, or what the fallback finds."""
+    otherwise = _FALLBACKS[fallback]
+    return [found if (found := extract_answer(text)) is not None else otherwise(text) for text in texts]
+
+
+def whole_answers(texts: Sequence[str]) -> list[str | None]:
+    """The end of each text; None where it is empty."""
+    return [text.strip()[-LONGEST:] or None for text in texts]
 
 
 def _starts(text: str) -> Iterator[int]:
@@ -41,17 +93,21 @@ def _starts(text: str) -> Iterator[int]:
                 break
 
 
-def _balanced(text: str, start: int) -> str | None:
-    """What stands between the brace at `start` and its partner; escaped braces do not count."""
-    depth = 0
-    for brace in re.finditer(r"\\.|[{}]", text[start:], re.DOTALL):
+def _closings(text: str, starts: Sequence[int]) -> dict[int, int]:
+    """The partners of the braces at `starts` that have one; escaped braces do not count. One pass."""
+    if not starts:
+        return {}
+    wanted, opened, ends = set(starts), [], {}
+    for brace in _BRACE.finditer(text, min(starts)):
         match brace.group():
             case "{":
-                depth += 1
-            case "}":
-                depth -= 1
-                if depth == 0:
-                    return text[start + 1 : start + brace.start()]
+                opened.append(brace.start())
+            case "}" if opened:
+                start = opened.pop()
+                if start in wanted:
+                    ends[start] = brace.start()
+                if not opened and len(starts) == 1:
+                    break
             case _:
                 continue
-    return None
+    return ends

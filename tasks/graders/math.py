@@ -1,23 +1,27 @@
 r"""Mathematical equality: integers and fractions exactly, equal spellings, then math-verify.
 
-math-verify (sympy behind it) sees only what the cheaper steps cannot decide, each distinct pair
-once a process. Its known wrong verdicts are decided before it is asked:
+math-verify (sympy behind it) sees only what the cheaper steps cannot decide, in worker processes,
+each distinct case once. Its known wrong verdicts are decided before it is asked:
 
 - `1/2^{99}` = `1/2^{98}`: exact fractions are compared exactly;
 - `10\%` = 0.1: a percent sign is a unit, so 10\% is 10 and nothing else;
 - (1,2) = {1,2}, (1,2] = [1,2]: brackets around a list must be the same;
 - 1\,000 is 1000; "A" is the letter A, never a variable to be solved for.
 
-Its alarms are off, since they fail outside the main thread; what would make it run for minutes
-(towers of powers, factorials of large numbers, very long texts) is not shown to it.
+What would make it run for minutes (towers of powers, factorials of large numbers, very long texts)
+is not shown to it.
 """
 
-import logging
 import re
-from functools import lru_cache
-from typing import Literal
+from collections.abc import Collection, Sequence
 
-from tasks.graders.normalise import normalised, rational
+from configs.graders import MathGrader
+from tasks.graders import symbolic
+from tasks.graders.arithmetic import value_of
+from tasks.graders.extraction import boxed_answers
+from tasks.graders.grading import Case, Verdict, key_of, settings_of
+from tasks.graders.normalise import normalised, vote_key
+from tasks.graders.workers import Workers
 
 MAX_SYMBOLIC_LENGTH = 400
 """Longer answers are compared as text only."""
@@ -28,35 +32,64 @@ _TOWER = re.compile(r"\^\s*\{?[^{}^]{0,40}\^")
 _LARGE_POWER = re.compile(rf"\^\s*\{{?\s*[-+]?\d{{{MAX_EXPONENT_DIGITS + 1},}}")
 _FACTORIAL = re.compile(r"\d{4,}\s*!|!\s*!|\)\s*!|\}\s*!|\\binom\s*\{\s*\d{5,}")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z',;.\-]*")
+_BASED = re.compile(r"\w+_\{?\d+\}?")
+"""A number with its base, such as 28_9, or a letter with its index."""
+
+_DECIMAL = re.compile(r"(?<![\d.])(\d*)\.(\d+)(?![\d.])")
 _LIST = re.compile(r"(\\?[(\[{])(.*,.*)(\\?[)\]}])", re.DOTALL)
 
 
 class Math:
     """Last box against the gold answer; integers, fractions, spellings, then symbols."""
 
-    name = "math"
-    version = "1"
+    def __init__(self, form: MathGrader) -> None:
+        self._form, self.complaints = form, []
+        self.key = key_of("math", "2", settings_of(form))
+        self._workers = Workers(symbolic.load, modules=["math_verify"])
 
-    def verdict(self, gold: str, answer: str) -> Literal["correct", "wrong", "grader_error"]:
-        """The verdict; `grader_error` where an answer is neither decided by its form nor safe to evaluate."""
-        return _verdict(gold, answer)
+    def extract(self, texts: Sequence[str]) -> list[str | None]:
+        """The last box, or what the fallback finds."""
+        return boxed_answers(texts, self._form.fallback)
+
+    def vote_key(self, answer: str) -> str:
+        """The answer's normal form."""
+        return vote_key(answer)
+
+    def decide(self, gold: str, answer: str) -> Verdict | None:
+        """What follows from the form of both; `grader_error` where an answer is not safe to evaluate."""
+        return decided(gold, answer)
+
+    def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:
+        """What math-verify says of the rest."""
+        ordered = list(cases)
+        pairs = [(_exact(normalised(case.gold)), _exact(normalised(case.answer))) for case in ordered]
+        return dict(zip(ordered, self._workers.verdicts(pairs), strict=True))
+
+    def close(self) -> None:
+        """End the workers."""
+        self._workers.close()
 
 
-@lru_cache(maxsize=65536)
-def _verdict(gold: str, answer: str) -> Literal["correct", "wrong", "grader_error"]:
+def decided(gold: str, answer: str) -> Verdict | None:
+    """The verdict that needs no algebra; None where only symbols can tell."""
     if len(answer) > MAX_SYMBOLIC_LENGTH and len(answer) > 4 * len(gold):
         return "wrong"  # no spelling of an answer is that much longer than the answer
     left, right = normalised(gold), normalised(answer)
     if left == right:
         return "correct"
-    value, other = rational(left), rational(right)
+    value, other = value_of(left), value_of(right)
     if value is not None and other is not None:
         return "correct" if value == other else "wrong"
-    if _WORDS.fullmatch(left) or _WORDS.fullmatch(right) or _brackets(left) != _brackets(right):
-        return "wrong"
-    if any(map(_is_monstrous, (left, right))):
-        return "grader_error"
-    return _symbolic(left, right)
+    is_base = _BASED.fullmatch(left) and _BASED.fullmatch(right)
+    is_word = _WORDS.fullmatch(left) or _WORDS.fullmatch(right)
+    if is_base or is_word or _brackets(left) != _brackets(right):
+        return "wrong"  # they are not spelled alike, and nothing else makes them equal
+    return "grader_error" if any(map(_is_monstrous, (left, right))) else None
+
+
+def _exact(text: str) -> str:
+    """Decimals as fractions: math-verify rounds decimals and then calls 0.333333 a third."""
+    return _DECIMAL.sub(lambda m: rf"\frac{{{m[1]}{m[2]}}}{{1{'0' * len(m[2])}}}", text)
 
 
 def _brackets(text: str) -> tuple[str, str] | None:
@@ -71,25 +104,3 @@ def _is_monstrous(text: str) -> bool:
         or any(pattern.search(text) for pattern in (_TOWER, _LARGE_POWER, _FACTORIAL))
         or any(len(digits) > MAX_SYMBOLIC_LENGTH // 4 for digits in re.findall(r"\d+", text))
     )
-
-
-def _symbolic(gold: str, answer: str) -> Literal["correct", "wrong", "grader_error"]:
-    from math_verify import (  # noqa: PLC0415 - seconds, and few answers need it
-        ExprExtractionConfig,
-        LatexExtractionConfig,
-        parse,
-        verify,
-    )
-
-    logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    forms = (LatexExtractionConfig(), ExprExtractionConfig())
-    try:
-        parsed = [
-            parse(f"${text}$", forms, parsing_timeout=None)  # pyright: ignore[reportArgumentType] - no alarm
-            for text in (gold, answer)
-        ]
-        if not all(parsed):
-            return "wrong"
-        return "correct" if verify(parsed[0], parsed[1], timeout_seconds=None) else "wrong"
-    except Exception:  # noqa: BLE001 - sympy raises anything on odd input; the boundary is here
-        return "grader_error"

@@ -6,24 +6,27 @@ key are the same vote; `\frac{2}{4}`, `0.5`, `1/2` and `$.5$` all have the key `
 """
 
 import re
-from fractions import Fraction
 from functools import lru_cache
+
+from tasks.graders.arithmetic import value_of
 
 MAX_LENGTH = 1000
 """Longer answers keep their text as it is: nobody writes an answer of that length twice alike."""
 
-MAX_DIGITS = 400
-"""Digits of a number that is still put into lowest terms; longer ones stay text."""
-
-MAX_POWER_DIGITS = 4000
-"""Digits of a power that is still worked out (Python itself prints no more than 4300)."""
-
 _LAYOUT = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr|Bigl?|Bigr|quad|qquad|mathstrut)(?![a-zA-Z])"
-    r"|\\[!,;:> ]|~|\$|\\\(|\\\)|\\\[|\\\]|\\\$"
+    r"|(?<!\\)\\[!,;:> ]|~|\$|\\\(|\\\)|\\\[|\\\]|\\\$"
 )
 _TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}")
 _UNIT = re.compile(r"(?<=[\d}])\s*\\(?:text|textbf|mathrm|mbox)\s*\{\s*[A-Za-z][^{}0-9]*\}(?:\^\{?\d\}?)?$")
+_UNIT_WORDS = re.compile(
+    r"(?<=\d)\s+(?!(?:arc)?(?:sin|cos|tan|cot|sec|csc)|log|exp|sqrt|mod|inf)[A-Za-z]{3,}(?:\s+[A-Za-z]+)*$"
+)
+"""18 dollars, 12 square units; cm and kin are left to math-verify."""
+
+_CONNECTED = re.compile(r"\s*,?\s+(?:and|or)\s+")
+"""1, 2 and 3; 1 or 3."""
+
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z])|°")
 _PERCENT = re.compile(r"\\?%$")
 _FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
@@ -33,12 +36,6 @@ _SHORT_POWER = re.compile(r"([\^_])\{(\w)\}")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:(?:,|\{,\})\d{3})+(?:\.\d+)?")
 _ASSIGNED = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?(?:\([a-z]\))?(?:=|\\in)(?=[^=]+$)")
 _LETTER = re.compile(r"\(([A-Za-z])\)")
-_DECIMAL = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)")
-_POWER = re.compile(r"([-+]?\d+)\^(?:\{(\d{1,4})\}|(\d))")
-_QUOTIENT = re.compile(
-    r"([-+]?)(?:\\frac\{([^{}]+(?:\{\d+\})?)\}\{([^{}]+(?:\{\d+\})?)\}|([^/\\{}]+(?:\{\d+\})?)/([^/\\{}]+(?:\{\d+\})?))"
-)
-_MIXED = re.compile(r"([-+]?)(\d+)(\\frac\{\d+\}\{\d+\})")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\-]+")
 
 
@@ -49,14 +46,19 @@ def vote_key(answer: str) -> str:
     if len(text) > MAX_LENGTH:
         return text
     plain = normalised(text)
-    number = rational(plain)
+    number = value_of(plain)
     return plain if number is None else str(number)
+
+
+def undressed(text: str) -> str:
+    """The text without layout commands and text wrappers; its words and spaces stay."""
+    return _TEXT.sub(lambda match: match[1], _LAYOUT.sub("", text))
 
 
 def normalised(text: str) -> str:
     """The text without layout, units and separators; still LaTeX."""
     text = _UNIT.sub("", _LAYOUT.sub("", text).strip())
-    text = _TEXT.sub(lambda match: match[1].strip(), text)
+    text = _UNIT_WORDS.sub("", _CONNECTED.sub(",", _TEXT.sub(r"\1", text)).strip())
     text = _DEGREES.sub("", text).strip().rstrip(".,;").strip()
     text = _PERCENT.sub("", text)
     text = re.sub(r"\s+", "", _FRACTION.sub(r"\\frac", text))
@@ -66,7 +68,9 @@ def normalised(text: str) -> str:
     text = (
         text.replace(r"\cdot", "*").replace(r"\times", "*").replace(r"\leq", r"\le").replace(r"\geq", r"\ge")
     )
-    text = text.replace("−", "-").replace("π", r"\pi").replace("∞", r"\infty")
+    text = (
+        text.replace("{bmatrix}", "{pmatrix}").replace("−", "-").replace("π", r"\pi").replace("∞", r"\infty")
+    )
     if _THOUSANDS.fullmatch(text):
         text = text.replace("{,}", "").replace(",", "")
     if match := _ASSIGNED.match(text):
@@ -74,31 +78,3 @@ def normalised(text: str) -> str:
     if match := _LETTER.fullmatch(text):
         text = match[1]
     return text.casefold() if _WORD.fullmatch(text) else text
-
-
-def rational(text: str) -> Fraction | None:
-    """The exact value of a normalised integer, decimal, power, fraction or mixed number; else None."""
-    if len(text) > MAX_DIGITS:
-        return None
-    if match := _MIXED.fullmatch(text):
-        part = rational(match[3])
-        whole = None if part is None else int(match[2]) + part
-        return -whole if whole is not None and match[1] == "-" else whole
-    if match := _QUOTIENT.fullmatch(text):
-        above, below = _plain(match[2] or match[4]), _plain(match[3] or match[5])
-        if above is None or not below:
-            return None
-        return (-1 if match[1] == "-" else 1) * above / below
-    return _plain(text)
-
-
-def _plain(text: str) -> Fraction | None:
-    if _DECIMAL.fullmatch(text):
-        return Fraction(text)
-    if match := _POWER.fullmatch(text):
-        base, exponent = match[1], int(match[2] or match[3])
-        if len(base.lstrip("+-")) * exponent > MAX_POWER_DIGITS:
-            return None
-        sign = -1 if base.startswith("-") else 1  # -2^2 is -(2^2)
-        return sign * Fraction(int(base.lstrip("+-")) ** exponent)
-    return None

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from tasks.graders.grading import grader_for
 from tasks.imports.importing import Imported
 from tasks.publish import summarize
+from tasks.verdicts import grader_of
 from warehouse.catalog import connect
 from warehouse.loading import load
 from warehouse.store import Store
@@ -34,7 +34,7 @@ def run_of(imported: Imported, evaluate: Flow, root: str) -> Flow:
 
 def _recorded_run(imported: Imported, root: str) -> str | None:
     """The complete run that stands for this import already: same experiment, same grader; None without one."""
-    store, grader = Store(root), grader_for(imported.experiment.grader)
+    store = Store(root)
     if not store.catalog_path.exists():
         return None
     load(store)
@@ -42,7 +42,7 @@ def _recorded_run(imported: Imported, root: str) -> str | None:
         runs = catalog.execute(
             "select run_id, config from runs where experiment = ? and grader = ? and status = 'complete' "
             "order by started_at desc",
-            [imported.experiment.name, f"{grader.name}-{grader.version}"],
+            [imported.experiment.name, grader_of(imported.experiment.grader, store.root).key],
         ).fetchall()
     config = imported.experiment.model_dump(mode="json")
     return next((run_id for run_id, held in runs if orjson.loads(held) == config), None)

@@ -6,6 +6,7 @@ another. Values are inserted as text and never evaluated; the environment is jin
 
 import difflib
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -40,14 +41,17 @@ class Prompt:
 
     def render(self, question: str, references: tuple[Reference, ...] = ()) -> tuple[Message, ...]:
         """The chat messages for one problem. Raises UserError naming the template."""
+        return self.filled({"question": question, "references": references})
+
+    def filled(self, values: Mapping[str, object]) -> tuple[Message, ...]:
+        """The chat messages with these values in place. Raises UserError naming the template."""
         template = _compiled(self.source)
         try:
-            context = template.new_context({"question": question, "references": references})
+            context = template.new_context(dict(values))
             texts = {role: "".join(block(context)).strip() for role, block in template.blocks.items()}
         except TemplateError as error:
-            raise UserError(
-                f"prompt {self.name}: {error}; it may use `question` and `references`."
-            ) from error
+            names = " and ".join(f"`{name}`" for name in values)
+            raise UserError(f"prompt {self.name}: {error}; it may use {names}.") from error
         roles: tuple[Literal["system", "user"], ...] = ("system", "user")
         return tuple(Message(role, texts[role]) for role in roles if texts.get(role))
 

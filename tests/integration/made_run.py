@@ -5,7 +5,6 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from configs.experiment import Experiment
-from tasks.graders.grading import grader_for
 from tasks.planning import SynthesisShard, plans_of
 from tasks.runs import members_of, record_run, start_run
 from warehouse.journal import traces_table
@@ -92,7 +91,4 @@ def _write(run, wanted, made):
         run.store.write_recipe(role.recipe)
         run.store.write_part(traces_folder(role.recipe), traces_table(rows))
         table = pa.Table.from_pylist(grades, schema=GRADES)
-        grader = grader_for(run.experiment.grader)
-        run.store.write_part(
-            f"grades/grader={grader.name}-{grader.version}", table, prefix=f"part-{role.recipe.key}-"
-        )
+        run.store.write_part(f"grades/grader={run.grader}", table, prefix=f"part-{role.recipe.key}-")

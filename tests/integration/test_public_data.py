@@ -1,6 +1,7 @@
 """Real benchmarks and real recorded outputs; skipped where the data folder is missing (A2R_DATA names it)."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -8,8 +9,10 @@ import pytest
 
 from configs.errors import UserError
 from configs.experiment import FileBenchmark, HubBenchmark
+from configs.graders import MathGrader
 from tasks.benchmarks.load import load_problems
 from tasks.graders.extraction import extract_answer
+from tasks.graders.grading import Case
 from tasks.graders.math import Math
 
 DATA = Path(os.environ.get("A2R_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -23,27 +26,38 @@ FILES = {
 }
 
 
+@pytest.fixture(scope="module")
+def said():
+    """The verdict of the math grader."""
+    with closing(Math(MathGrader(kind="math"))) as grader:
+
+        def verdict(gold, answer):
+            case = Case("", gold, answer)
+            return grader.decide(gold, answer) or grader.work_out([case])[case]
+
+        yield verdict
+
+
 @needs_data
 @pytest.mark.parametrize("name", FILES)
-def test_gold_answers_are_right_by_themselves(name):
+def test_gold_answers_are_right_by_themselves(said, name):
     count, columns = FILES[name]
     problems = load_problems(FileBenchmark(source="file", path=str(DATA / f"{name}.jsonl"), **columns))
     assert len(problems) == count
-    grader = Math()
     boxed = {problem.problem_id: extract_answer(f"so \\boxed{{{problem.gold}}}.") for problem in problems}
-    assert {
-        p.problem_id: grader.verdict(p.gold, boxed[p.problem_id] or "") for p in problems
-    } == dict.fromkeys(boxed, "correct")
+    assert {p.problem_id: said(p.gold, boxed[p.problem_id] or "") for p in problems} == dict.fromkeys(
+        boxed, "correct"
+    )
 
 
 @needs_data
-def test_verdicts_on_recorded_outputs_differ_from_the_files_in_one_question():
+def test_verdicts_on_recorded_outputs_differ_from_the_files_in_one_question(said):
     """Its harness calls 10000 wrong against the gold 10{,}000 (idx 72); all 792 other verdicts agree."""
-    grader, differing = Math(), set()
+    differing = set()
     for line in (DATA / "qwen_math_cot_100x8.jsonl").read_bytes().splitlines():
         row = orjson.loads(line)
         for output, score in zip(row["code"], row["score"], strict=True):
-            if (grader.verdict(row["gt"], extract_answer(output) or "") == "correct") != score:
+            if (said(row["gt"], extract_answer(output) or "") == "correct") != score:
                 differing.add(row["idx"])
     assert differing == {72}
 

@@ -1,0 +1,53 @@
+"""Numbers within a tolerance, compared exactly: floating point never decides a verdict."""
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from configs.graders import NumericGrader
+from tasks.graders.arithmetic import value_of
+from tasks.graders.extraction import boxed_answers
+from tasks.graders.grading import Quick, Verdict, key_of, settings_of
+from tasks.graders.normalise import normalised, vote_key
+
+_SCIENTIFIC = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))[eE]([-+]?\d{1,3})")
+_WITH_UNIT = re.compile(r"([-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))[A-Za-z°%$€£²³/^]+\d?")
+
+
+class Numeric(Quick):
+    """A number against a number; an answer that is none is wrong."""
+
+    def __init__(self, form: NumericGrader) -> None:
+        self._form = form
+        self.key = key_of("numeric", "1", settings_of(form))
+
+    def extract(self, texts: Sequence[str]) -> list[str | None]:
+        """The last box, or what the fallback finds."""
+        return boxed_answers(texts, self._form.fallback)
+
+    def vote_key(self, answer: str) -> str:
+        """The number in lowest terms; answers within the tolerance of each other still vote apart."""
+        value = number_of(answer)
+        return vote_key(answer) if value is None else str(value)
+
+    def decide(self, gold: str, answer: str) -> Verdict:
+        """Whether the answer is near enough; a gold answer that is no number is the benchmark's mistake."""
+        right, value = number_of(gold), number_of(answer)
+        if right is None:
+            return "grader_error"
+        if value is None:
+            return "wrong"
+        room = max(Fraction(str(self._form.absolute)), Fraction(str(self._form.relative)) * abs(right))
+        return "correct" if abs(value - right) <= room else "wrong"
+
+
+def number_of(text: str) -> Fraction | None:
+    r"""The exact value of an integer, decimal, fraction, power or 1.5e-3, 1.5\times10^{-3}; a unit behind it is dropped."""
+    plain = normalised(text)
+    if (value := value_of(plain)) is not None:
+        return value
+    if match := _SCIENTIFIC.fullmatch(plain):
+        return Fraction(match[1]) * Fraction(10) ** int(match[2])
+    if match := _WITH_UNIT.fullmatch(plain):
+        return value_of(match[1].replace(",", ""))
+    return None

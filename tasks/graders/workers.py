@@ -1,0 +1,129 @@
+"""A few worker processes that may die: what runs too long or takes too much memory ends there alone.
+
+A worker's clock is its own CPU time, kept by the kernel: a busy machine slows a right answer down
+and never turns it wrong, and code that no signal handler could interrupt is ended all the same. The
+wall clock is a backstop against a worker that waits for something. Workers are forked from a clean
+server process in which the needed modules are loaded once, so that a killed one is soon replaced.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from tasks.graders.grading import VERDICTS, Verdict
+
+CPU_SECONDS = 5.0
+"""CPU time of one verdict."""
+
+WALL_SECONDS = 300.0
+"""The backstop: sixty times as long, since other work may hold the processors."""
+
+MEMORY_BYTES = 512 * 2**20
+"""What a worker may take beyond what its modules take."""
+
+MAX_WORKERS = 4
+
+Decide = Callable[[str, str], bool | str]
+"""Whether an answer is the gold answer, or a verdict's name."""
+
+Load = Callable[..., Decide]
+"""Makes a `Decide` in the worker, before its clock starts; found by name, so a function of a module."""
+
+
+class Workers:
+    """The pool of one grader, started when it is first needed."""
+
+    def __init__(self, load: Load, arguments: tuple[str, ...] = (), modules: Sequence[str] = ()) -> None:
+        self._load, self._arguments, self._modules = load, arguments, list(modules)
+        self._pool: ProcessPool | None = None
+
+    def verdicts(self, pairs: Iterable[tuple[str, str]], cpu_seconds: float = CPU_SECONDS) -> list[Verdict]:
+        """A verdict on each (gold, answer), in order. Raises UserError where the function cannot be loaded."""
+        pool = self._started()
+        futures = [
+            pool.schedule(
+                _limited, args=(self._load, self._arguments, gold, answer, cpu_seconds), timeout=WALL_SECONDS
+            )
+            for gold, answer in pairs
+        ]
+        try:
+            return [_outcome(future) for future in futures]
+        except BaseException:
+            self.stop()
+            raise
+
+    def close(self) -> None:
+        """Let the workers end."""
+        if self._pool:
+            self._pool.close()
+            self._pool.join()
+            self._pool = None
+
+    def stop(self) -> None:
+        """End the workers at once, with whatever they are at."""
+        if self._pool:
+            self._pool.stop()
+            self._pool.join()
+            self._pool = None
+
+    def _started(self) -> ProcessPool:
+        if self._pool is None:
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(self._modules)
+            self._pool = ProcessPool(
+                min(MAX_WORKERS, os.cpu_count() or 1),
+                initializer=_leave_ctrl_c_to_the_parent,
+                context=context,
+            )
+        return self._pool
+
+
+def _outcome(future: ProcessFuture) -> Verdict:
+    try:
+        found = future.result()
+    except ProcessExpired as expired:
+        ended_by_clock = expired.exitcode in {-signal.SIGPROF, -signal.SIGXCPU}
+        return "timeout" if ended_by_clock else "grader_error"
+    except FutureTimeout:
+        return "timeout"
+    if isinstance(found, bool):
+        return "correct" if found else "wrong"
+    return cast("Verdict", found) if found in VERDICTS else "grader_error"
+
+
+# --- inside a worker ------------------------------------------------------------------------------
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _limited(load: Load, arguments: tuple[str, ...], gold: str, answer: str, cpu_seconds: float) -> Any:  # noqa: ANN401 - whatever a user's function returns
+    decide = _loaded(load, arguments)
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # SIGPROF's default is to end the process
+    try:
+        found = decide(gold, answer)
+        return found if isinstance(found, bool | str) else "grader_error"
+    except Exception:  # noqa: BLE001 - sympy and a user's code raise anything; the boundary is here
+        return "grader_error"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+@cache
+def _loaded(load: Load, arguments: tuple[str, ...]) -> Decide:
+    decide = load(*arguments)
+    with contextlib.suppress(OSError, ValueError):  # only Linux tells and enforces it
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    return decide

@@ -1,0 +1,63 @@
+"""What graders have worked out before: one verdict a case, found in the same time however many there are.
+
+A SQLite file beside the catalog, derived like it: whoever deletes it, moves it away or cannot lock it
+only has verdicts worked out again. Keys are digests, so no text is in it. Only verdicts on answers
+are kept: what ran out of time or failed may do better next time.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TypeVar
+
+from warehouse.store import Store
+
+C = TypeVar("C", bound=tuple[str, ...])
+
+_LAYOUT = "create table if not exists verdicts (key text primary key, is_correct integer) without rowid"
+_RECALL = "select key, is_correct from verdicts where key in (select value from json_each(?))"
+_REMEMBER = "insert or replace into verdicts values (?, ?)"
+
+
+class VerdictMemory:
+    """Which cases one grader has found right or wrong."""
+
+    def __init__(self, store: Store, grader: str) -> None:
+        self._path, self._grader = store.verdicts_path, grader
+
+    def recall(self, cases: Iterable[C]) -> dict[C, bool]:
+        """Whether the answer is right, for those cases that have been worked out."""
+        keys = {self._key(case): case for case in cases}
+        if not keys or not self._path.exists():
+            return {}
+        try:
+            with self._open() as connection:
+                rows = connection.execute(_RECALL, [json.dumps(list(keys))])
+                return {keys[key]: bool(is_correct) for key, is_correct in rows}
+        except sqlite3.Error:
+            return {}
+
+    def remember(self, verdicts: Mapping[C, bool]) -> None:
+        """Keep what was worked out."""
+        if not verdicts:
+            return
+        rows = [(self._key(case), int(is_correct)) for case, is_correct in verdicts.items()]
+        try:
+            with self._open() as connection, connection:
+                connection.executemany(_REMEMBER, rows)
+        except (sqlite3.Error, OSError):
+            return
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self._path, timeout=30)) as connection:
+            connection.execute(_LAYOUT)
+            yield connection
+
+    def _key(self, case: tuple[str, ...]) -> str:
+        """32 hexadecimal digits; lone surrogates, which models can write, have no UTF-8 and are escaped."""
+        parts = "\x00".join(f"{len(part)}:{part}" for part in (self._grader, *case))
+        return hashlib.sha256(parts.encode(errors="surrogatepass")).hexdigest()[:32]
