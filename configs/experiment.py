@@ -7,7 +7,7 @@ what a trace can be and enter its identity (`warehouse.identity`); the `…Engin
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from configs.engines import Engine
 from configs.form import Form
@@ -124,6 +124,8 @@ class Synthesizer(Explorer):
 
 class Experiment(Form):
     """One experiment: problems, an explorer, perhaps a synthesizer, a grader."""
+
+    model_config = ConfigDict(title="in full")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     description: str = ""

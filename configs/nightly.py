@@ -1,42 +1,99 @@
-"""The typed form of a night: which experiments, on the same samples or on fresh ones."""
+"""The typed form of a night: which experiments, when, on the same samples or on fresh ones."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from configs.errors import UserError
+from configs.experiment import Experiment
 from configs.form import Form
-from configs.loading import shipped_file
+from configs.loading import load_experiment, presets, shipped_file
 
 
-class NightlyExperiment(Form):
+def _presets_first(schema: dict[str, Any]) -> None:
+    """A run form offers the presets as a choice, and a line for a file's path."""
+    del schema["type"]
+    schema["anyOf"] = [
+        {"type": "string", "title": "preset", "enum": list(presets())},
+        {"type": "string", "title": "file"},
+    ]
+
+
+class NamedExperiment(Form):
+    """An experiment by its preset's name or file, perhaps with settings changed."""
+
+    model_config = ConfigDict(title="by name")
+
+    experiment: str = Field(json_schema_extra=_presets_first)
+    """A preset (`a2r presets` describes them) or the absolute path of an experiment file."""
+    overrides: tuple[str, ...] = ()
+    """Settings to change, one a line, such as explorer.sampling.n=8."""
+
+    @property
+    def label(self) -> str:
+        """What to call it before it is loaded."""
+        return Path(self.experiment).stem
+
+    def load(self) -> Experiment:
+        """The experiment itself. Raises UserError."""
+        return load_experiment(self.experiment, self.overrides)
+
+
+class NightlyExperiment(NamedExperiment):
     """One experiment of the night."""
 
-    experiment: str
-    """A preset's name or the path of an experiment file (absolute: a worker runs somewhere else)."""
-    overrides: tuple[str, ...] = ()
-    """Settings to change, such as explorer.sampling.n=8."""
     samples: Literal["same", "fresh"] = "same"
     """`same`: what is stored is reused, a night with nothing new costs nothing. `fresh`: the scheduled
     date goes into the base seeds, so every night samples anew and a rerun of a night stays that night."""
     limit: int | None = Field(default=None, ge=1)
     """Only the first so many problems."""
+    baseline_nights: int = Field(default=7, ge=1)
+    """How many of its earlier nights each metric is held against."""
 
 
-class Nightly(Form):
-    """One night."""
+class Night(Form):
+    """What one night runs."""
 
     experiments: tuple[NightlyExperiment, ...] = Field(min_length=1)
     """Run one after the other; one that fails does not hold up the others."""
+    timezone: str = "UTC"
+    """Where the night's date is read, such as Europe/Berlin; `a2r up` also reads the schedule there."""
+
+    @field_validator("timezone")
+    @classmethod
+    def timezone_exists(cls, name: str) -> str:
+        """A name of the time zone database."""
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"is {name!r}, which is no time zone; give one such as Europe/Berlin."
+            ) from error
+        return name
 
 
-def load_nightly(path: str | None = None) -> Nightly:
-    """The night of a file, else the shipped one. Raises UserError naming file and field."""
+class Nightly(Night):
+    """A night and when it starts: the form of a nightly file."""
+
+    cron: str = "0 2 * * *"
+    """Minute, hour, day of the month, month, day of the week."""
+
+
+def load_nightly(path: str | None = None, **changed: str | None) -> Nightly:
+    """The night of a file, else the shipped one, with what is `changed`. Raises UserError naming file and field.
+
+    Relative paths of experiment files are relative to the nightly file.
+    """
     file = Path(path) if path else shipped_file("nightly")
     try:
-        return Nightly.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if isinstance(data, dict):
+            data |= {name: value for name, value in changed.items() if value is not None}
+            _anchor(data, file.parent.resolve())
+        return Nightly.model_validate(data)
     except OSError as error:
         raise UserError(
             f"{file} cannot be read: {error.strerror}; give the path of a nightly file."
@@ -46,3 +103,10 @@ def load_nightly(path: str | None = None) -> Nightly:
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise UserError(f"{file}: {places}. See configs/nightly.yaml for an example.") from error
+
+
+def _anchor(data: dict[str, Any], base: Path) -> None:
+    """Make the paths of experiment files absolute, in place: a worker runs somewhere else."""
+    for entry in data.get("experiments") or ():
+        if isinstance(entry, dict) and str(entry.get("experiment")).endswith((".yaml", ".yml")):
+            entry["experiment"] = str(base / Path(entry["experiment"]).expanduser())

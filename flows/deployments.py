@@ -1,27 +1,27 @@
 """What `a2r up` offers in Prefect's UI; prefect.yaml says the same for people with their own work pools."""
 
-from typing import cast
+from typing import Any, cast
 
+from prefect import Flow
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from configs.loading import load_experiment
 from configs.nightly import Nightly
 from flows.evaluate import evaluate
 from flows.nightly import nightly
 from flows.stages import explore, grade, synthesize
 from flows.upkeep import compact
+from tasks.run_forms import with_fillable_form
 
 POOL = "a2r"
-FLOWS = (evaluate, explore, synthesize, grade)
+FLOWS: tuple[Flow[..., Any], ...] = (evaluate, explore, synthesize, grade)
 
 
-def deployments(night: Nightly, root: str, cron: str, timezone: str) -> list[RunnerDeployment]:
+def deployments(night: Nightly, root: str) -> list[RunnerDeployment]:
     """Each stage by itself, the whole, compaction every week, and the night on its schedule, one at a time."""
-    example = load_experiment("quickstart").model_dump(mode="json", exclude_none=True)
-    parameters = {"experiment": example, "root": root}
+    parameters = {"experiment": {"experiment": "quickstart", "overrides": []}, "root": root}
     by_hand = [
         flow.to_deployment(
             name="a2r",
@@ -35,10 +35,10 @@ def deployments(night: Nightly, root: str, cron: str, timezone: str) -> list[Run
     ]
     every_night = nightly.to_deployment(
         name="a2r",
-        parameters={"night": night.model_dump(mode="json"), "root": root},
+        parameters={"night": night.model_dump(mode="json", exclude={"cron"}), "root": root},
         description=nightly.description,
         tags=["a2r", "nightly"],
-        schedules=[Cron(cron, timezone=timezone)],
+        schedules=[Cron(night.cron, timezone=night.timezone)],
         concurrency_limit=ConcurrencyLimitConfig(
             limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
         ),
@@ -50,10 +50,10 @@ def deployments(night: Nightly, root: str, cron: str, timezone: str) -> list[Run
         parameters={"root": root},
         description=compact.description,
         tags=["a2r", "compact"],
-        schedules=[Cron("30 5 * * 0", timezone=timezone)],
+        schedules=[Cron("30 5 * * 0", timezone=night.timezone)],
         work_pool_name=POOL,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    return cast(
-        "list[RunnerDeployment]", [*by_hand, every_night, every_week]
-    )  # Prefect types them as awaitable too
+    # Prefect types them as awaitable too
+    made = cast("list[RunnerDeployment]", [*by_hand, every_night, every_week])
+    return [with_fillable_form(deployment) for deployment in made]

@@ -4,38 +4,35 @@ from typing import Any
 
 from prefect import flow
 
-from configs.experiment import Experiment
 from tasks.engines.hosting import hosted_engines
 from tasks.explore import plan_explore
 from tasks.grade import grade_run
 from tasks.load import load_catalog
 from tasks.publish import publish_run
-from tasks.runs import members_of, raise_for, record_run, root_in_use, run_identity, start_run
+from tasks.run_names import Asked, requested, run_name
+from tasks.runs import members_of, raise_for, record_run, root_in_use, start_run
 from tasks.shards import RUNNER
 from tasks.stages import generate_stages
 from tasks.synthesize import plan_synthesize
+from tasks.watching import progress_artifacts
 
 
-@flow(
-    name="evaluate",
-    flow_run_name="{experiment.name}",
-    task_runner=RUNNER,
-)
-def evaluate(experiment: Experiment, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+@flow(name="evaluate", flow_run_name=run_name, task_runner=RUNNER)
+def evaluate(experiment: Asked, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
     """Explore, synthesize, grade, load and publish one experiment; only what is missing is generated.
 
     Shards that fail do not stop the others. What could be made is graded, loaded and shown, and then
     the flow fails with a sentence for each failed shard; running it again makes the rest.
 
     Args:
-        experiment: What to run.
+        experiment: What to run: by a preset's or file's name, or filled in here.
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
         limit: Only the first so many problems.
     """
-    with root_in_use(root):
+    with root_in_use(root), progress_artifacts():
         with hosted_engines():
-            run = start_run(experiment, root, run_identity(experiment.name), limit)
-            complaints = generate_stages(plan_explore(run), plan_synthesize(run), experiment.execution)
+            run = start_run(requested(experiment), root, limit)
+            complaints = generate_stages(plan_explore(run), plan_synthesize(run), run.experiment.execution)
         members = members_of(run)
         complaints += grade_run(run, members)
         record_run(run, members, complaints)

@@ -4,13 +4,13 @@ from typing import Any
 
 from prefect import flow
 
-from configs.nightly import Nightly, load_nightly
+from configs.nightly import Night, load_nightly
 from flows.evaluate import evaluate
-from tasks.nightly import night_name, run_night
+from tasks.nightly import night_name, run_night, tell_failure
 
 
-@flow(name="nightly", flow_run_name=night_name)
-def nightly(night: Nightly | None = None, root: str | None = None) -> dict[str, Any]:
+@flow(name="nightly", flow_run_name=night_name, on_failure=[tell_failure])
+def nightly(night: Night | None = None, root: str | None = None) -> dict[str, Any]:
     """Evaluate the experiments of a night one after the other; only what is missing is generated.
 
     An experiment that fails does not hold up the others; the night then is Failed, and Retry makes

@@ -4,45 +4,66 @@ from typing import Any
 
 from prefect import flow
 
-from configs.experiment import Experiment
 from tasks.engines.hosting import hosted_engines
 from tasks.explore import plan_explore
 from tasks.grade import grade_run
 from tasks.load import load_catalog
-from tasks.publish import publish_run
-from tasks.runs import members_of, raise_for, record_run, root_in_use, run_identity, stage_summary, start_run
+from tasks.publish import publish_run, publish_stage
+from tasks.run_names import Asked, requested, run_name
+from tasks.runs import members_of, raise_for, record_run, root_in_use, stage_summary, start_run
 from tasks.shards import RUNNER
 from tasks.stages import generate_stages
 from tasks.synthesize import plan_synthesize
+from tasks.watching import progress_artifacts
 
 
-@flow(name="explore", flow_run_name="{experiment.name} explore", task_runner=RUNNER)
-def explore(experiment: Experiment, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
-    """Sample what is missing of the explorer's traces."""
-    with root_in_use(root), hosted_engines():
-        run = start_run(experiment, root, run_identity(experiment.name), limit)
-        complaints = generate_stages(plan_explore(run), [], experiment.execution)
+@flow(name="explore", flow_run_name=run_name, task_runner=RUNNER)
+def explore(experiment: Asked, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Sample what is missing of the explorer's traces.
+
+    Args:
+        experiment: What to run: by a preset's or file's name, or filled in here.
+        root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
+        limit: Only the first so many problems.
+    """
+    with root_in_use(root), hosted_engines(), progress_artifacts():
+        run = start_run(requested(experiment), root, limit)
+        complaints = generate_stages(plan_explore(run), [], run.experiment.execution)
     summary = stage_summary(run, "explore")
+    publish_stage(summary)
     raise_for(complaints, summary)
     return summary
 
 
-@flow(name="synthesize", flow_run_name="{experiment.name} synthesize", task_runner=RUNNER)
-def synthesize(experiment: Experiment, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
-    """Synthesize what is missing from the explorer's traces that are stored; explores nothing."""
-    with root_in_use(root), hosted_engines():
-        run = start_run(experiment, root, run_identity(experiment.name), limit)
-        complaints = generate_stages([], plan_synthesize(run), experiment.execution)
+@flow(name="synthesize", flow_run_name=run_name, task_runner=RUNNER)
+def synthesize(experiment: Asked, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Synthesize what is missing from the explorer's traces that are stored; explores nothing.
+
+    Args:
+        experiment: What to run: by a preset's or file's name, or filled in here.
+        root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
+        limit: Only the first so many problems.
+    """
+    with root_in_use(root), hosted_engines(), progress_artifacts():
+        run = start_run(requested(experiment), root, limit)
+        complaints = generate_stages([], plan_synthesize(run), run.experiment.execution)
     summary = stage_summary(run, "synthesize")
+    publish_stage(summary)
     raise_for(complaints, summary)
     return summary
 
 
-@flow(name="grade", flow_run_name="{experiment.name} grade")
-def grade(experiment: Experiment, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
-    """Grade what is stored, record it as a run, load the catalog; generates nothing."""
-    with root_in_use(root):
-        run = start_run(experiment, root, run_identity(experiment.name), limit)
+@flow(name="grade", flow_run_name=run_name)
+def grade(experiment: Asked, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Grade what is stored, record it as a run, load the catalog; generates nothing.
+
+    Args:
+        experiment: What to run: by a preset's or file's name, or filled in here.
+        root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
+        limit: Only the first so many problems.
+    """
+    with root_in_use(root), progress_artifacts():
+        run = start_run(requested(experiment), root, limit)
         members = members_of(run)
         complaints = grade_run(run, members)
         record_run(run, members, complaints)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from prefect import task
 
 from configs.experiment import Execution
-from tasks.generate import Job, generate, job_of
+from tasks.generate import Job, job_of
 from tasks.progress import PROGRESS
 from tasks.runs import Run
-from tasks.shards import Pending, Shard, ShardContent, conclude, is_worth_retrying, options, quoted
+from tasks.shards import Pending, Shard, ShardContent, is_worth_retrying, make, options, quoted
 from warehouse.planner import cut, missing_traces, wanted_traces
 from warehouse.records import Wanted
 
@@ -44,7 +44,7 @@ def missing_of(shard: Shard) -> list[Wanted]:
 def explore_traces(shard: Shard) -> list[str]:
     """Make the shard's missing traces; return the new parts. Raises ShardFailed."""
     missing = missing_of(shard)
-    return conclude(shard, generate(shard.role, _jobs(shard, missing), shard.rank)) if missing else []
+    return make(shard, _jobs(shard, missing), len(missing)) if missing else []
 
 
 def _jobs(shard: Shard, missing: Sequence[Wanted]) -> Iterator[Job]:

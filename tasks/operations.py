@@ -1,7 +1,7 @@
 """`a2r up`: a Prefect server, the deployments and a worker, started together and stopped together.
 
 Everything listens on loopback. A server that already answers is used and left alone; what was
-started here is stopped by its process group.
+started here is started again if it dies, and stopped by its process group.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ from configs.errors import UserError
 HOST = "127.0.0.1"
 HEALTH_SECONDS = 120
 STOP_SECONDS = 30
+HEARTBEAT_SECONDS = 30
+"""How often a run says that it lives; Prefect's shortest."""
+MOST_REVIVALS = 5
+"""A server or worker that has died this often within an hour is not started again."""
 
 
 @dataclass
@@ -32,24 +36,53 @@ class Child:
     """A process of ours in a session of its own, so that a Ctrl-C at the terminal reaches only us."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    arguments: list[str]
+    environment: dict[str, str]
     log: Path
+    process: subprocess.Popen[bytes] | None = None
+    deaths: list[float] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
+    """Process groups, also of those that died: a worker's runs outlive it."""
+
+    def start(self) -> None:
+        """Start it; what it says is appended to its log."""
+        with self.log.open("ab") as file:
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and constants
+                [sys.executable, "-m", "prefect", *self.arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.groups.append(self.process.pid)
 
     def check(self) -> None:
         """Raise UserError with the end of its log if it has ended."""
-        if (code := self.process.poll()) is not None:
+        if self.process and (code := self.process.poll()) is not None:
             end = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
             raise UserError(f"The {self.name} ended with status {code}; the end of {self.log}:\n{end}")
+
+    def revived(self) -> bool:
+        """Whether it had died and was started again. Raises UserError if it dies too often."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        now = time.monotonic()
+        self.deaths = [*(then for then in self.deaths if now - then < 3600), now]  # noqa: PLR2004 - an hour
+        if len(self.deaths) > MOST_REVIVALS:
+            self.check()
+        self.start()
+        return True
 
     def stop(self) -> None:
         """Ask it to end, then make it end, with everything it started."""
         for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            for group in self.groups:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, number)
+            if self.process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(seconds)
 
 
 def serve(root: str, port: int, register: Callable[[], Sequence[Any]], pool: str) -> None:
@@ -58,51 +91,69 @@ def serve(root: str, port: int, register: Callable[[], Sequence[Any]], pool: str
     `register` returns Prefect's deployments; it is called once the server answers, since Prefect
     reads the server's address when it is imported.
     """
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     url = f"http://{HOST}:{port}"
     logs = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect") / "a2r"
     logs.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
+    environment = _environment(url, port, root)
+    os.environ["PREFECT_API_URL"] = environment["PREFECT_API_URL"]
+    with _stopped_by_signals() as is_stopping, contextlib.ExitStack() as children:
+        server = Child("server", ["server", "start"], environment, logs / "server.log")
+        if _is_healthy(url):
+            console.print(f"Prefect's server already answers at {url}; using it.")
+        else:
+            _refuse_taken(port)
+            children.callback(server.stop)
+            server.start()
+            _wait_for_health(server, url, is_stopping)
+        names = _register(register, pool, console.print)
+        worker = _worker(pool, environment, logs)
+        children.callback(worker.stop)
+        worker.start()
+        console.print(
+            f"Prefect UI   {url}\ndeployments  {', '.join(names)}\nresults      {root}\nlogs         {logs}"
+        )
+        console.print("Running until Ctrl-C.")
+        while not is_stopping():
+            for child in (server, worker):
+                if child.revived():
+                    console.print(f"The {child.name} had died and was started again; see {child.log}.")
+            time.sleep(0.5)
+        console.print(
+            "Stopping the worker and the server; stored traces stay, open runs go on after the next `a2r up`."
+        )
+
+
+def _environment(url: str, port: int, root: str) -> dict[str, str]:
+    return os.environ | {
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_SERVER_API_HOST": HOST,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "A2R_ROOT": root,
     }
-    with _stopped_by_signals() as is_stopping, contextlib.ExitStack() as children:
-        if _is_healthy(url):
-            console.print(f"Prefect's server already answers at {url}; using it.")
-        else:
-            server = _started("server", ["server", "start"], environment, logs, port)
-            children.callback(server.stop)
-            _wait_for_health(server, url, is_stopping)
-        names = _register(environment["PREFECT_API_URL"], register, pool)
-        worker = _started(
-            "worker", ["worker", "start", "--pool", pool, "--type", "process"], environment, logs
-        )
-        children.callback(worker.stop)
-        console.print(
-            f"Prefect UI   {url}\ndeployments  {', '.join(names)}\nresults      {root}\nlogs         {logs}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        console.print("Running until Ctrl-C.")
-        while not is_stopping():
-            worker.check()
-            time.sleep(0.5)
-        console.print(
-            "Stopping the worker and the server; stored traces stay, open runs go on after the next `a2r up`.",
-            soft_wrap=True,
-        )
 
 
-def _register(api_url: str, register: Callable[[], Sequence[Any]], pool: str) -> list[str]:
-    os.environ["PREFECT_API_URL"] = api_url
-    from prefect.client.orchestration import get_client  # noqa: PLC0415 - reads the address set above
+def _worker(pool: str, environment: dict[str, str], logs: Path) -> Child:
+    from tasks.interrupted import worker_name  # noqa: PLC0415
+
+    arguments = ["worker", "start", "--pool", pool, "--type", "process", "--name", worker_name()]
+    return Child("worker", arguments, environment, logs / "worker.log")
+
+
+def _register(register: Callable[[], Sequence[Any]], pool: str, say: Callable[[str], None]) -> list[str]:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - reads the server's address
     from prefect.client.schemas.actions import WorkPoolCreate  # noqa: PLC0415
+
+    from tasks.automations import keep_automations  # noqa: PLC0415
+    from tasks.interrupted import resume_interrupted  # noqa: PLC0415
 
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name=pool, type="process"), overwrite=True)
+        keep_automations(client)
+        for sentence in resume_interrupted(client, pool):
+            say(sentence)
     names = []
     for deployment in register():
         deployment.apply()
@@ -110,26 +161,12 @@ def _register(api_url: str, register: Callable[[], Sequence[Any]], pool: str) ->
     return names
 
 
-def _started(
-    name: str, arguments: list[str], environment: dict[str, str], logs: Path, port: int | None = None
-) -> Child:
-    if port is not None:
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, port)) == 0:
-                raise UserError(
-                    f"Port {port} is taken by something else than Prefect; choose another with --port."
-                )
-    log = logs / f"{name}.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and constants
-            [sys.executable, "-m", "prefect", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return Child(name, process, log)
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex((HOST, port)) == 0:
+            raise UserError(
+                f"Port {port} is taken by something else than Prefect; choose another with --port."
+            )
 
 
 def _is_healthy(url: str) -> bool:

@@ -84,6 +84,16 @@ class StageProgress:
                         self._draw(stage)
                 self._bars = self._console = None
 
+    def clear(self) -> None:
+        """Count anew: another flow begins in this process."""
+        with self._lock:
+            self._counters = {}
+
+    def snapshot(self) -> list[tuple[str, int, int, str]]:
+        """Stage, units done, units expected and rates of every stage that has work."""
+        with self._lock:
+            return [(s, c.done, c.total, c.detail()) for s, c in self._counters.items() if c.total]
+
     def expect(self, stage: str, count: int) -> None:
         """So many more units will be reported."""
         with self._lock:

@@ -64,9 +64,20 @@ def publish_run(store: Store, run_id: str) -> Summary:
     create_table_artifact(
         table=[{"metric": name, **values} for name, values in summary["metrics"].items()],
         key="a2r-results",
-        description=f"{run_id}: {summary['status']}. Estimates with 95 % intervals clustered by problem.",
+        description=f"{run_id}: {summary['status']}. Estimates with 95 % intervals clustered by problem.\n\n"
+        f"`a2r sql \"from leaderboard where run_id = '{run_id}'\" --root {store.root}`",
     )
+    publish_stage(summary)
     return summary
+
+
+def publish_stage(summary: Summary) -> None:
+    """Make visible what each stage wanted, made, found and lacks."""
+    create_table_artifact(
+        table=[{"stage": stage, **counts} for stage, counts in summary["stages"].items()],
+        key="a2r-stages",
+        description=f"{summary['run_id']}: {summary['status']}. Traces by what became of them.",
+    )
 
 
 def print_summary(summary: Summary, console: Console, root: str) -> None:

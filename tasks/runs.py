@@ -1,5 +1,6 @@
 """One execution of an experiment: what it wants, what it found, what it leaves on record."""
 
+import hashlib
 import os
 import platform
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
 from tasks.planning import SynthesisShard, plans_of
 from tasks.roles import Role, SynthesizerRole, roles_of
+from tasks.run_names import scheduled_at
 from tasks.shards import StageFailed
 from tasks.verdicts import grader_of
 from warehouse.identity import Stage
@@ -63,9 +65,11 @@ class Run:
         return self.experiment.synthesizer.sampling.n if self.experiment.synthesizer else 0
 
 
-def run_identity(name: str) -> str:
-    """Id of the run that the present flow run is; a retried flow run keeps it."""
-    return f"{flow_run.get_scheduled_start_time():%Y%m%dT%H%M%S}-{name}-{str(flow_run.get_id())[:8]}"
+def run_identity(experiment: Experiment, limit: int | None) -> str:
+    """Id of the run that the present flow run is; a retried flow run keeps it, also below a retried night."""
+    asked = f"{flow_run.get_root_flow_run_id()}/{limit}/{experiment.model_dump_json()}"
+    digest = hashlib.sha256(asked.encode()).hexdigest()
+    return f"{scheduled_at():%Y%m%dT%H%M%S}-{experiment.name}-{digest[:8]}"
 
 
 def default_root() -> str:
@@ -82,7 +86,7 @@ def root_in_use(root: str | None) -> Iterator[None]:
         yield
 
 
-def start_run(experiment: Experiment, root: str | None, run_id: str, limit: int | None = None) -> Run:
+def start_run(experiment: Experiment, root: str | None, limit: int | None = None) -> Run:
     """Read the problems, take over what dead runs left, and see what is stored. Raises UserError."""
     problems = load_problems(experiment.benchmark, limit=limit)
     store = Store(root or default_root())
@@ -96,7 +100,7 @@ def start_run(experiment: Experiment, root: str | None, run_id: str, limit: int 
     store.write_part("problems", rows)
     found = explorer.index.answers() | (synthesizer.index.answers() if synthesizer else frozenset())
     return Run(
-        run_id=run_id,
+        run_id=run_identity(experiment, limit),
         started_at=datetime.now(UTC),
         experiment=experiment,
         store=store,

@@ -1,6 +1,8 @@
 """A shard as Prefect sees it: its cache key, its failure, and how a stage's shards are settled."""
 
 import hashlib
+import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,14 +11,16 @@ from typing import Any, TypeVar, cast
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
+from prefect.exceptions import MissingContextError
 from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
 from prefect.results import ResultStore
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from configs.errors import UserError
 from configs.experiment import Execution
-from tasks.generate import Made
+from tasks.generate import Job, generate
 from tasks.roles import Role
 from warehouse.identity import Recipe
 from warehouse.records import Problem, Wanted
@@ -113,17 +117,32 @@ def is_worth_retrying(_task: object, _run: object, state: State[Any]) -> bool:
     return isinstance(error, ShardFailed) and error.is_transient
 
 
-def conclude(shard: Shard, made: Made) -> list[str]:
-    """The shard's parts, or ShardFailed with what failed and what to do."""
+def make(shard: Shard, jobs: Iterable[Job], num_missing: int) -> list[str]:
+    """Drive the shard's jobs, one line in the run's log at each end; return its parts. Raises ShardFailed."""
+    log = run_log()
+    log.info("%s begins: %d traces of %d problems", shard.label, num_missing, len(shard.problems))
+    began = time.monotonic()
+    made = generate(shard.role, jobs, shard.rank)
+    seconds = time.monotonic() - began
+    kinds = ", ".join(f"{count} {code}" for code, count in made.failures.most_common())
+    failed = f", {made.num_failed} failed ({kinds})" if made.num_failed else ""
+    log.info("%s ends: %d traces stored%s, %.1f s", shard.label, made.num_stored, failed, seconds)
     if not made.num_failed:
         return made.parts
-    kinds = ", ".join(f"{count} {code}" for code, count in made.failures.most_common())
     raise ShardFailed(
         f"{shard.label}: {made.num_failed} of {made.num_failed + made.num_stored} traces failed "
         f"({kinds}); first: {made.example}",
         made.parts,
         is_transient=made.num_transient > 0,
     )
+
+
+def run_log() -> Any:  # noqa: ANN401 - Prefect's adapter, or a plain logger with the same methods
+    """The present run's log; outside Prefect's runs one that nobody reads."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return logging.getLogger("a2r")
 
 
 def options(execution: Execution) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from prefect import allow_failure, task
 from prefect.futures import PrefectFuture
 
 from configs.experiment import Execution
-from tasks.generate import Job, generate, job_of
+from tasks.generate import Job, job_of
 from tasks.planning import Plan, SynthesisShard, plans_of, with_texts
 from tasks.progress import PROGRESS
 from tasks.references import shown
 from tasks.runs import Run
-from tasks.shards import Pending, ShardContent, conclude, is_worth_retrying, options, quoted
+from tasks.shards import Pending, ShardContent, is_worth_retrying, make, options, quoted
 from warehouse.planner import cut, missing_traces
 from warehouse.records import Wanted
 
@@ -52,7 +52,8 @@ def synthesize_traces(shard: SynthesisShard) -> list[str]:
     """Make the shard's missing traces; return the new parts. Raises ShardFailed."""
     index = shard.role.index
     lacking = [(plan, missing) for plan in plans_of(shard) if (missing := missing_traces(index, plan.wanted))]
-    return conclude(shard, generate(shard.role, _jobs(shard, lacking), shard.rank)) if lacking else []
+    num_missing = sum(len(missing) for _, missing in lacking)
+    return make(shard, _jobs(shard, lacking), num_missing) if lacking else []
 
 
 def _jobs(shard: SynthesisShard, lacking: Sequence[tuple[Plan, list[Wanted]]]) -> Iterator[Job]:

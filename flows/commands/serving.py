@@ -17,13 +17,15 @@ def up(
     nightly: Annotated[
         str | None, typer.Option(help="The night's experiments; absent: the shipped configs/nightly.yaml.")
     ] = None,
-    cron: Annotated[str, typer.Option(help="When the night runs.")] = "0 2 * * *",
-    timezone: Annotated[str, typer.Option(help="The cron expression's time zone.")] = "UTC",
+    cron: Annotated[str | None, typer.Option(help="When the night runs; absent: as its file says.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="The schedule's time zone; absent: as its file says.")
+    ] = None,
     port: Annotated[int, typer.Option(help="Port of the Prefect server on loopback.")] = 4200,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Start a Prefect server, register the deployments with the nightly schedule, and work them off."""
-    night = load_nightly(nightly)
+    night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
     from tasks.operations import serve
     from warehouse.store import Store
@@ -33,6 +35,6 @@ def up(
     def register() -> Sequence[Any]:
         from flows.deployments import deployments
 
-        return deployments(night, where, cron, timezone)
+        return deployments(night, where)
 
     serve(where, port, register, pool="a2r")

@@ -1,174 +1,297 @@
-"""`a2r up` as an operator uses it: a real server, a real worker, a real browser, Retry after a failure."""
+"""`a2r up` as an operator uses it: a real server, worker and browser; failures, kills, schedules, secrets.
+
+One `a2r up` serves all tests but the last ones; each has a root of its own.
+"""
 
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
-import time
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
+import psutil
 import pytest
+from endpoints.nights import experiment_file, stored_seeds
+from endpoints.operator import A2R, Operator
+from endpoints.scripted import ScriptedEndpoint
 
-A2R = str(Path(sys.executable).with_name("a2r"))
+from warehouse.integrity import verify
+from warehouse.store import Store
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+KEY = "sk-nowhere-to-be-seen-0123456789"
+HOOK = "/hook/also-nowhere-9876543210"
+WHOLE = {"small": 40, "big": 20}
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class Receiver(ThreadingHTTPServer):
+    """Where the webhook calls."""
+
+    def __init__(self):
+        self.told = told = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                told.append((self.path, json.loads(body)))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
 
 
-class Operator:
-    """A running `a2r up` and its API."""
+@pytest.fixture(scope="module")
+def served():
+    with ScriptedEndpoint(key=KEY) as endpoint:
+        yield endpoint
 
-    def __init__(self, url, folder):
-        self.url, self.folder = url, folder
 
-    def post(self, path, **body):
-        reply = httpx.post(f"{self.url}/api{path}", json=body, timeout=30)
-        reply.raise_for_status()
-        return reply.json()
+@pytest.fixture(scope="module")
+def receiver():
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
-    def get(self, path):
-        return httpx.get(f"{self.url}/api{path}", timeout=30).json()
 
-    def start(self, deployment, parameters=None):
-        """A run of the deployment, as Quick run and Custom run make it."""
-        found = self.get(f"/deployments/name/{deployment}")
-        run = self.post(
-            f"/deployments/{found['id']}/create_flow_run",
-            parameters=found["parameters"] | (parameters or {}),
-            state={"type": "SCHEDULED"},
-        )
-        return run["id"]
+def seat(folder, endpoint, receiver):
+    """An operator on a night of one experiment."""
+    path = experiment_file(folder, endpoint, api_key_env="A2R_TEST_KEY")
+    night = {"experiments": [{"experiment": path.name}]}
+    hook = f"http://127.0.0.1:{receiver.server_port}{HOOK}"
+    return Operator(
+        folder,
+        night,
+        A2R_TEST_KEY=KEY,
+        A2R_WEBHOOK_URL=hook,
+        PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS="3",
+    )
 
-    def wait(self, run_id, *types, seconds=120):
-        """The run once it is in one of these states."""
-        for _ in range(seconds * 4):
-            run = self.get(f"/flow_runs/{run_id}")
-            if run["state_type"] in types:
-                return run
-            time.sleep(0.25)
-        raise AssertionError(f"{run['state']} instead of {types}\n{self.worker_log()}")
 
-    def worker_log(self):
-        return (self.folder / "prefect" / "a2r" / "worker.log").read_text()
+@pytest.fixture(scope="module")
+def seated(served, receiver, tmp_path_factory):
+    operator = seat(tmp_path_factory.mktemp("operator"), served, receiver)
+    operator.up()
+    yield operator
+    operator.stop()
 
 
 @pytest.fixture
-def operator(tmp_path, endpoint, benchmark_file):
-    """`a2r up` on a night of one experiment; stopped by Ctrl-C, after which nothing of it is left."""
-    (tmp_path / "slow.yaml").write_text(
-        f"name: sums\nbenchmark: {{source: file, path: {benchmark_file}, question: problem, id: id}}\n"
-        f"explorer:\n  model: {{id: small}}\n"
-        f"  engine: &e {{kind: openai, base_url: '{endpoint.base_url}', concurrency: 8, samples_per_request: 1, "
-        "retries: 0, patience_seconds: 1}\n  sampling: {n: 4}\n"
-        "synthesizer:\n  model: {id: big}\n  engine: *e\n  references: {count: 4}\n  sampling: {n: 2}\n"
-        "execution: {retries: 0}\n"
-    )
-    (tmp_path / "night.yaml").write_text(f"experiments:\n  - {{experiment: {tmp_path}/slow.yaml}}\n")
-    port = free_port()
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "A2R_"))}
-    process = subprocess.Popen(
-        [A2R, "up", "--nightly", "night.yaml", "--port", str(port), "--root", "root"],
-        cwd=tmp_path,
-        env=kept | {"PREFECT_HOME": str(tmp_path / "prefect"), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if "Running until Ctrl-C" in line:
-            break
-    else:
-        raise AssertionError("".join(said))
-    yield Operator(f"http://127.0.0.1:{port}", tmp_path)
-    process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, rest
-    left = subprocess.run(
-        ["pgrep", "-f", f"{tmp_path}|port {port}"], capture_output=True, text=True, check=False
-    )
-    assert left.stdout == "", "a process was left behind"
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+def endpoint(served):
+    yield served
+    served.fault, served.latency = None, 0.0
+    served.reset()
 
 
-def test_night_runs_and_says_what_changed(operator, endpoint):
-    first = operator.wait(operator.start("nightly/a2r"), "COMPLETED", "FAILED")
-    assert first["state_type"] == "COMPLETED"
-    assert first["name"].startswith("night of ")
-    assert endpoint.by_model == {"small": 40, "big": 20}
-    endpoint.reset()
-    operator.wait(operator.start("nightly/a2r"), "COMPLETED")
-    assert endpoint.requests == [], "a night with nothing new costs nothing"
+@pytest.fixture
+def operator(seated, endpoint, tmp_path):
+    seated.mine = {"root": str(tmp_path / "root")}
+    return seated
+
+
+def is_fresh(operator, samples="fresh"):
+    entry = {"experiment": str(operator.folder / "sums.yaml"), "samples": samples}
+    return operator.mine | {"night": {"experiments": [entry]}}
+
+
+def test_night_runs_alone_and_says_what_changed(operator, endpoint):
+    endpoint.latency = 0.3
+    first, second = operator.start("nightly", operator.mine), operator.start("nightly", operator.mine)
+    both = (first, second)
+    operator.until(lambda: any(operator.run(r)["state_name"] == "AwaitingConcurrencySlot" for r in both))
+    assert [operator.run(r)["state_name"] for r in both].count("Running") <= 1
+    done = [operator.wait(run, "COMPLETED", "FAILED") for run in both]
+    assert [run["state_type"] for run in done] == ["COMPLETED", "COMPLETED"]
+    spans = sorted((run["start_time"], run["end_time"]) for run in done)
+    assert spans[0][1] <= spans[1][0], "one nightly at a time"
+    assert endpoint.by_model == WHOLE, "a night with nothing new costs nothing"
+    assert done[0]["name"].startswith("night of ")
     artifact = operator.get("/artifacts/a2r-nightly/latest")
     assert "| a2r |" in artifact["data"] and "+0.000" in artifact["data"]
-    schedules = operator.get("/deployments/name/nightly/a2r")["schedules"]
-    assert [s["schedule"]["cron"] for s in schedules] == ["0 2 * * *"]
+    [child] = operator.runs(flow_runs={"parent_flow_run_id": {"any_": [min(done, key=_start)["id"]]}})
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert child["name"] == f"sums evaluate {today}" and {"sums", today} <= set(child["tags"])
+    artifacts = operator.post("/artifacts/filter", artifacts={"flow_run_id": {"any_": [child["id"]]}})
+    shown = {a["key"]: a["data"] for a in artifacts}
+    assert shown["a2r-progress-explore"] == shown["a2r-progress-synthesize"] == 100
+    assert "a2r-results" in shown and "a2r-stages" in shown
+
+
+def _start(run):
+    return run["start_time"]
 
 
 def test_fresh_samples_are_exactly_n_a_problem_and_a_rerun_stays_that_night(operator, endpoint):
-    entry = {"experiment": str(operator.folder / "slow.yaml"), "samples": "fresh"}
-    parameters = {"night": {"experiments": [entry]}}
-    operator.wait(operator.start("nightly/a2r"), "COMPLETED")
-    endpoint.reset()
-    operator.wait(operator.start("nightly/a2r", parameters), "COMPLETED")
-    assert endpoint.by_model == {"small": 40, "big": 20}
-    endpoint.reset()
-    operator.wait(operator.start("nightly/a2r", parameters), "COMPLETED")
-    assert endpoint.requests == []
+    today = datetime.now(UTC)
+    nights = [(today - timedelta(days=1), WHOLE), (today - timedelta(days=1), {}), (today, WHOLE)]
+    for at, expected in nights:
+        endpoint.reset()
+        done = operator.wait(operator.start("nightly", is_fresh(operator), at), "COMPLETED")
+        assert done["name"] == f"night of {at:%Y-%m-%d}"
+        assert endpoint.by_model == expected
 
 
-def test_stage_by_custom_run_makes_only_what_is_missing(operator, endpoint):
-    experiment = operator.get("/deployments/name/evaluate/a2r")["parameters"]["experiment"]
-    assert experiment["name"] == "quickstart", "the run form shows a whole experiment to start from"
+def test_cron_fires_by_itself_and_costs_nothing_the_second_time(operator, endpoint):
+    deployment = operator.deployment("nightly")
+    assert [s["schedule"]["cron"] for s in deployment["schedules"]] == ["0 2 * * *"]
+    often = {"schedule": {"cron": "* * * * * */20", "timezone": "UTC"}, "parameters": operator.mine}
+    operator.patch(f"/deployments/{deployment['id']}", schedules=[often])
+    try:
+        finished = operator.until(lambda: _finished_by_schedule(operator, deployment["id"]), seconds=120)
+    finally:
+        operator.patch(f"/deployments/{deployment['id']}", schedules=[])
+    assert len({run["expected_start_time"] for run in finished}) >= 2
+    assert endpoint.by_model == WHOLE, "the second night sent nothing"
+
+
+def _finished_by_schedule(operator, deployment_id):
+    runs = operator.runs(deployments={"id": {"any_": [deployment_id]}})
+    done = [r for r in runs if r["auto_scheduled"] and r["state_type"] == "COMPLETED"]
+    return done if len(done) >= 2 else None
+
+
+def failed_night(operator, endpoint):
+    """A night whose synthesizer's endpoint is down; afterwards it is up and counts anew."""
     endpoint.fault = lambda _, body: (500, "down", {}) if body["model"] == "big" else None
-    failed = operator.wait(operator.start("nightly/a2r"), "FAILED")
-    assert "20 of 20 synthesize" in failed["state"]["message"]
+    run_id = operator.start("nightly", operator.mine)
+    failed = operator.wait(run_id, "FAILED")
+    message = failed["state"]["message"]
+    assert "synthesize 1/1: 20 of 20 traces failed (20 server_error)" in message, "which shards, and why"
+    assert "20 of 20 synthesize" in message and "press Retry" in message, "what is missing, what to press"
     endpoint.fault = None
     endpoint.reset()
-    from configs.loading import load_experiment
-
-    mine = load_experiment(str(operator.folder / "slow.yaml")).model_dump(mode="json", exclude_none=True)
-    operator.wait(operator.start("synthesize/a2r", {"experiment": mine}), "COMPLETED")
-    assert endpoint.by_model == {"big": 20}
+    return run_id
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, request):
+def pictures(operator):
+    return Path(os.environ.get("A2R_SCREENSHOTS") or operator.folder)
+
+
+@pytest.fixture
+def page():
     from playwright.sync_api import sync_playwright
 
-    endpoint.fault = lambda _, body: (500, "down", {}) if body["model"] == "big" else None
-    run_id = operator.start("nightly/a2r")
-    failed = operator.wait(run_id, "FAILED")
-    assert "run the same command again, or press Retry" in failed["state"]["message"]
-    endpoint.fault = None
-    endpoint.reset()
-    pictures = Path(os.environ.get("A2R_SCREENSHOTS") or operator.folder)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.goto(f"{operator.url}/runs/flow-run/{run_id}")
-        page.get_by_role("button", name="Retry").first.click(timeout=60_000)
-        page.screenshot(path=pictures / "retry.png")
-        page.get_by_role("dialog").get_by_role("button", name="Retry").click()
-        done = operator.wait(run_id, "COMPLETED")
-        page.wait_for_timeout(2000)
-        page.screenshot(path=pictures / "retried.png")
-        page.goto(f"{operator.url}/runs/flow-run/{run_id}?tab=Artifacts")
-        page.wait_for_timeout(2000)
-        page.screenshot(path=pictures / "artifacts.png")
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
         browser.close()
+
+
+@in_browser
+def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, receiver, page):
+    run_id = failed_night(operator, endpoint)
+    page.goto(f"{operator.url}/runs/flow-run/{run_id}")
+    page.get_by_role("button", name="Retry").first.click(timeout=60_000)
+    page.screenshot(path=pictures(operator) / "retry.png")
+    page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+    done = operator.wait(run_id, "COMPLETED")
     assert done["id"] == run_id
-    assert endpoint.by_model == {"big": 20}, json.dumps(endpoint.by_model)
+    assert endpoint.by_model == {"big": 20}
+    operator.until(lambda: any(body["flow_run"] == run_id for _, body in receiver.told))
+    [(path, told)] = [(path, body) for path, body in receiver.told if body["flow_run"] == run_id]
+    assert path == HOOK and told["event"] == "a2r.nightly.failed" and "20 of 20 synthesize" in told["text"]
+    for name, tab in {"run": "Logs", "artifacts": "Artifacts"}.items():
+        page.goto(f"{operator.url}/runs/flow-run/{run_id}?tab={tab}")
+        page.get_by_role("tab", name=tab).wait_for(timeout=60_000)
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=pictures(operator) / f"{name}.png")
+
+
+@in_browser
+def test_custom_run_in_the_browser_makes_only_what_is_missing(operator, endpoint, page):
+    failed_night(operator, endpoint)
+    deployment = operator.deployment("synthesize")["id"]
+    page.set_viewport_size({"width": 1400, "height": 1500})
+    page.goto(f"{operator.url}/deployments/deployment/{deployment}/run")
+    page.get_by_text("file", exact=True).first.click(timeout=60_000)
+    fields = page.locator("textarea")
+    fields.first.fill(str(operator.folder / "sums.yaml"))
+    fields.nth(1).fill(operator.mine["root"])
+    page.screenshot(path=pictures(operator) / "form.png")
+    page.get_by_role("button", name="Submit").click()
+    [run] = operator.until(lambda: operator.runs(deployments={"id": {"any_": [deployment]}}))
+    done = operator.wait(run["id"], "COMPLETED", "FAILED")
+    assert done["state_type"] == "COMPLETED", done["state"]["message"]
+    assert endpoint.by_model == {"big": 20}
+    assert done["name"] == f"sums synthesize {datetime.now(UTC):%Y-%m-%d}"
+
+
+def assert_whole(root, endpoint, before):
+    """All traces there, none that was stored before was asked for again, nothing damaged."""
+    assert len(stored_seeds(root)) == 60
+    assert not before & {body["seed"] for body in endpoint.requests}
+    assert list(verify(Store(str(root)))) == []
+
+
+@pytest.mark.parametrize(("model", "number"), [("small", 20), ("big", 5)])
+def test_killed_run_is_crashed_and_retry_completes_it(operator, endpoint, receiver, model, number):
+    endpoint.latency = 0.3
+    run_id = operator.start("nightly", operator.mine)
+    operator.until(lambda: endpoint.by_model[model] >= number)
+    operator.kill(run_id)
+    operator.wait(run_id, "CRASHED")
+    operator.until(lambda: any(body["flow_run"] == run_id for _, body in receiver.told))
+    before = stored_seeds(operator.mine["root"])
+    assert len(before) >= number - 8
+    endpoint.latency = 0.0
+    endpoint.reset()
+    operator.retry(run_id)
+    operator.wait(run_id, "COMPLETED")
+    assert_whole(operator.mine["root"], endpoint, before)
+
+
+def test_nothing_listens_beyond_loopback_and_the_secrets_are_nowhere(operator, endpoint):
+    endpoint.latency = 0.5
+    run_id = operator.start("nightly", operator.mine)
+    operator.until(lambda: endpoint.requests)
+    listening = [
+        connection.laddr.ip
+        for process in operator.processes()
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening and set(listening) == {"127.0.0.1"}
+    endpoint.latency = 0.0
+    operator.wait(run_id, "COMPLETED")
+    held = [path for path in operator.folder.parent.rglob("*") if path.is_file()]
+    assert len(held) > 50
+    texts = {str(path): path.read_bytes() for path in held}
+    texts["the dump of Prefect's database"] = operator.database_dump().encode()
+    texts["what a2r up said"] = "".join(operator.said).encode()
+    for secret in (KEY, HOOK):
+        assert [name for name, text in texts.items() if secret.encode() in text] == []
+
+
+def test_power_cut_is_gone_on_with_by_the_next_start(served, endpoint, receiver, tmp_path):
+    operator = seat(tmp_path, served, receiver)
+    operator.up()
+    automations = {a["name"]: a["id"] for a in operator.post("/automations/filter")}
+    assert len(automations) == 4
+    endpoint.latency = 0.3
+    run_id = operator.start("nightly")
+    operator.until(lambda: endpoint.by_model["small"] >= 20)
+    operator.power_cut()
+    before = stored_seeds(tmp_path / "root")
+    assert len(before) >= 12
+    endpoint.latency = 0.0
+    endpoint.reset()
+    assert "was interrupted (Running) and is started again" in operator.up()
+    assert {a["name"]: a["id"] for a in operator.post("/automations/filter")} == automations
+    operator.wait(run_id, "COMPLETED")
+    assert_whole(tmp_path / "root", endpoint, before)
+    operator.stop()
 
 
 def test_busy_port_is_told(tmp_path):

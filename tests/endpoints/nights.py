@@ -1,0 +1,54 @@
+"""What a night is tried on: an experiment behind a scripted endpoint, and what it left on disk."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+
+def experiment_file(folder, endpoint, num_problems=10, **engine):
+    """An experiment of sums, 4 + 2 samples a problem, one request each."""
+    rows = [
+        {"id": f"s{i}", "problem": f"What is {i} plus {7 * i + 1} ?", "answer": str(8 * i + 1)}
+        for i in range(num_problems)
+    ]
+    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    behind = {
+        "kind": "openai",
+        "base_url": endpoint.base_url,
+        "concurrency": 8,
+        "samples_per_request": 1,
+        "retries": 0,
+        "patience_seconds": 1,
+    } | engine
+    data = {
+        "name": "sums",
+        "benchmark": {"source": "file", "path": "sums.jsonl", "question": "problem", "id": "id"},
+        "explorer": {"model": {"id": "small"}, "engine": behind, "sampling": {"n": 4}},
+        "synthesizer": {
+            "model": {"id": "big"},
+            "engine": behind,
+            "references": {"count": 4},
+            "sampling": {"n": 2},
+        },
+        "execution": {"retries": 0},
+    }
+    path = folder / "sums.yaml"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def stored_seeds(root):
+    """The seeds of all traces on disk, in parts and in journals; each sample has its own."""
+    seeds = set()
+    for path in Path(root).glob("traces/*/*/part-*.parquet"):
+        rows = pq.read_table(path, columns=["seed", "status"], partitioning=None).to_pylist()
+        seeds.update(row["seed"] for row in rows if row["status"] != "error")
+    for path in Path(root).glob("journal/*.jsonl"):
+        for line in path.read_bytes().splitlines()[1:]:
+            with contextlib.suppress(json.JSONDecodeError):  # the line that was being written
+                row = json.loads(line)
+                if row["status"] != "error":
+                    seeds.add(row["seed"])
+    return seeds

@@ -1,0 +1,151 @@
+"""`a2r up` as an operator has it: started in a folder of its own, asked through Prefect's API, killed or stopped."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import psutil
+
+A2R = str(Path(sys.executable).with_name("a2r"))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Operator:
+    """One `a2r up` after the other on the same folder, root and port."""
+
+    def __init__(self, folder, night, **environment):
+        self.folder, self.port, self.said = folder, free_port(), []
+        self.home = folder / "prefect"
+        self.url = f"http://127.0.0.1:{self.port}"
+        (folder / "night.yaml").write_text(json.dumps(night))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "A2R_"))}
+        self.environment = (
+            kept | {"PREFECT_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | environment
+        )
+        self.process = None
+
+    def up(self):
+        """Start, and wait until it is up; return what it said."""
+        self.process = subprocess.Popen(
+            [A2R, "up", "--nightly", "night.yaml", "--port", str(self.port), "--root", "root"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = []
+        for line in self.process.stdout:
+            self.said.append(line)
+            if "Running until Ctrl-C" in line:
+                return "".join(self.said)
+        raise AssertionError("".join(self.said) + self.log("server"))
+
+    def processes(self):
+        """Everything that `a2r up` has started, itself first."""
+        me = psutil.Process(self.process.pid)
+        return [me, *me.children(recursive=True)]
+
+    def stop(self):
+        """Ctrl-C; nothing may be left, by process id and by port."""
+        everything = self.processes()
+        self.process.send_signal(signal.SIGINT)
+        rest = self.process.communicate(timeout=120)[0]
+        assert self.process.returncode == 0, rest
+        _, alive = psutil.wait_procs(everything, timeout=5)
+        assert not alive, f"left behind: {alive}"
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", self.port)) != 0
+
+    def power_cut(self):
+        """Every process of it gone at once."""
+        everything = self.processes()
+        for process in everything:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(everything, timeout=30)
+        self.process.wait()
+
+    def post(self, path, **body):
+        reply = httpx.post(f"{self.url}/api{path}", json=body, timeout=60)
+        reply.raise_for_status()
+        return reply.json()
+
+    def patch(self, path, **body):
+        httpx.patch(f"{self.url}/api{path}", json=body, timeout=60).raise_for_status()
+
+    def get(self, path):
+        reply = httpx.get(f"{self.url}/api{path}", timeout=60)
+        reply.raise_for_status()
+        return reply.json()
+
+    def deployment(self, name):
+        return self.get(f"/deployments/name/{name}/a2r")
+
+    def start(self, name, parameters=None, at=None):
+        """A run of the deployment, as Quick run and Custom run make it, scheduled for then."""
+        found = self.deployment(name)
+        at = (at or datetime.now(UTC)).isoformat()
+        run = self.post(
+            f"/deployments/{found['id']}/create_flow_run",
+            parameters=found["parameters"] | (parameters or {}),
+            state={"type": "SCHEDULED", "state_details": {"scheduled_time": at}},
+        )
+        return run["id"]
+
+    def retry(self, run_id):
+        """What the button Retry does."""
+        state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
+        reply = self.post(f"/flow_runs/{run_id}/set_state", state=state)
+        assert reply["status"] == "ACCEPT", reply
+
+    def run(self, run_id):
+        return self.get(f"/flow_runs/{run_id}")
+
+    def runs(self, **where):
+        return self.post("/flow_runs/filter", **where)
+
+    def wait(self, run_id, *types, seconds=150):
+        """The run once it is in one of these states."""
+        for _ in range(seconds * 4):
+            run = self.run(run_id)
+            if run["state_type"] in types:
+                return run
+            time.sleep(0.25)
+        raise AssertionError(f"{run['state']} instead of {types}\n{self.log('worker')}")
+
+    def until(self, condition, seconds=60):
+        """Wait for something to be true; return it."""
+        for _ in range(seconds * 20):
+            if found := condition():
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"never happened\n{self.log('worker')}")
+
+    def kill(self, run_id):
+        """SIGKILL of the process of a run."""
+        psutil.Process(int(self.run(run_id)["infrastructure_pid"])).kill()
+
+    def log(self, name):
+        with contextlib.suppress(FileNotFoundError):
+            return (self.home / "a2r" / f"{name}.log").read_text()
+        return ""
+
+    def database_dump(self):
+        """Prefect's whole database as SQL."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.home / 'prefect.db'}?mode=ro", uri=True)) as db:
+            return "\n".join(db.iterdump())
