@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from prefect import Flow, tags
@@ -17,12 +17,29 @@ from pydantic import TypeAdapter
 from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.nightly import Night, NightlyExperiment, load_nightly
-from tasks.publish import Summary, changes
+from tasks.compare import Change, watch
+from tasks.publish import Summary
 from tasks.run_names import scheduled_at
 from tasks.runs import default_root
 from tasks.shards import StageFailed
 from tasks.watching import write_sentences
 from warehouse.store import Store
+
+
+class Outcome(NamedTuple):
+    """What became of one experiment of the night."""
+
+    summary: Summary
+    num_nights: int
+    """How many earlier nights it is held against."""
+
+
+class Row(NamedTuple):
+    """What the leaderboard says of one experiment."""
+
+    summary: Summary
+    since_last: Sequence[Change]
+    since_nights: Sequence[Change]
 
 
 def night_of(timezone: str) -> date:
@@ -61,106 +78,111 @@ def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> d
     """Evaluate every experiment, tell what changed, and fail if any is incomplete."""
     write_sentences()
     date_of_night, log = night_of(night.timezone), get_run_logger()
-    summaries: list[Summary] = []
+    outcomes: list[Outcome] = []
     complaints: list[str] = []
     for entry in night.experiments:
         try:
             experiment = experiment_of(entry, date_of_night)
             named = evaluate.with_options(flow_run_name=f"{experiment.name} evaluate {date_of_night}")
             with tags(experiment.name, date_of_night.isoformat()):
-                summaries.append(named(experiment=experiment, root=root, limit=entry.limit))
+                summary = named(experiment=experiment, root=root, limit=entry.limit)
+            outcomes.append(Outcome(summary, entry.baseline_nights))
         except UserError as error:
             if isinstance(error, StageFailed):
-                summaries.append(error.summary)
+                outcomes.append(Outcome(error.summary, entry.baseline_nights))
             complaints.append(f"{entry.label}: {error}")
         except Exception as error:  # a defect in one experiment does not cost the night its others
             log.exception("%s", entry.label)
             complaints.append(f"{entry.label}: {type(error).__name__}: {error}")
-    _report(date_of_night, summaries, complaints, root)
+    _report(date_of_night, outcomes, complaints, root)
     if complaints:
         raise UserError("\n".join(complaints))
-    return {"night": date_of_night.isoformat(), "runs": summaries}
+    return {"night": date_of_night.isoformat(), "runs": [outcome.summary for outcome in outcomes]}
 
 
 def tell_failure(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - a hook of Prefect
     """The event of a night that failed, with what the run page says."""
-    emit_event(
-        "a2r.nightly.failed",
-        resource=_resource(flow_run.name.removeprefix("night of ")),
-        related=[
-            {"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.role": "flow-run"}
-        ],
-        payload={"message": state.message or "", "flow_run": str(flow_run.id)},
-    )
+    _tell("failed", flow_run.name.removeprefix("night of "), state.message or "", str(flow_run.id))
 
 
-def _report(night: date, summaries: Sequence[Summary], complaints: list[str], root: str | None) -> None:
+def _report(night: date, outcomes: Sequence[Outcome], complaints: list[str], root: str | None) -> None:
     """The night's leaderboard as an artifact, and its events for automations."""
     store = Store(root or default_root())
-    since = {summary["run_id"]: changes(store, summary["run_id"]) for summary in summaries}
-    text = leaderboard(night, summaries, since, complaints, store.root)
+    rows = [
+        Row(o.summary, watch(store, o.summary["run_id"], 1), watch(store, o.summary["run_id"], o.num_nights))
+        for o in outcomes
+    ]
+    text = leaderboard(night, rows, complaints, store.root)
     create_markdown_artifact(text, key="a2r-nightly", description=f"night of {night.isoformat()}")
     fallen = [
-        f"{run_id}: {name} {change['change']:+.3f}"
-        for run_id, found in since.items()
-        for name, change in found.items()
-        if change["high"] is not None and change["high"] < 0
+        f"{change.run_id}: {change.metric} {change.change:+.3f} against {_nights(len(change.baseline))}"
+        for row in rows
+        for change in row.since_nights
+        if change.verdict == "fell"
     ]
-    resource, run_id = _resource(night.isoformat()), str(this_run.get_id())
-    related = [{"prefect.resource.id": f"prefect.flow-run.{run_id}", "prefect.resource.role": "flow-run"}]
     if fallen:
-        payload = {"message": "\n".join(fallen), "flow_run": run_id}
-        emit_event("a2r.nightly.regression", resource=resource, related=related, payload=payload)
+        _tell("regression", night.isoformat(), "\n".join(fallen), str(this_run.get_id()))
     if not complaints:
-        payload = {"message": f"{len(summaries)} experiments are complete.", "flow_run": run_id}
-        emit_event("a2r.nightly.finished", resource=resource, related=related, payload=payload)
+        message = f"{len(rows)} of {len(rows)} experiments are complete."
+        _tell("finished", night.isoformat(), message, str(this_run.get_id()))
 
 
-def leaderboard(
-    night: date,
-    summaries: Sequence[Summary],
-    since: dict[str, dict[str, Any]],
-    complaints: Sequence[str],
-    root: str,
-) -> str:
-    """The night as Markdown: what is incomplete, every metric with its change, where to ask more."""
+def leaderboard(night: date, rows: Sequence[Row], complaints: Sequence[str], root: str) -> str:
+    """The night as Markdown: what is incomplete, every metric with its changes, where to ask more."""
     lines = [f"# Night of {night.isoformat()}", ""]
     for complaint in complaints:
         lines += [f"**Incomplete** – {complaint}", ""]
-    for summary in summaries:
+    for summary, last, earlier in rows:
         wanted, failed, cut = (
             sum(counts[name] for counts in summary["stages"].values())
             for name in ("wanted", "errors", "truncated")
         )
+        since_last = {change.metric: change for change in last}
+        since_nights = {change.metric: change for change in earlier}
+        num_nights = len(earlier[0].baseline) if earlier else 0
         lines += [
             f"## {summary['run_id']} – {summary['status']}",
             "",
             f"{wanted:,} traces wanted, {failed:,} failed, {cut:,} truncated.",
             "",
-            "| metric | accuracy | 95 % interval | problems | change since the last night |",
-            "| --- | --- | --- | --- | --- |",
+            f"| metric | accuracy | 95 % interval | problems | since last night | since {_nights(num_nights)} |",
+            "| --- | --- | --- | --- | --- | --- |",
         ]
         lines += [
             f"| {name} | {_number(value['estimate'])} | {_number(value['low'])} – {_number(value['high'])} "
-            f"| {value['n']} | {_change(since[summary['run_id']].get(name))} |"
+            f"| {value['n']} | {_change(since_last.get(name))} | {_change(since_nights.get(name), verdict=True)} |"
             for name, value in summary.get("metrics", {}).items()
         ]
         lines.append("")
-    lines.append(f'Ask more: `a2r sql "from leaderboard" --root {root}`')
+    lines += [
+        "Changes are paired by problem, with 95 % intervals; a verdict is corrected for the number of metrics.",
+        "",
+        f'Ask more: `a2r sql "from leaderboard" --root {root}`',
+    ]
     return "\n".join(lines)
 
 
-def _resource(night: str) -> dict[str, str]:
-    return {"prefect.resource.id": "a2r.nightly", "prefect.resource.name": "night", "a2r.night": night}
+def _tell(what: str, night: str, message: str, flow_run_id: str) -> None:
+    emit_event(
+        f"a2r.nightly.{what}",
+        resource={"prefect.resource.id": "a2r.nightly", "prefect.resource.name": "night", "a2r.night": night},
+        related=[
+            {"prefect.resource.id": f"prefect.flow-run.{flow_run_id}", "prefect.resource.role": "flow-run"}
+        ],
+        payload={"message": message, "flow_run": flow_run_id},
+    )
+
+
+def _nights(count: int) -> str:
+    return "the last night" if count <= 1 else f"the last {count} nights"
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _change(change: dict[str, Any] | None) -> str:
+def _change(change: Change | None, *, verdict: bool = False) -> str:
     if change is None:
         return "first night"
-    if change["low"] is None:
-        return f"{change['change']:+.3f}"
-    return f"{change['change']:+.3f} ({change['low']:+.3f} … {change['high']:+.3f})"
+    interval = "" if change.low is None else f" ({change.low:+.3f} … {change.high:+.3f})"
+    return f"{change.change:+.3f}{interval}" + (f" {change.verdict}" if verdict else "")

@@ -9,7 +9,6 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.table import Table
 
-from tasks.compare import differences
 from warehouse.catalog import connect
 from warehouse.store import Store
 
@@ -41,20 +40,6 @@ def summarize(store: Store, run_id: str) -> Summary:
             for stage, tokens, dollars, petaflops in costs
         },
     }
-
-
-def changes(store: Store, run_id: str) -> dict[str, dict[str, Any]]:
-    """Each metric's paired difference to the last earlier run of the same experiment; empty for the first."""
-    with connect(store) as catalog:
-        before = catalog.execute(
-            "select before.run_id from runs as before join runs as after on before.experiment = after.experiment "
-            "and before.benchmark = after.benchmark and before.started_at < after.started_at "
-            "where after.run_id = ? order by before.started_at desc limit 1",
-            [run_id],
-        ).fetchone()
-        if before is None:
-            return {}
-        return {row["metric"]: row for row in differences(catalog, before[0], run_id)}
 
 
 @task(name="publish", task_run_name="publish", cache_policy=NO_CACHE)
