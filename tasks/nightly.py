@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,11 +20,15 @@ from configs.experiment import Experiment
 from configs.nightly import Night, NightlyExperiment, load_nightly
 from tasks.compare import Change, watch
 from tasks.publish import Summary
+from tasks.report.page import write_report
 from tasks.run_names import scheduled_at
 from tasks.runs import default_root
 from tasks.shards import StageFailed
 from tasks.watching import write_sentences
 from warehouse.store import Store
+
+MOST_REPORTS = 30
+"""Reports of nights that are kept: each carries its own charts' code, about 5 MB; `a2r report` writes any again."""
 
 
 class Outcome(NamedTuple):
@@ -112,7 +117,8 @@ def _report(night: date, outcomes: Sequence[Outcome], complaints: list[str], roo
         Row(o.summary, watch(store, o.summary["run_id"], 1), watch(store, o.summary["run_id"], o.num_nights))
         for o in outcomes
     ]
-    text = leaderboard(night, rows, complaints, store.root)
+    page = _page(store, night, [row.summary["run_id"] for row in rows])
+    text = leaderboard(night, rows, complaints, store.root, page)
     create_markdown_artifact(text, key="a2r-nightly", description=f"night of {night.isoformat()}")
     fallen = [
         f"{change.run_id}: {change.metric} {change.change:+.3f} against {_nights(len(change.baseline))}"
@@ -127,7 +133,24 @@ def _report(night: date, outcomes: Sequence[Outcome], complaints: list[str], roo
         _tell("finished", night.isoformat(), message, str(this_run.get_id()))
 
 
-def leaderboard(night: date, rows: Sequence[Row], complaints: Sequence[str], root: str) -> str:
+def _page(store: Store, night: date, run_ids: Sequence[str]) -> str:
+    """The night's report as a file's address, on this machine also for a root elsewhere; else an empty text."""
+    if not run_ids:
+        return ""
+    folder = Path(store.root if store.is_local else "a2r-reports") / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"night-{night.isoformat()}.html"
+    try:
+        write_report(store, run_ids, path)
+    except UserError as error:
+        get_run_logger().warning("The night's report was not written: %s", error)
+        return ""
+    for old in sorted(folder.glob("night-*.html"))[:-MOST_REPORTS]:
+        old.unlink(missing_ok=True)
+    return path.resolve().as_uri()
+
+
+def leaderboard(night: date, rows: Sequence[Row], complaints: Sequence[str], root: str, page: str) -> str:
     """The night as Markdown: what is incomplete, every metric with its changes, where to ask more."""
     lines = [f"# Night of {night.isoformat()}", ""]
     for complaint in complaints:
@@ -157,6 +180,7 @@ def leaderboard(night: date, rows: Sequence[Row], complaints: Sequence[str], roo
     lines += [
         "Changes are paired by problem, with 95 % intervals; a verdict is corrected for the number of metrics.",
         "",
+        *([f"Report, with every trace to read: `{page}`", ""] if page else []),
         f'Ask more: `a2r sql "from leaderboard" --root {root}`',
     ]
     return "\n".join(lines)

@@ -120,6 +120,8 @@ def test_night_runs_alone_and_says_what_changed(operator, endpoint):
     assert done[0]["name"].startswith("night of ")
     artifact = operator.get("/artifacts/a2r-nightly/latest")
     assert "| a2r |" in artifact["data"] and "+0.000" in artifact["data"]
+    [page] = Path(operator.mine["root"]).glob("reports/night-*.html")
+    assert page.as_uri() in artifact["data"] and page.stat().st_size > 10_000
     [child] = operator.runs(flow_runs={"parent_flow_run_id": {"any_": [min(done, key=_start)["id"]]}})
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     assert child["name"] == f"sums evaluate {today}" and {"sums", today} <= set(child["tags"])
