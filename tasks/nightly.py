@@ -20,7 +20,6 @@ from configs.experiment import Experiment
 from configs.nightly import Night, NightlyExperiment, load_nightly
 from tasks.compare import Change, watch
 from tasks.publish import Summary
-from tasks.report.page import write_report
 from tasks.run_names import scheduled_at
 from tasks.runs import default_root
 from tasks.shards import StageFailed
@@ -140,6 +139,8 @@ def _page(store: Store, night: date, run_ids: Sequence[str]) -> str:
     folder = Path(store.root if store.is_local else "a2r-reports") / "reports"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"night-{night.isoformat()}.html"
+    from tasks.report.page import write_report  # noqa: PLC0415 - its charts load slowly, and only here
+
     try:
         write_report(store, run_ids, path)
     except UserError as error:
