@@ -9,7 +9,7 @@ from configs.nightly import load_nightly
 from flows.deployments import deployments
 
 FILE = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())["deployments"]
-OURS = deployments(load_nightly(), "root", "0 2 * * *", "UTC")
+OURS = deployments(load_nightly(), "root")
 
 
 def cron(schedule):
