@@ -89,6 +89,42 @@ def import_outputs(
     perform(flow, imported.experiment, root, None, as_json=as_json, show=print_summary)
 
 
+@app.command(epilog="Example: a2r export latest --to traces --format hf")
+def export(
+    run: Annotated[str, typer.Argument(help="A run's id, `latest`, or an experiment for its newest run.")],
+    to: Annotated[Path, typer.Option(help="The folder to make.")],
+    form: Annotated[
+        Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl"],
+        typer.Option("--format", help="Tables, a Hugging Face data set, or a training set of TRL or verl."),
+    ] = "parquet",
+    stage: Annotated[
+        Literal["explore", "synthesize"] | None,
+        typer.Option(help="Only this stage's traces; of training sets: whose prompts (the synthesizer's)."),
+    ] = None,
+    keep: Annotated[
+        Literal["correct", "any"] | None,
+        typer.Option(help="Which traces; trl-sft keeps the correct ones, tables any."),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The synthesizer's prompt, for a run without a synthesizer.")
+    ] = None,
+    references: Annotated[
+        int | None, typer.Option(min=1, help="References a prompt shows, for a run without a synthesizer.")
+    ] = None,
+    data_source: Annotated[
+        str | None, typer.Option(help="verl's name of the reward function, such as math_dapo.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Write a run's traces, or training prompts made of them, into a folder."""
+    from tasks.exports.exporting import Request, export_run
+
+    is_correct = keep == "correct" or (keep is None and form == "trl-sft")
+    request = Request(form, stage, is_correct, prompt, references, data_source)
+    export_run(run, to, root, request, force=force)
+
+
 @app.command(epilog="Example: a2r compact --root a2r-data")
 def compact(
     root: Root = DEFAULT_ROOT,

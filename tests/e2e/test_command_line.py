@@ -29,6 +29,7 @@ COMMANDS = (
     "compact",
     "prune",
     "import",
+    "export",
     "up",
     "presets",
 )
@@ -121,6 +122,7 @@ def test_stages_one_by_one(home):
         (("compact",), "holds nothing"),
         (("prune",), "Say which runs go"),
         (("prune", "--older-than", "3 weeks"), "give hours, days or weeks"),
+        (("export", "latest", "--to", "out"), "has no catalog yet"),
         (("import", "nowhere.jsonl"), "nowhere.jsonl does not exist"),
     ],
 )

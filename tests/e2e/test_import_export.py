@@ -1,11 +1,18 @@
-"""Round trips: real logs of other tools in, graded, compared, synthesized from."""
+"""Round trips: real logs of other tools in, graded, compared, synthesized from; runs out, in every format."""
 
+import json
+import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from endpoints.scripted import ScriptedEndpoint
 
+from configs.errors import UserError
+from configs.experiment import Experiment
 from configs.loading import load_experiment
 from tasks.compare import differences
+from tasks.exports.exporting import Request, export_run
 from tasks.imports.importing import import_log
 from tasks.imports.outcome import run_of
 from tasks.imports.samples import Options
@@ -101,3 +108,158 @@ def test_a_synthesizer_reads_imported_outputs_and_only_it_is_asked(imported, end
     prompts = [body["messages"][-1]["content"] for body in endpoint.requests]
     assert all("So it is" in prompt or "Reference 2" in prompt for prompt in prompts)
     assert not list(verify(Store(root))), "an experiment file may be edited"
+
+
+def right_or_wrong(prompt, seed):
+    """An answer to the sum in a prompt of either stage, right for two seeds in three."""
+    total = sum(map(int, re.search(r"What is (\d+) plus (\d+)", prompt).groups()))
+    return f"<think>let me see {seed}</think>So it is \\boxed{{{total + (seed % 3 == 0)}}}."
+
+
+@pytest.fixture(scope="module")
+def finished(prefect, tmp_path_factory):
+    """A finished run with a synthesizer: its root, its summary, what its endpoint was asked and where that was."""
+    from flows.evaluate import evaluate
+
+    folder = tmp_path_factory.mktemp("finished")
+    rows = [
+        {"id": f"s{i}", "question": f"What is {i} plus {7 * i + 1} ?", "answer": str(8 * i + 1)}
+        for i in range(10)
+    ]
+    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with ScriptedEndpoint(answer=right_or_wrong) as endpoint:
+        engine = {"kind": "openai", "base_url": endpoint.base_url, "samples_per_request": 1}
+        data = {
+            "name": "sums",
+            "benchmark": {"source": "file", "path": str(folder / "sums.jsonl"), "id": "id"},
+            "explorer": {"model": {"id": "small"}, "engine": engine, "sampling": {"n": 4}},
+            "synthesizer": {"model": {"id": "big"}, "engine": engine, "sampling": {"n": 2}},
+        }
+        root = folder / "root"
+        summary = evaluate(Experiment.model_validate(data), str(root))
+        return root, summary, endpoint.requests, endpoint.port
+
+
+@pytest.fixture
+def exported(finished, tmp_path):
+    """Export that run."""
+
+    def run(form, name="out", force=False, **request):
+        target = tmp_path / name
+        export_run(finished[1]["run_id"], target, str(finished[0]), Request(form, **request), force=force)
+        return target
+
+    return run
+
+
+def rows(folder):
+    return [row for file in sorted(folder.rglob("*.parquet")) for row in pq.read_table(file).to_pylist()]
+
+
+def loaded(folder, *config, split, monkeypatch, tmp_path):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    return datasets.load_dataset(str(folder), *config, split=split, cache_dir=str(tmp_path / "cache"))
+
+
+def test_exported_data_set_loads_offline_with_every_trace(exported, finished, monkeypatch, tmp_path):
+    folder = exported("hf")
+    for stage, count in (("explore", 40), ("synthesize", 20)):
+        split = loaded(folder, "traces", split=stage, monkeypatch=monkeypatch, tmp_path=tmp_path)
+        assert len(split) == count and set(split["stage"]) == {stage}
+        mean = sum(split["is_correct"]) / count
+        metric = {"explore": "mean@1", "synthesize": "a2r"}[stage]
+        assert mean == pytest.approx(finished[1]["metrics"][metric]["estimate"])
+    problems = loaded(folder, "problems", split="test", monkeypatch=monkeypatch, tmp_path=tmp_path)
+    assert len(problems) == 10 and problems[0]["num_explored"] == 4
+
+
+def test_training_prompts_are_what_the_endpoint_was_sent(exported, finished):
+    sent = {body["messages"][-1]["content"] for body in finished[2] if body["model"] == "big"}
+    prompts = rows(exported("trl-grpo", "grpo"))
+    assert {row["prompt"][-1]["content"] for row in prompts} == sent and len(prompts) == 10
+    for row in prompts:
+        assert [r["role"] for r in row["prompt"]] == ["user"]
+        places = [row["prompt"][0]["content"].index(r["answer"]) for r in row["references"]]
+        assert len(places) == 4 and row["question"] in row["prompt"][0]["content"]
+        assert row["num_correct_references"] == sum(r["verdict"] == "correct" for r in row["references"])
+    explorer = rows(exported("trl-sft", "explorer", stage="explore", only_correct=True))
+    asked = {body["messages"][-1]["content"] for body in finished[2] if body["model"] == "small"}
+    assert {row["prompt"][0]["content"] for row in explorer} <= asked
+    assert all(row["references"] == [] and row["verdict"] == "correct" for row in explorer)
+
+
+def test_training_layouts_of_trl_and_verl(exported, finished):
+    summary = finished[1]
+    right = round(summary["metrics"]["a2r"]["estimate"] * 20)
+    sft = rows(exported("trl-sft", "sft", only_correct=True))
+    assert len(sft) == right and {row["verdict"] for row in sft} == {"correct"}
+    assert len(rows(exported("trl-sft", "all"))) == 20
+    [told] = {tuple(turn["role"] for turn in row["prompt"] + row["completion"]) for row in sft}
+    assert told == ("user", "assistant")
+    assert all(row["completion"][0]["content"].startswith("<think>\nlet me see") for row in sft)
+    pairs = rows(exported("trl-dpo", "dpo"))
+    assert pairs
+    for row in pairs:
+        chosen, rejected = row["chosen"][0]["content"], row["rejected"][0]["content"]
+        assert f"\\boxed{{{row['solution']}}}" in chosen and f"\\boxed{{{row['solution']}}}" not in rejected
+    verl = rows(exported("verl", "verl", data_source="math_dapo"))
+    assert [row["extra_info"]["index"] for row in verl] == list(range(10))
+    assert list(verl[0]) == ["data_source", "prompt", "ability", "reward_model", "extra_info"]
+    assert verl[0]["data_source"] == "math_dapo" and verl[0]["reward_model"]["style"] == "rule"
+    assert {row["extra_info"]["problem_id"]: row["reward_model"]["ground_truth"] for row in verl} == {
+        f"s{i}": str(8 * i + 1) for i in range(10)
+    }
+
+
+def test_exports_are_equal_atomic_and_replace_only_exports(exported, tmp_path, monkeypatch):
+    def bytes_of(folder):
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    first = bytes_of(exported("parquet"))
+    assert set(map(str, first)) == {"traces.parquet", "problems.parquet", "export.json"}
+    with pytest.raises(UserError, match="--force"):
+        exported("parquet")
+    assert bytes_of(exported("parquet", force=True)) == first == bytes_of(exported("parquet", "again"))
+    foreign = tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="no export of ours"):
+        exported("parquet", "mine", force=True)
+    with pytest.raises(UserError, match="prompts of its own"):
+        exported("trl-sft", "bad", prompt="synthesize")
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp") or path.name == "bad"]
+    told = (exported("csv", "csv") / "traces.csv").read_text()
+    assert told.count("explore") == 40 and "let me see" in told
+
+
+def test_a_changed_prompt_is_not_exported_as_if_it_had_been_sent(experiment_data, prefect, tmp_path):
+    from flows.evaluate import evaluate
+
+    prompt = tmp_path / "mine.jinja"
+    prompt.write_text("{% block user %}{{ question }}{% endblock %}")
+    experiment_data["explorer"]["prompt"] = str(prompt)
+    del experiment_data["synthesizer"]
+    root = str(tmp_path / "root")
+    run_id = evaluate(Experiment.model_validate(experiment_data), root)["run_id"]
+    request = Request("trl-sft", stage="explore")
+    export_run(run_id, tmp_path / "before", root, request, force=False)
+    prompt.write_text("{% block user %}Think. {{ question }}{% endblock %}")
+    with pytest.raises(UserError, match="has changed since"):
+        export_run(run_id, tmp_path / "after", root, request, force=False)
+    export_run(run_id, tmp_path / "new", root, Request("verl", num_references=3), force=False)
+    assert {len(row["extra_info"]["references"]) for row in rows(tmp_path / "new")} == {3}
+
+
+def test_no_secret_address_or_path_is_exported(exported, finished, tmp_path):
+    for form in ("parquet", "csv", "hf", "trl-sft", "trl-grpo", "verl"):
+        for path in exported(form, form).rglob("*"):
+            if path.suffix in {".md", ".json", ".csv"}:
+                held = path.read_text()
+            elif path.suffix == ".parquet":
+                held = str(pq.read_table(path).to_pylist()) + str(pq.read_metadata(path).metadata)
+            else:
+                continue
+            for secret in (f":{finished[3]}", "127.0.0.1", str(finished[0].parent), str(tmp_path)):
+                assert secret not in held, f"{secret} in {path}"
