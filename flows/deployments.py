@@ -9,9 +9,11 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from configs.nightly import Nightly
+from configs.sweep import load_sweep
 from flows.evaluate import evaluate
 from flows.nightly import nightly
 from flows.stages import explore, grade, synthesize
+from flows.sweep import sweep
 from flows.upkeep import compact
 from tasks.run_forms import with_fillable_form
 
@@ -45,6 +47,14 @@ def deployments(night: Nightly, root: str) -> list[RunnerDeployment]:
         work_pool_name=POOL,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    on_demand = sweep.to_deployment(
+        name="a2r",
+        parameters={"grid": load_sweep("references").model_dump(mode="json"), "root": root},
+        description=sweep.description,
+        tags=["a2r", "sweep"],
+        work_pool_name=POOL,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
     every_week = compact.to_deployment(
         name="a2r",
         parameters={"root": root},
@@ -55,5 +65,5 @@ def deployments(night: Nightly, root: str) -> list[RunnerDeployment]:
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     # Prefect types them as awaitable too
-    made = cast("list[RunnerDeployment]", [*by_hand, every_night, every_week])
+    made = cast("list[RunnerDeployment]", [*by_hand, on_demand, every_night, every_week])
     return [with_fillable_form(deployment) for deployment in made]

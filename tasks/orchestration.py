@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -47,6 +48,17 @@ def perform(
     as_json: bool,
     show: Callable[[dict[str, Any], Console, str], None],
 ) -> None:
+    """Run a flow over an experiment; see `carry_out`."""
+    carry_out(partial(flow, experiment=experiment, root=root, limit=limit), root, as_json=as_json, show=show)
+
+
+def carry_out(
+    flow: Callable[[], dict[str, Any]],
+    root: str,
+    *,
+    as_json: bool,
+    show: Callable[[dict[str, Any], Console, str], None],
+) -> None:
     """Run a flow, show or print what it returns, and exit 1 unless the work is whole.
 
     With `as_json` stdout holds the one object and everything else goes to stderr. The first Ctrl-C
@@ -56,7 +68,7 @@ def perform(
     complaint = None
     with PROGRESS.shown_on(Console(stderr=True)), _stopped_by_ctrl_c() as was_stopped:
         try:
-            summary = flow(experiment=experiment, root=root, limit=limit)
+            summary = flow()
         except Exception as error:
             if was_stopped():
                 Console(stderr=True).print("Stopped. Run the same command again to go on from here.")

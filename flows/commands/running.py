@@ -1,10 +1,14 @@
 """Commands that run an experiment or a stage of it. Flows are imported where they run: `--help` stays quick."""
 
+from functools import partial
+from typing import Annotated
+
 import typer
 
 from configs.loading import load_experiment, presets
+from configs.sweep import load_sweep
 from flows.commands.options import DEFAULT_ROOT, AsJson, Config, Limit, Overrides, Root, Verbose
-from tasks.orchestration import configure_process, perform
+from tasks.orchestration import carry_out, configure_process, perform
 
 app = typer.Typer()
 
@@ -95,6 +99,31 @@ def check(
     from tasks.check import check_experiment
 
     check_experiment(experiment, root, limit, as_json=as_json)
+
+
+@app.command(epilog="Example: a2r sweep references --dry-run")
+def sweep(
+    config: Annotated[str, typer.Argument(help="The path of a sweep file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    limit: Limit = None,
+    root: Root = DEFAULT_ROOT,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count the cells and what would be generated.")
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run an experiment over a grid of settings; what cells share is generated once."""
+    grid = load_sweep(config, overrides or ())
+    configure_process(verbose=verbose)
+    from tasks.sweep import check_sweep, print_sweep
+
+    if dry_run:
+        check_sweep(grid, root, limit, as_json=as_json)
+        return
+    from flows.sweep import sweep as sweep_flow
+
+    carry_out(partial(sweep_flow, grid=grid, root=root, limit=limit), root, as_json=as_json, show=print_sweep)
 
 
 @app.command("presets")

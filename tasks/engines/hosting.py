@@ -47,6 +47,8 @@ class Host:
         self._engines: dict[str, Hosted] = {}
         self._running: set[Future[Any]] = set()
         self._is_stopped = False
+        self.stops = 0
+        """How often `stop` was called; closing does not reset it."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for it. Raises Stopped after `stop`."""
@@ -83,6 +85,7 @@ class Host:
     def stop(self) -> None:
         """Cancel what runs and refuse what comes; safe to call from a signal handler's thread."""
         self._is_stopped = True
+        self.stops += 1
         for future in list(self._running):
             future.cancel()
 

@@ -27,6 +27,7 @@ COMMANDS = (
     "report",
     "verify",
     "compact",
+    "sweep",
     "prune",
     "import",
     "export",

@@ -1,0 +1,134 @@
+"""The typed form of a sweep: one experiment over a grid of settings, each cell an experiment of its own.
+
+name: references
+base: quickstart                                  # a preset's name or a path
+overrides: [benchmark.count=50]                   # for every cell
+axes:
+synthesizer.references.count: [1, 2, 4]         # one setting, its values
+pair:                                           # named points of several settings
+small-to-big: {explorer.model.id: s, synthesizer.model.id: b}
+big-to-small: {explorer.model.id: b, synthesizer.model.id: s}
+"""
+
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import Field, JsonValue, ValidationError
+
+from configs.errors import UserError
+from configs.experiment import Experiment
+from configs.form import Form
+from configs.loading import load_experiment
+
+Scalar = str | int | float | bool | None
+Axis = tuple[Scalar, ...] | dict[str, dict[str, JsonValue]]
+
+
+class Sweep(Form):
+    """One sweep: the full grid of its axes."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """Cells are the experiments `<name>.<setting>-<value>…`, so that SQL finds them by `<name>.%`."""
+    description: str = ""
+    base: str
+    """The experiment that every cell starts from: a preset's name or a path (absolute: a worker runs somewhere else)."""
+    overrides: tuple[str, ...] = ()
+    """Settings of every cell, such as benchmark.count=50."""
+    axes: dict[str, Axis] = Field(min_length=1)
+    """A dotted setting with its values, or a name with named points of several settings; one such axis alone is
+    a list of points, several make the full grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One point of the grid, ready to run."""
+
+    label: str
+    """Such as count=4 temperature=0.3."""
+    settings: dict[str, JsonValue]
+    experiment: Experiment
+
+
+def load_sweep(config: str, overrides: Sequence[str] = ()) -> Sweep:
+    """The sweep of a file or of a shipped name, with further overrides for every cell. Raises UserError."""
+    file = _find(config)
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        sweep = Sweep.model_validate(data)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        places = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
+        )
+        raise UserError(f"{file}: {places}. See configs/sweeps/references.yaml for an example.") from error
+    base = sweep.base
+    if base.endswith((".yaml", ".yml")) or "/" in base:
+        base = str(file.parent.resolve() / Path(base).expanduser())
+    return sweep.model_copy(update={"base": base, "overrides": (*sweep.overrides, *overrides)})
+
+
+def cells_of(sweep: Sweep) -> list[Cell]:
+    """Every cell, the last axis fastest. Raises UserError naming the cell that is no valid experiment."""
+    names = _short(sweep.axes)
+    points = [_points(key, names[key], axis) for key, axis in sweep.axes.items()]
+    cells = [_cell(sweep, combination) for combination in itertools.product(*points)]
+    [(name, count)] = Counter(cell.experiment.name for cell in cells).most_common(1)
+    if count > 1:
+        raise UserError(
+            f"sweep {sweep.name}: {count} cells have the name {name}; give the values distinct names."
+        )
+    return cells
+
+
+Point = tuple[str, str, dict[str, JsonValue]]
+"""An axis's short name, a value's name, and the settings."""
+
+
+def _points(key: str, name: str, axis: Axis) -> list[Point]:
+    if not axis:
+        raise UserError(f"axes.{key} is empty; give at least one value.")
+    if isinstance(axis, dict):
+        return [(name, label, settings) for label, settings in axis.items()]
+    return [
+        (name, json.dumps(value) if not isinstance(value, str) else value, {key: value}) for value in axis
+    ]
+
+
+def _cell(sweep: Sweep, points: Sequence[Point]) -> Cell:
+    label = " ".join(f"{name}={value}" for name, value, _ in points)
+    settings = {key: value for _, _, chosen in points for key, value in chosen.items()}
+    overrides = [*sweep.overrides, *(f"{key}={json.dumps(value)}" for key, value in settings.items())]
+    try:
+        experiment = load_experiment(sweep.base, overrides)
+    except UserError as error:
+        raise UserError(f"sweep {sweep.name}, cell {label}: {error}") from error
+    slug = ".".join(re.sub(r"[^a-z0-9._-]+", "-", f"{name}-{value}".lower()) for name, value, _ in points)
+    named = {"name": f"{sweep.name}.{slug}", "description": f"sweep {sweep.name}: {label}"}
+    return Cell(label, settings, experiment.model_copy(update=named))
+
+
+def _short(axes: Sequence[str] | dict[str, Axis]) -> dict[str, str]:
+    """Each axis by its last word, or by the whole where two end in the same."""
+    last = Counter(key.rsplit(".", 1)[-1] for key in axes)
+    return {key: word if last[word := key.rsplit(".", 1)[-1]] == 1 else key for key in axes}
+
+
+def _find(config: str) -> Path:
+    path = Path(config)
+    if path.suffix in {".yaml", ".yml"} or "/" in config:
+        return path
+    shipped = Path(str(resources.files("configs"))) / "sweeps"
+    if (file := shipped / f"{config}.yaml").is_file():
+        return file
+    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+    raise UserError(f"{config} is no shipped sweep; there are: {names}. A file's path must end in .yaml.")

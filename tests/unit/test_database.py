@@ -1,0 +1,30 @@
+"""The database's address is understood, and its password is never shown."""
+
+import pytest
+
+from configs.errors import UserError
+from tasks.database import connection_url, told_as, without_password
+
+URL = "postgresql+asyncpg://me:p%40ss@db.example:5433/prefect"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_driver_is_added(scheme):
+    assert connection_url(f"{scheme}://me:pw@h/d") == "postgresql+asyncpg://me:pw@h/d"
+
+
+@pytest.mark.parametrize("url", ["mysql://me:hidden@h/d", "me:hidden@h/d", "hidden"[:0]])
+def test_other_database_is_refused_without_its_password(url):
+    with pytest.raises(UserError, match="postgresql://USER:PASSWORD@HOST") as error:
+        connection_url(url)
+    assert "hidden" not in str(error.value)
+
+
+def test_address_is_told_without_its_password():
+    assert told_as(URL) == "postgresql://me@db.example:5433/prefect"
+    assert told_as("sqlite+aiosqlite:////srv/p.db") == "sqlite:////srv/p.db"
+
+
+def test_password_is_struck_out_plain_and_escaped():
+    assert without_password("no p%40ss and no p@ss", URL) == "no *** and no ***"
+    assert without_password("as it is", None) == "as it is"
