@@ -1,9 +1,19 @@
 """The database's address is understood, and its password is never shown."""
 
+import os
+
 import pytest
 
 from configs.errors import UserError
-from tasks.database import connection_url, told_as, without_password
+from tasks.database import (
+    OTHER_SETTING,
+    SETTING,
+    connection_url,
+    keep_history_in,
+    told_as,
+    without_database,
+    without_password,
+)
 
 URL = "postgresql+asyncpg://me:p%40ss@db.example:5433/prefect"
 
@@ -27,4 +37,14 @@ def test_address_is_told_without_its_password():
 
 def test_password_is_struck_out_plain_and_escaped():
     assert without_password("no p%40ss and no p@ss", URL) == "no *** and no ***"
-    assert without_password("as it is", None) == "as it is"
+    assert without_password("as it is") == "as it is"
+
+
+def test_setting_reaches_the_server_alone(monkeypatch):
+    monkeypatch.setenv(OTHER_SETTING, "sqlite+aiosqlite:///elsewhere")
+    monkeypatch.setenv(SETTING, "")
+    assert keep_history_in(URL) == told_as(URL)
+    assert os.environ[SETTING] == URL
+    assert OTHER_SETTING not in os.environ
+    assert without_password("p@ss") == "***"
+    assert without_database({SETTING: URL, OTHER_SETTING: URL, "A": "b"}) == {"A": "b"}
