@@ -80,14 +80,14 @@ class OpenAIEngine(Form):
     """Any OpenAI-compatible endpoint: one that runs (`base_url`), or one that the run starts (`serve`)."""
 
     kind: Literal["openai"]
-    base_url: str | None = None
-    """Up to and with the version: http://localhost:8000/v1"""
+    base_url: tuple[str, ...] = ()
+    """Up to and with the version: http://localhost:8000/v1; several are replicas that serve the same model."""
     serve: Serve | None = None
     """In place of base_url: a server on this machine, started and stopped by the run."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; the key itself is stored nowhere."""
     concurrency: int = Field(default=64, ge=1, le=65536)
-    """Sequences in flight (a request for n samples counts n), kept full across shards."""
+    """Sequences in flight at one replica (a request for n samples counts n), kept full across shards."""
     timeout_seconds: float = Field(default=600.0, gt=0)
     """Longest wait for one reply."""
     retries: int = Field(default=6, ge=0)
@@ -99,38 +99,47 @@ class OpenAIEngine(Form):
     logprobs: bool = False
     """Whether the server is asked for the tokens' log-probabilities, whose mean is stored; longer replies."""
 
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def one_or_several(cls, given: object) -> object:
+        """One address may be written without brackets."""
+        return (given,) if isinstance(given, str) else () if given is None else given
+
     @field_validator("base_url")
     @classmethod
-    def address_without_secrets(cls, url: str | None) -> str | None:
-        """An http(s) address without a password in it: the configuration is stored with every run."""
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"is {url!r}; give http://host:port/v1 or https://….")
-        if parts.username or parts.password or parts.query:
-            raise ValueError(
-                "holds credentials or a query; leave them out and name the environment variable with the "
-                "key in api_key_env."
-            )
-        return url
+    def addresses_without_secrets(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        """http(s) addresses without a password in them: the configuration is stored with every run."""
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError(f"is {url!r}; give http://host:port/v1 or https://….")
+            if parts.username or parts.password or parts.query:
+                raise ValueError(
+                    "holds credentials or a query; leave them out and name the environment variable with the "
+                    "key in api_key_env."
+                )
+        if len({url.rstrip("/") for url in urls}) < len(urls):
+            raise ValueError("names one address twice; each replica is named once.")
+        return urls
 
     @model_validator(mode="after")
     def has_one_address(self) -> "OpenAIEngine":
         """Either it runs, or we run it."""
-        if self.base_url is None and self.serve is None:
+        if not self.base_url and self.serve is None:
             raise ValueError(
                 "has neither base_url nor serve; name the endpoint in base_url (http://localhost:8000/v1), or let the "
                 "run start one with serve: {port: 8001}."
             )
-        if self.base_url is not None and self.serve is not None:
+        if self.base_url and self.serve is not None:
             raise ValueError("has base_url and serve; leave one of them out: serve says its own address.")
         return self
 
     @property
-    def url(self) -> str:
-        """The endpoint's address, without a slash at its end."""
-        return (self.base_url or f"http://127.0.0.1:{self.serve.port if self.serve else 0}/v1").rstrip("/")
+    def urls(self) -> tuple[str, ...]:
+        """The replicas' addresses, without a slash at their ends."""
+        if self.serve:
+            return (f"http://127.0.0.1:{self.serve.port}/v1",)
+        return tuple(url.rstrip("/") for url in self.base_url)
 
 
 class VllmEngine(Form):

@@ -149,7 +149,7 @@ def _largest_shard(settings: Engine) -> int:
         case OnnxEngine():
             return 16 * settings.batch_size
         case OpenAIEngine():
-            return max(512, 16 * settings.concurrency)
+            return max(512, 16 * settings.concurrency * len(settings.urls))
         case VllmEngine():
             return 4096
         case ReplayEngine():

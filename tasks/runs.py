@@ -17,6 +17,7 @@ from prefect.runtime import flow_run
 from configs.experiment import Experiment
 from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
+from tasks.engines.seen import SEEN
 from tasks.planning import SynthesisShard, plans_of
 from tasks.roles import Role, SynthesizerRole, roles_of
 from tasks.run_names import scheduled_at
@@ -88,6 +89,7 @@ def root_in_use(root: str | None) -> Iterator[None]:
 
 def start_run(experiment: Experiment, root: str | None, limit: int | None = None) -> Run:
     """Read the problems, take over what dead runs left, and see what is stored. Raises UserError."""
+    SEEN.take()
     problems = load_problems(experiment.benchmark, limit=limit)
     store = Store(root or default_root())
     explorer, synthesizer = roles_of(experiment, store.root)
@@ -153,6 +155,7 @@ def record_run(run: Run, members: dict[str, list[Member]], complaints: list[str]
         "synthesizer": _role_record(run.synthesizer, run.num_synthesized) if run.synthesizer else None,
         "stages": {"explore": stages["explore"], "synthesize": stages.get("synthesize")},
         "complaints": complaints,
+        "servers": SEEN.take(),
         "config": run.experiment.model_dump(mode="json"),
         "versions": {
             "a2r": version("a2r"),

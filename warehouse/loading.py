@@ -200,7 +200,8 @@ def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, files: It
 
 def _run_values(manifest: Mapping[str, Any]) -> dict[str, Any]:
     names = ("run_id", "experiment", "description", "status", "benchmark", "grader", "num_problems")
-    texts = {name: orjson.dumps(manifest[name]).decode() for name in ("config", "versions")}
+    told = {"servers": [], **manifest}
+    texts = {name: orjson.dumps(told[name]).decode() for name in ("config", "versions", "servers")}
     times = {name: manifest[name] for name in ("started_at", "finished_at")}
     return {name: manifest[name] for name in names} | times | texts
 

@@ -13,8 +13,13 @@ _CONTEXT = re.compile(
     re.IGNORECASE,
 )
 _ONE_CHOICE = re.compile(
-    r"(?<![\w.])[`'\"]?n[`'\"]?(?![\w]).{0,80}(1|one|not? |unsupported|support)", re.IGNORECASE
+    r"(?<![\w.])[`'\"]?n[`'\"]?(?![\w]).{0,80}(1|one|not? |unsupported|support)|only one completion choice",
+    re.IGNORECASE,
 )
+
+
+_BROKEN_OFF = frozenset({"abort", "error"})
+"""Finish reasons of vLLM and SGLang for a text that they did not finish: it is no answer."""
 
 
 class Sent(NamedTuple):
@@ -31,6 +36,8 @@ def outcomes_of(reply: Mapping[str, Any], sent: Sent) -> list[Completion | Failu
     choices = sorted(reply["choices"], key=lambda choice: choice.get("index", 0))
     usage = reply.get("usage") or {}
     prompt_tokens = usage.get("prompt_tokens")
+    if broken := next((r for c in choices if (r := c.get("finish_reason")) in _BROKEN_OFF), None):
+        raise ValueError(f"the server broke the completion off: finish_reason {broken}")
     texts = [_texts(choice["message"]) for choice in choices]
     shares = _shared_out(usage.get("completion_tokens"), [len(r or "") + len(a) for r, a in texts])
     outcomes: list[Completion | Failure] = []
@@ -69,6 +76,36 @@ def error_message(status: int, body: bytes, reply: object) -> str:
         case _:
             text = body[:500].decode(errors="replace")
     return f"HTTP {status}: {' '.join(text.split())[:500]}"
+
+
+def error_status(reply: object) -> int:
+    """The status inside a reply that came as 200 but is an error (gateways, older llama.cpp); else 200."""
+    match reply:
+        case {"choices": _}:
+            return 200
+        case {"error": {"code": int(code)}} if code >= 400:  # noqa: PLR2004
+            return code
+        case {"error": error} if error:
+            return 502
+    return 200
+
+
+def is_final(reply: object) -> bool:
+    """Whether an error is a refusal whatever its status: llama.cpp sends some of its refusals as 500."""
+    match reply:
+        case {"error": {"type": "exceed_context_size_error"}}:
+            return True
+        case {"error": {"message": str(message)}}:
+            return "only one completion choice" in message.lower()
+    return False
+
+
+def models_served(reply: object) -> list[str]:
+    """Names under which an endpoint takes requests; empty where any will do or it does not say."""
+    match reply:
+        case {"data": list(models)} if not any(m.get("owned_by") == "llamacpp" for m in models):
+            return [str(m.get("id")) for m in models]
+    return []  # llama.cpp serves its one model under any name
 
 
 def refusal_code(message: str) -> str:

@@ -26,6 +26,10 @@ class ScriptedEndpoint:
     fault: Callable[[int, dict[str, Any]], Any] | None = None
     """Called with the request's number and body; a dict or tuple replaces the good answer (see `_faulty`)."""
     answer: Callable[[str, int], str] | None = None
+    metrics: Callable[[], str] | None = None
+    """The text of /metrics; None: there is no such page."""
+    silent: threading.Event = field(default_factory=threading.Event)
+    """While set, connections are taken and nothing is ever answered."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     num_samples: int = 0
     in_flight: int = 0
@@ -63,14 +67,26 @@ class ScriptedEndpoint:
         self.requests, self.num_samples, self.by_model, self.peak = [], 0, Counter(), 0
 
     async def _open(self) -> None:
-        app = web.Application(client_max_size=2**26)
+        app = web.Application(client_max_size=2**26, middlewares=[self._silence])
         app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_post("/v1/chat/completions", self._complete)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.port = site._server.sockets[0].getsockname()[1]
+
+    @web.middleware
+    async def _silence(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        while self.silent.is_set():  # noqa: ASYNC110 - set from another thread
+            await asyncio.sleep(0.05)
+        return await handler(request)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        if self.metrics is None:
+            raise web.HTTPNotFound
+        return web.Response(text=self.metrics())
 
     async def _models(self, request: web.Request) -> web.Response:
         if denied := self._denied(request):

@@ -12,6 +12,7 @@ values (
     $finished_at,
     $config,
     $versions,
+    $servers,
     false,
     true
 )

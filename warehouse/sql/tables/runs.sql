@@ -11,6 +11,7 @@ create table store.runs (
     finished_at timestamptz not null,
     config json not null,
     versions json not null,
+    servers json not null,
     is_settled boolean not null,
     is_stale boolean not null
 )

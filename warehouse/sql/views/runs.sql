@@ -16,7 +16,8 @@ select
     runs.started_at,
     runs.finished_at,
     runs.config,
-    runs.versions
+    runs.versions,
+    runs.servers
 from store.runs
 left join store.roles as explorer on runs.run_id = explorer.run_id and explorer.stage = 'explore'
 left join store.roles as synthesizer on runs.run_id = synthesizer.run_id and synthesizer.stage = 'synthesize'

@@ -1,0 +1,228 @@
+"""Replies of servers that cannot be run here, in the forms that their documentation and sources give.
+
+vLLM's were recorded from vLLM 0.32 on a CPU; SGLang's, llama.cpp's and Ollama's are written after
+docs.sglang.io (OpenAI API, separate reasoning), llama.cpp's tools/server README and pull request
+15780 (exceed_context_size_error), and docs.ollama.com (OpenAI compatibility, thinking).
+"""
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from tasks.engines.openai_replies import (
+    Sent,
+    error_message,
+    error_status,
+    is_final,
+    models_served,
+    outcomes_of,
+    refusal_code,
+    refuses_many_choices,
+)
+from tasks.engines.protocol import Failure
+
+SENT = Sent(7, datetime(2026, 1, 1, tzinfo=UTC), 1.5, 1)
+
+VLLM = {
+    "id": "chatcmpl-a5bcc487598d0d8d",
+    "object": "chat.completion",
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "\\boxed{5}",
+                "refusal": None,
+                "reasoning": "2 and 3",
+            },
+            "logprobs": None,
+            "finish_reason": "stop",
+            "stop_reason": None,
+            "token_ids": None,
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 13,
+        "total_tokens": 93,
+        "completion_tokens": 80,
+        "prompt_tokens_details": None,
+    },
+    "prompt_logprobs": None,
+}
+SGLANG = {
+    "id": "b6fc",
+    "object": "chat.completion",
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "\n\n\\boxed{5}",
+                "reasoning_content": "2 and 3\n",
+                "tool_calls": None,
+            },
+            "logprobs": None,
+            "finish_reason": "stop",
+            "matched_stop": 151645,
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 13,
+        "total_tokens": 93,
+        "completion_tokens": 80,
+        "prompt_tokens_details": None,
+        "reasoning_tokens": 70,
+    },
+    "metadata": {"weight_version": "default"},
+}
+LLAMA_CPP = {
+    "choices": [
+        {
+            "finish_reason": "stop",
+            "index": 0,
+            "message": {"role": "assistant", "reasoning_content": "2 and 3", "content": "\\boxed{5}"},
+        }
+    ],
+    "created": 1757141666,
+    "model": "m.gguf",
+    "system_fingerprint": "b6397-abc",
+    "object": "chat.completion",
+    "usage": {"completion_tokens": 80, "prompt_tokens": 13, "total_tokens": 93},
+    "id": "chatcmpl-x",
+    "timings": {"cache_n": 0, "prompt_n": 13, "predicted_n": 80},
+}
+OLLAMA = {
+    "id": "chatcmpl-322",
+    "object": "chat.completion",
+    "model": "qwen3:8b",
+    "system_fingerprint": "fp_ollama",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "\\boxed{5}", "reasoning": "2 and 3\n"},
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {"prompt_tokens": 13, "completion_tokens": 80, "total_tokens": 93},
+}
+
+
+@pytest.mark.parametrize(
+    "reply", [VLLM, SGLANG, LLAMA_CPP, OLLAMA], ids=["vllm", "sglang", "llama.cpp", "ollama"]
+)
+def test_reasoning_answer_and_usage_are_found_in_every_server_s_form(reply):
+    [done] = outcomes_of(reply, SENT)
+    assert (done.reasoning, done.answer, done.finish_reason) == ("2 and 3", "\\boxed{5}", "stop")
+    assert (done.num_prompt_tokens, done.num_completion_tokens) == (13, 80)
+    assert error_status(reply) == 200
+
+
+def test_reply_without_usage_has_no_counts():
+    [done] = outcomes_of({key: value for key, value in OLLAMA.items() if key != "usage"}, SENT)
+    assert (done.num_prompt_tokens, done.num_completion_tokens) == (None, None)
+
+
+@pytest.mark.parametrize("reason", ["abort", "error"])
+def test_completion_that_the_server_broke_off_is_no_answer(reason):
+    broken = {**VLLM, "choices": [VLLM["choices"][0] | {"finish_reason": reason}]}
+    with pytest.raises(ValueError, match=reason):
+        outcomes_of(broken, SENT)
+
+
+def test_withheld_completion_is_a_failure():
+    [failed] = outcomes_of({"choices": [VLLM["choices"][0] | {"finish_reason": "content_filter"}]}, SENT)
+    assert isinstance(failed, Failure)
+
+
+@pytest.mark.parametrize(
+    ("status", "reply", "said", "code"),
+    [
+        (
+            400,
+            {
+                "error": {
+                    "message": "max_tokens=4000 cannot be greater than max_model_len=256. Please request fewer output "
+                    "tokens. (parameter=max_tokens, value=4000)",
+                    "type": "BadRequestError",
+                    "param": "max_tokens",
+                    "code": 400,
+                }
+            },
+            "max_model_len=256",
+            "context_overflow",
+        ),
+        (
+            400,
+            {
+                "object": "error",
+                "message": "Requested token count exceeds the model's maximum context length of 4096 tokens.",
+                "type": "BadRequestError",
+                "param": None,
+                "code": 400,
+            },
+            "maximum context length",
+            "context_overflow",
+        ),
+        (
+            400,
+            {
+                "error": {
+                    "message": "invalid temperature",
+                    "type": "invalid_request_error",
+                    "param": None,
+                    "code": None,
+                }
+            },
+            "invalid temperature",
+            "bad_request",
+        ),
+    ],
+    ids=["vllm", "sglang", "ollama"],
+)
+def test_refusals_are_told_in_the_server_s_words(status, reply, said, code):
+    message = error_message(status, orjson.dumps(reply), reply)
+    assert said in message
+    assert refusal_code(message) == code
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_overflow_of_llama_cpp_is_one_whatever_its_status(status):
+    reply = {
+        "error": {
+            "code": status,
+            "message": "the request exceeds the available context size. try increasing the context size or enable "
+            "context shift",
+            "type": "exceed_context_size_error",
+            "n_prompt_tokens": 1407,
+            "n_ctx": 256,
+        }
+    }
+    assert is_final(reply)
+    assert refusal_code(error_message(status, b"", reply)) == "context_overflow"
+    assert error_status(reply) == status, "some versions send it as 200"
+
+
+def test_llama_cpp_that_allows_one_choice_says_so():
+    told = {
+        "error": {"code": 500, "message": "Only one completion choice is allowed", "type": "server_error"}
+    }
+    assert is_final(told)
+    assert refuses_many_choices("HTTP 500: Only one completion choice is allowed")
+    assert refuses_many_choices("HTTP 400: n must be 1")
+    assert not refuses_many_choices("HTTP 400: temperature must be below 2")
+
+
+def test_error_inside_a_good_status_is_an_error():
+    assert error_status({"error": {"message": "upstream is overloaded", "code": 502}}) == 502
+    assert error_status({"error": "no slot"}) == 502
+
+
+def test_models_are_read_where_a_name_matters():
+    assert models_served({"data": [{"id": "m", "owned_by": "vllm"}]}) == ["m"]
+    assert models_served({"data": [{"id": "m", "owned_by": "sglang", "root": "m"}]}) == ["m"]
+    assert models_served({"data": [{"id": "x.gguf", "owned_by": "llamacpp"}]}) == [], "any name will do"
+    assert models_served({"data": [{"id": "qwen3:8b", "owned_by": "library"}]}) == ["qwen3:8b"]
+    assert models_served({"object": "list", "data": None}) == [], "Ollama without a model"
