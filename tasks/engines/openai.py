@@ -64,7 +64,7 @@ class EndpointEngine:
         except TransientError as error:
             await self._replicas.close()
             raise EngineError(self._replicas.pick().unreachable(error)) from None
-        self._replicas.watch()
+        await self._replicas.watch()
 
     async def complete(self, request: Request, deliver: Deliver) -> None:
         """Deliver every sample; grouped into one request where the server honours `n`."""

@@ -72,7 +72,7 @@ class ServerRecord:
 
 
 class Watch:
-    """Reads a server's metrics now and then; one that has none is asked once."""
+    """Reads a server's metrics now and then."""
 
     def __init__(self, replica: Replica, model: str) -> None:
         self.record = ServerRecord(replica.url, model)
@@ -80,11 +80,10 @@ class Watch:
         self._before: Mapping[str, float] = {}
 
     async def go_on(self, every_seconds: float) -> None:
-        """Read for ever; ends at once where there is nothing to read."""
-        if await self.read():
-            while True:
-                await asyncio.sleep(every_seconds)
-                await self.read()
+        """Read for ever."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            await self.read()
 
     async def read(self) -> bool:
         """Read once and take it in; whether there was something."""

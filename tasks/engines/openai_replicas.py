@@ -61,9 +61,11 @@ class Replicas:
         for replica, error in away:
             await self.leave(replica, replica.unreachable(error))
 
-    def watch(self) -> None:
-        """Begin to look after their health and metrics."""
-        self._watchers = [asyncio.create_task(watch.go_on(METRICS_EVERY_SECONDS)) for watch in self.watches]
+    async def watch(self) -> None:
+        """Begin to look after their health and metrics; what they counted before is read first."""
+        await asyncio.gather(*(watch.read() for watch in self.watches))
+        telling = [watch for watch in self.watches if watch.record.num_reads]
+        self._watchers = [asyncio.create_task(watch.go_on(METRICS_EVERY_SECONDS)) for watch in telling]
         if not self._only:
             self._watchers += [asyncio.create_task(self._look_after(replica)) for replica in self._all]
 
@@ -72,9 +74,8 @@ class Replicas:
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        if self._watchers:
-            await asyncio.gather(*(watch.read() for watch in self.watches))
         self._watchers = []
+        await asyncio.gather(*(watch.read() for watch in self.watches if watch.record.num_reads))
         for replica in self._all:
             await replica.close()
 

@@ -1,4 +1,4 @@
-"""Both roles on servers that the run starts: one after the other on one GPU, together on two."""
+"""Both roles on servers that the run starts, together or in turns; what servers told, on record."""
 
 import json
 import sys
@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from endpoints.living import runs
+
+from warehouse.catalog import connect
+from warehouse.store import Store
 
 STANDIN = str(Path(__file__).parents[1] / "endpoints" / "standin.py")
 
@@ -49,3 +52,13 @@ def test_roles_on_two_gpus_work_together_and_what_is_stored_starts_no_server(eva
     assert [e["kind"] for e in events()] == ["started", "started", "stopped", "stopped"]
     evaluated(**placed)
     assert len(events()) == 4
+
+
+def test_what_servers_told_is_in_the_run_s_record(evaluated, endpoint, tmp_path):
+    endpoint.metrics = lambda: (
+        f'vllm:generation_tokens_total{{model_name="small"}} {25 * endpoint.num_samples}\n'
+    )
+    evaluated(synthesizer=None)
+    with connect(Store(str(tmp_path / "root"))) as catalog:
+        query = "select servers->>'$[0].url', (servers->>'$[0].completion_tokens')::double from runs"
+        assert catalog.execute(query).fetchall() == [(endpoint.base_url, 1000.0)]
