@@ -78,13 +78,16 @@ async def completed(engine, count, at=None, meanwhile=None):
 
 
 def test_replicas_share_the_load_and_concurrency_counts_each(pair):
+    for endpoint in pair:
+        endpoint.latency = 0.05
+
     async def run():
         async with started(form(*pair, concurrency=8)) as engine:
             assert engine.concurrency == 16
             return await completed(engine, 40)
 
     assert all(isinstance(outcome, Completion) for outcome in asyncio.run(run()))
-    assert [len(endpoint.requests) for endpoint in pair] == [20, 20]
+    assert min(len(endpoint.requests) for endpoint in pair) >= 12
 
 
 def test_slow_replica_gets_less(pair):
