@@ -74,7 +74,7 @@ def _damages(
 def _stray(path: str, size: int) -> Damage:
     if path == PLAN:
         return Damage(path, "incomplete", "a pruning was cut short; `a2r prune --apply` ends it")
-    hint = "a write that was cut off; it can be deleted" if path.endswith(".tmp") else "not the store's"
+    hint = "a write that was cut off; it can be deleted" if ".tmp" in path else "not the store's"
     return Damage(path, "orphan", f"{hint} ({size} bytes)")
 
 

@@ -16,6 +16,8 @@ from warehouse.records import GRADES
 from warehouse.store import Store
 
 _GRADES_AT_ONCE = 65_536
+_LONGEST_ANSWER = 200
+"""Characters; some scorers call the whole output its answer, which says nothing and would be stored twice."""
 
 
 def grader_name(tool: str, scorer: str) -> str:
@@ -28,6 +30,7 @@ def keep_judgements(
 ) -> dict[str, tuple[int, int]]:
     """Store the verdicts as grades of their traces; for each grader its verdicts and how many say correct."""
     waiting: dict[str, list[dict[str, object]]] = {}
+    graded: dict[str, set[tuple[str, str]]] = {}
     num, num_correct = Counter[str](), Counter[str]()
     for judgement in judgements:
         known = recording.problems.get(judgement.problem_id)
@@ -36,15 +39,20 @@ def keep_judgements(
         grader = grader_name(tool, judgement.scorer)
         num[grader] += 1
         num_correct[grader] += judgement.is_correct
+        if grader not in graded:
+            graded[grader] = _graded(store, recipe, grader)
+        judged = trace_id(recipe, known.digest, known.rank(judgement.sample_index))
+        if (judged, known.gold) in graded[grader]:
+            continue
         rows = waiting.setdefault(grader, [])
         rows.append(
             {
-                "trace_id": trace_id(recipe, known.digest, known.rank(judgement.sample_index)),
+                "trace_id": judged,
                 "problem_digest": known.digest,
                 "gold": known.gold,
                 "verdict": "correct" if judgement.is_correct else "wrong",
                 "is_correct": judgement.is_correct,
-                "extracted": judgement.extracted,
+                "extracted": _short(judgement.extracted),
             }
         )
         if len(rows) >= _GRADES_AT_ONCE:
@@ -52,6 +60,18 @@ def keep_judgements(
     for grader, rows in waiting.items():
         _write(store, recipe, grader, rows)
     return {grader: (count, num_correct[grader]) for grader, count in num.items()}
+
+
+def _graded(store: Store, recipe: Recipe, grader: str) -> set[tuple[str, str]]:
+    """The (trace, gold) pairs that an earlier import left, also where its parts were merged since."""
+    done: set[tuple[str, str]] = set()
+    for part in store.names(f"grades/grader={grader}", prefix=f"part-{recipe.key}-"):
+        done.update(zip(*store.read_part(part, ["trace_id", "gold"]).to_pydict().values(), strict=True))
+    return done
+
+
+def _short(answer: str | None) -> str | None:
+    return answer if answer is not None and len(answer) <= _LONGEST_ANSWER else None
 
 
 def _write(store: Store, recipe: Recipe, grader: str, rows: list[dict[str, object]]) -> None:

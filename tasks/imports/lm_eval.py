@@ -50,9 +50,12 @@ def read(files: list[Path], options: Options, told: Told) -> tuple[Head, Iterato
             f"{len(files)} lm-evaluation-harness logs were named; import them one by one: each is a task of its own."
         )
     file = files[0]
-    first = next((row for _, row in json_lines(file, Told())), None)
+    first = next((row for _, row in json_lines(file, Told()) if is_row(row)), None)
     if first is None:
-        raise UserError(f"{file} holds no samples; run lm_eval with --log_samples, or name another file.")
+        raise UserError(
+            f"{file} has no line with doc_id, doc, target and resps, as lm_eval --log_samples writes them; "
+            "name another file or another --format."
+        )
     head = _head(file, first)
     taking_first = _filters_that_take_the_first(file, head.task)
     return head, _samples(file, first, head, options, told, taking_first)

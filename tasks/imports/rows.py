@@ -123,7 +123,7 @@ def _samples(
                     num_prompt_tokens=whole(lists["num_prompt_tokens"][offset]),
                     num_completion_tokens=whole(lists["num_completion_tokens"][offset]),
                     latency_seconds=number(lists["latency_seconds"][offset]),
-                    score=number(lists[columns["scores"]][offset]) if columns["scores"] else None,
+                    score=_score(lists[columns["scores"]][offset]) if columns["scores"] else None,
                     error=text_of(lists["error"][offset]),
                     metadata=metadata,
                 )
@@ -158,6 +158,11 @@ def _listed(row: Mapping[str, Any], column: str | None, count: int) -> list[Any]
     if len(value) != count:
         raise ValueError(f"has {len(value)} values in {column} for {count} outputs")
     return value
+
+
+def _score(value: object) -> float | None:
+    """A number, or a list of one as reward models write it."""
+    return number(value[0] if isinstance(value, list) and len(value) == 1 else value)
 
 
 def _rows(file: Path, told: Told) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -132,7 +132,7 @@ ROW = {
     "answer": 2.0,
     "outputs": ["2", "3"],
     "ok": [True, False],
-    "reward": [0.9, 0.1],
+    "reward": [[0.9], 0.1],
     "level": 1,
 }
 
@@ -140,7 +140,8 @@ ROW = {
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_plain_rows(tmp_path, form):
     path = tmp_path / f"rows.{form}"
-    rows = [ROW, ROW | {"question": "2+2?", "outputs": ["4", None]}]
+    row = ROW if form == "jsonl" else ROW | {"reward": [0.9, 0.1]}
+    rows = [row, row | {"question": "2+2?", "outputs": ["4", None]}]
     written(path, rows) if form == "jsonl" else pq.write_table(pa.Table.from_pylist(rows), path)
     head, samples, judgements, _ = taken(path, verdict="ok", scores="reward")
     assert head.tool == "rows"
@@ -179,6 +180,7 @@ def test_broken_lines_are_told_by_file_line_and_field_and_the_rest_is_taken(tmp_
         ("a.eval", "no zip", "no readable archive"),
         ("a.json", "{}", "has no field eval"),
         ("a.json", "{", "is no JSON"),
+        ("samples_x.jsonl", '{"doc_id": 0}', "no column that is known"),
         (
             "a.jsonl",
             '{"doc_id": 0, "doc": {"question": "q"}, "target": "1", "resps": [[["-1.5", "False"]]]}',
@@ -190,6 +192,17 @@ def test_what_cannot_be_imported_is_told_with_the_next_step(tmp_path, name, cont
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=message):
         import_log([tmp_path / name], str(tmp_path / "root"), Options())
+
+
+def test_a_format_that_was_named_wrongly_is_told(tmp_path):
+    path = written(tmp_path / "rows.jsonl", [ROW])
+    for form, message in (
+        ("lm_eval", "no line with doc_id"),
+        ("nemo_skills", "no outputs"),
+        ("inspect", "no field eval"),
+    ):
+        with pytest.raises(UserError, match=message):
+            import_log([path], str(tmp_path / "root"), Options(), form=form)
 
 
 def test_folders_without_or_with_several_logs_are_told(tmp_path):
