@@ -34,8 +34,9 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix warehouse/sql
 
-bench: setup ## Measure the catalog at a million samples, and the pipeline against a plain client in the same run
+bench: setup ## Measure the catalog at a million samples, grading, and the pipeline against a plain client in the same run
 	$(BIN)/python tests/bench/catalog.py
+	$(BIN)/python tests/bench/grading.py
 	$(BIN)/python tests/bench/pipeline.py
 
 dictionary: setup ## Write docs/data-dictionary.md from the catalog's comments

@@ -26,6 +26,12 @@ class Columns(Form):
     """Column with the gold answer; numbers are turned into text (27.0 becomes 27)."""
     id: str | None = None
     """Column with a unique id; without one the row number is the id."""
+    choices: str | tuple[str, ...] | None = None
+    """Multiple choice: the columns with the wrong choices, `answer` holding the right one (GPQA); or one column with
+    the list of all choices, `answer` holding the right one's letter, place from 0, or text (MMLU). They are lettered
+    and put under the question; the gold answer is a letter, for the grader `choice`."""
+    shuffle_choices: bool = True
+    """In an order drawn from the problem's id and kept in its metadata; else as they stand, the right one of GPQA first."""
     answer_after: str | None = None
     """Take the gold answer from what follows the last such mark (GSM8K: "####"), commas removed."""
 

@@ -34,8 +34,10 @@ from warehouse.verdicts import VerdictMemory
 LONGEST_STORED = 1000
 """Characters of an answer that its grade keeps; a longer one is cut and votes by its digest."""
 
-_COUNTED = frozenset({"correct", "wrong", "no_answer", "truncated"})
-"""Verdicts with a place in the denominator; the others say that there is no verdict on the answer."""
+_UNANSWERED = (("no_answer", False, None, None), ("truncated", False, None, None))
+"""What is counted as wrong without asking a grader."""
+
+_READ = ("trace_id", "problem_digest", "status", "answer")
 
 
 def grader_of(  # noqa: PLR0911 - one line a grader
@@ -73,45 +75,40 @@ class Grading:
 
         `batches` hold trace_id, problem_digest, status and answer; texts are let go of batch by batch.
         """
-        ids: list[str] = []
-        digests: list[str] = []
-        statuses: list[str] = []
-        answers: list[str | None] = []
+        rows: list[tuple[str, str, str, str, Case | None]] = []
         for batch in batches:
-            columns = batch.to_pydict()
-            ids += columns["trace_id"]
-            digests += columns["problem_digest"]
-            statuses += columns["status"]
-            texts = zip(columns["status"], columns["answer"], strict=True)
-            answers += self.grader.extract([text or "" if status == "ok" else "" for status, text in texts])
-        rows = [
-            (trace_id, status, Case(digest, gold, answer) if answer is not None else None, digest, gold)
-            for trace_id, digest, status, answer in zip(ids, digests, statuses, answers, strict=True)
-            if status != "error"
-            for gold in sorted(golds[trace_id])
+            ids, digests, statuses, texts = (batch[name].to_pylist() for name in _READ)
+            answers = self.grader.extract(
+                [text or "" if status == "ok" else "" for status, text in zip(statuses, texts, strict=True)]
+            )
+            rows += [
+                (trace_id, digest, gold, status, None if answer is None else Case(digest, gold, answer))
+                for trace_id, digest, status, answer in zip(ids, digests, statuses, answers, strict=True)
+                if status != "error"
+                for gold in sorted(golds[trace_id])
+            ]
+        said = self._decided({case for *_, case in rows if case})
+        kept = {case: self._kept(case, verdict) for case, verdict in said.items()}
+        graded = [
+            (trace_id, digest, gold, *outcome)
+            for trace_id, digest, gold, status, case in rows
+            if (outcome := kept.get(case) if case else _UNANSWERED[status == "truncated"])
         ]
-        said = self._decided({case for _, _, case, _, _ in rows if case is not None})
-        graded = []
-        for trace_id, status, case, digest, gold in rows:
-            if status == "truncated":
-                verdict = "truncated"
-            elif case is None:
-                verdict = "no_answer"
-            elif (verdict := said.get(case)) is None:
-                continue
-            is_correct = verdict == "correct" if verdict in _COUNTED else None
-            graded.append((trace_id, digest, gold, verdict, is_correct, *self._kept(case)))
         columns = zip(*graded, strict=True) if graded else ([] for _ in GRADES.names)
         return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, GRADES, strict=True)], GRADES)
 
-    def _kept(self, case: Case | None) -> tuple[str | None, str | None]:
-        """The answer and its vote as the grade keeps them."""
-        if case is None:
-            return None, None
+    def _kept(self, case: Case, verdict: Verdict) -> tuple[str, bool | None, str, str]:
+        """Verdict, whether it is right, the answer and its vote, as the grade keeps them."""
         answer, key = case.answer, self.grader.vote_key(case.answer)
         if len(key) > LONGEST_STORED:
             key = f"sha256:{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()}"
-        return (answer if len(answer) <= LONGEST_STORED else f"{answer[:LONGEST_STORED]}…"), key
+        is_correct = verdict == "correct" if verdict in {"correct", "wrong"} else None
+        return (
+            verdict,
+            is_correct,
+            (answer if len(answer) <= LONGEST_STORED else f"{answer[:LONGEST_STORED]}…"),
+            key,
+        )
 
     def _decided(self, cases: set[Case]) -> dict[Case, Verdict]:
         """Verdicts on distinct cases: by form, from memory, by work, in this order."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from configs.errors import UserError
 from configs.experiment import Benchmark, Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from tasks.benchmarks.choices import options_of, posed
 from tasks.benchmarks.files import Row
 from warehouse.records import Problem
 
@@ -41,7 +42,14 @@ def problems_of(rows: Sequence[Row], columns: Columns, name: str, where: str) ->
                 f"{place}: the id {problem_id} occurs twice; make ids unique, or leave out benchmark.id to number the rows."
             )
         used = {columns.question, columns.answer, columns.id}
-        metadata = {key: value for key, value in row.items() if key not in used}
+        lettered: dict[str, object] = {}
+        if columns.choices is not None:
+            options, right = options_of(row, columns, gold, place)
+            question, gold, lettered = posed(
+                question, options, right, problem_id if columns.shuffle_choices else None
+            )
+            used |= {columns.choices} if isinstance(columns.choices, str) else set(columns.choices)
+        metadata = {key: value for key, value in row.items() if key not in used} | lettered
         problems[problem_id] = Problem.of(
             benchmark=name, problem_id=problem_id, question=question, gold=gold, metadata=metadata
         )

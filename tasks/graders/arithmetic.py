@@ -13,6 +13,9 @@ MAX_LENGTH = 400
 MAX_BITS = 13_000
 """Of a numerator or denominator: about 3900 digits, which Python still prints (its limit is 4300)."""
 
+MAX_DEPTH = 32
+"""Brackets within brackets."""
+
 _TOKEN = re.compile(r"\d+(?:\.\d*)?|\.\d+|\\[dtc]?frac|[-+*/^(){}]")
 _DIGITS = re.compile(r"\d+(?:\.\d*)?|\.\d+")
 _REPEATING = re.compile(r"([-+]?)(\d*)\.(\d*)\\overline\{(\d+)\}")
@@ -50,10 +53,10 @@ def value_of(text: str) -> Fraction | None:
 
 
 class _Reader:
-    """Recursive descent; a text of `MAX_LENGTH` cannot nest deep enough to trouble Python's stack."""
+    """Recursive descent, no deeper than `MAX_DEPTH` brackets."""
 
     def __init__(self, tokens: list[str]) -> None:
-        self._tokens, self._place = tokens, 0
+        self._tokens, self._place, self._depth = tokens, 0, 0
 
     def peek(self) -> str:
         return self._tokens[self._place] if self._place < len(self._tokens) else ""
@@ -113,9 +116,11 @@ class _Reader:
         raise _NoValue
 
     def _group(self, opened: str) -> Fraction:
-        if self._next() != opened:
+        self._depth += 1
+        if self._next() != opened or self._depth > MAX_DEPTH:
             raise _NoValue
         value = self.sum()
+        self._depth -= 1
         if self._next() != _CLOSED[opened]:
             raise _NoValue
         return value

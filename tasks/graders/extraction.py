@@ -32,6 +32,8 @@ def extract_answer(text: str) -> str | None:
     The last box counts, since models correct themselves. One that is never closed is no answer, and
     an earlier whole one then counts. None where there is no box. Linear in the text's length.
     """
+    if (plain := _plain_box(text)) is not None:
+        return plain
     starts = list(itertools.islice(_starts(text), _MAX_BOXES))
     for group in (starts[:1], starts[1:]):
         ends = _closings(text, [start for start in group if text[start : start + 1] == "{"])
@@ -44,6 +46,16 @@ def extract_answer(text: str) -> str | None:
             if content.strip():
                 return content.strip()[:LONGEST]
     return None
+
+
+def _plain_box(text: str) -> str | None:
+    r"""The last box where it is a \boxed{} without a brace or command in it: most boxes, in a few searches."""
+    place = text.rfind("\\boxed{")
+    start = place + len("\\boxed{")
+    if place < 0 or text.find("box", start) >= 0:
+        return None
+    content = text[start : text.find("}", start)] if "}" in text[start : start + MAX_PHRASE] else "{"
+    return None if "{" in content or "\\" in content else content.strip() or None
 
 
 def stated_answer(text: str) -> str | None:

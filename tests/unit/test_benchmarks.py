@@ -2,14 +2,16 @@
 
 import json
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import UserError
-from configs.experiment import FileBenchmark, GeneratedBenchmark
+from configs.experiment import Columns, FileBenchmark, GeneratedBenchmark
 from tasks.benchmarks.generated import split_of, sum3
 from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.mapping import problems_of
 
 ROWS = [{"question": "1+1?", "answer": 2.0, "level": 1}, {"question": "3+4?", "answer": "7", "level": 2}]
 
@@ -101,3 +103,47 @@ def test_first_problems_do_not_depend_on_how_many_are_asked_for():
     few = load_problems(GeneratedBenchmark(source="generated", count=5))
     many = load_problems(GeneratedBenchmark(source="generated", count=50))
     assert many[:5] == few
+
+
+def gpqa(**settings):
+    rows = [
+        {"q": f"What is {i}?", "right": f"r{i}", "w1": f"a{i}", "w2": f"b{i}", "w3": f"c{i}", "id": f"g{i}"}
+        for i in range(40)
+    ]
+    columns = Columns(question="q", answer="right", id="id", choices=("w1", "w2", "w3"), **settings)
+    return problems_of(rows, columns, "gpqa", "gpqa")
+
+
+def test_choices_are_lettered_in_an_order_of_the_problems_own():
+    problems = gpqa()
+    for number, problem in enumerate(problems):
+        kept = orjson.loads(problem.metadata)
+        original = [f"r{number}", f"a{number}", f"b{number}", f"c{number}"]
+        assert kept["choices"] == [original[place] for place in kept["permutation"]]
+        shown = dict(line.split(") ") for line in problem.question.splitlines()[2:])
+        assert list(shown) == ["A", "B", "C", "D"]
+        assert list(shown.values()) == kept["choices"]
+        assert shown[problem.gold] == f"r{number}"
+    assert {problem.gold for problem in problems} == {"A", "B", "C", "D"}
+    assert gpqa() == problems, "the same on every run"
+    assert gpqa()[7:9] == problems[7:9]
+    assert {problem.gold for problem in gpqa(shuffle_choices=False)} == {"A"}
+
+
+@pytest.mark.parametrize("answer", ["C", 2, "three", "c"])
+def test_right_choice_is_named_by_letter_place_or_text(answer):
+    rows = [{"question": "Which?", "answer": answer, "choices": ["one", "two", "three"]}]
+    [problem] = problems_of(rows, Columns(choices="choices", shuffle_choices=False), "mmlu", "mmlu")
+    assert problem.gold == "C"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"answer": "Z", "choices": ["one", "two"]}, "neither a choice's letter"),
+        ({"answer": "A", "choices": "one"}, "not a list of 2 to 26 choices"),
+    ],
+)
+def test_choices_that_cannot_be_used_are_told(row, said):
+    with pytest.raises(UserError, match=said):
+        problems_of([{"question": "Which?", **row}], Columns(choices="choices"), "mmlu", "mmlu")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -111,6 +111,7 @@ def test_equal_answers_vote_alike(spelling):
     assert vote_key(spelling) == "1/2"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_graders_never_raise(text):
     for form in (
@@ -152,6 +153,7 @@ def test_arithmetic_is_exact(fraction, factor, power):
         "9" * 401,
         "1" + "+1" * 300,
         "import",
+        "(" * 150 + "1" + ")" * 150,
     ],
 )
 def test_what_is_no_arithmetic_has_no_value(text):

@@ -1,0 +1,164 @@
+"""A judge's traces are stored and cached like all others; its failures are never verdicts."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from configs.graders import FunctionGrader, JudgeGrader
+from tasks.grade import grade_traces
+from tasks.roles import judge_role
+from tasks.verdicts import grader_of
+from warehouse.identity import trace_id
+from warehouse.integrity import verify
+from warehouse.journal import traces_table
+from warehouse.records import Member, Problem
+from warehouse.store import Store, traces_folder
+from warehouse.verdicts import VerdictMemory
+
+PROBLEMS = [
+    Problem.of(
+        benchmark="b", problem_id=f"p{n}", question=f"Capital of land {n}?", gold=f"city {n}", metadata={}
+    )
+    for n in range(3)
+]
+ANSWERS = ["city {n}", "City {n}.", "no idea", "city {n}"]
+"""Four samples a problem, three of them distinct."""
+
+
+def form(endpoint, **settings):
+    engine = {"kind": "openai", "base_url": endpoint.base_url, "retries": 0, "patience_seconds": 1.0}
+    return JudgeGrader.model_validate(
+        {"kind": "judge", "model": {"id": "big"}, "engine": engine, "answer": "whole", **settings}
+    )
+
+
+def judged(prompt, seed):
+    answer = prompt.split("## Answer to be graded\n\n")[1].split("\n\n## End")[0]
+    return f"It says {answer}.\nVerdict: {'correct' if 'city' in answer.lower() else 'incorrect'}"
+
+
+@pytest.fixture
+def stored(tmp_path, endpoint):
+    """Explorer traces of three problems in a store, and their members."""
+    role = judge_role(form(endpoint), str(tmp_path / "root"))
+    store, members, rows = Store(role.root), [], []
+    for problem in PROBLEMS:
+        for index, answer in enumerate(ANSWERS):
+            held = trace_id(role.recipe, problem.problem_digest, index)
+            rows.append(
+                {
+                    "trace_id": held,
+                    "problem_id": problem.problem_id,
+                    "problem_digest": problem.problem_digest,
+                    "sample_index": index,
+                    "status": "ok",
+                    "answer": answer.format(n=problem.problem_id[1:]),
+                    "started_at": 0,
+                    "reference_ids": (),
+                    "num_tries": 1,
+                }
+            )
+            members.append(
+                Member("explore", problem.problem_id, problem.problem_digest, index, held, problem.gold)
+            )
+    store.write_recipe(role.recipe)
+    store.write_part(traces_folder(role.recipe), traces_table(rows))
+    return role, members
+
+
+def graded(stored, settings):
+    role, members = stored
+    with closing(grader_of(settings, role.root, PROBLEMS)) as grader:
+        done = grade_traces(role, members, grader)
+    store = Store(role.root)
+    parts = store.names(f"grades/grader={grader.key}")
+    rows = [row for part in parts for row in store.read_part(part).to_pylist()]
+    return done, [row["verdict"] for row in sorted(rows, key=lambda row: row["trace_id"])]
+
+
+def test_each_distinct_answer_is_judged_once_and_never_again(stored, endpoint):
+    endpoint.answer = judged
+    done, verdicts = graded(stored, form(endpoint))
+    assert (done.num_new, done.complaints) == (12, [])
+    assert sorted(verdicts) == ["correct"] * 9 + ["wrong"] * 3
+    assert endpoint.num_samples == 9, "three distinct answers a problem"
+    assert list(verify(Store(stored[0].root))) == []
+    for folder in ("grades", "verdicts.sqlite"):
+        place = Path(stored[0].root) / folder
+        for file in [place] if place.is_file() else list(place.rglob("*.parquet")):
+            file.unlink()
+    again, same = graded(stored, form(endpoint))
+    assert (again.num_new, same) == (12, verdicts)
+    assert endpoint.num_samples == 9, "read from the judge's stored traces"
+
+
+def test_failed_judge_gives_no_verdict_and_is_asked_again(stored, endpoint):
+    endpoint.answer = judged
+    endpoint.fault = lambda number, body: (500, "down", {}) if number <= 4 else None
+    done, verdicts = graded(stored, form(endpoint))
+    assert done.num_new == len(verdicts) < 12
+    assert set(verdicts) <= {"correct", "wrong"}
+    assert "4 of 9 answers could not be judged" in done.complaints[0]
+    endpoint.fault = None
+    endpoint.reset()
+    done, verdicts = graded(stored, form(endpoint))
+    assert (len(verdicts), done.complaints, endpoint.num_samples) == (12, [], 4)
+
+
+def test_judge_that_cannot_be_reached_leaves_everything_ungraded(stored, endpoint):
+    endpoint.shut()
+    done, verdicts = graded(stored, form(endpoint))
+    endpoint.open()
+    assert (done.num_new, verdicts) == (0, [])
+    assert done.complaints
+
+
+def test_judge_that_does_not_decide_is_a_grader_error(stored, endpoint):
+    endpoint.answer = lambda prompt, seed: "Hard to say."
+    assert set(graded(stored, form(endpoint))[1]) == {"grader_error"}
+
+
+def test_other_judges_are_other_graders(endpoint, tmp_path):
+    keys = {
+        grader_of(form(endpoint, **settings), str(tmp_path)).key
+        for settings in (
+            {},
+            {"answer": "box"},
+            {"model": {"id": "small"}},
+            {"sampling": {"temperature": 0.5}},
+        )
+    }
+    assert len(keys) == 4
+    moved = form(endpoint).model_copy(
+        update={"engine": form(endpoint).engine.model_copy(update={"concurrency": 3})}
+    )
+    assert grader_of(moved, str(tmp_path)).key in keys
+
+
+def test_what_was_worked_out_is_remembered_across_runs(stored, tmp_path):
+    """A user's function leaves a line for each call: the second run, without grades, calls it no more."""
+    calls = tmp_path / "calls"
+    (tmp_path / "mine.py").write_text(
+        f"def grade(gold, answer):\n    open({str(calls)!r}, 'a').write(answer + '\\n')\n    return gold == answer\n"
+    )
+    settings = FunctionGrader(kind="function", function="mine:grade", path=str(tmp_path), answer="whole")
+    done, verdicts = graded(stored, settings)
+    assert len(calls.read_text().splitlines()) == 9
+    for part in (Path(stored[0].root) / "grades").rglob("*.parquet"):
+        part.unlink()
+    assert graded(stored, settings) == (done, verdicts)
+    assert len(calls.read_text().splitlines()) == 9
+
+
+def test_memory_that_is_damaged_is_only_forgotten(tmp_path):
+    memory = VerdictMemory(Store(str(tmp_path)), "math-2")
+    memory.remember({("d", "1", "2"): False, ("d", "1", "1"): True})
+    assert memory.recall([("d", "1", "2"), ("d", "1", "1"), ("d", "1", "3")]) == {
+        ("d", "1", "2"): False,
+        ("d", "1", "1"): True,
+    }
+    assert VerdictMemory(Store(str(tmp_path)), "math-3").recall([("d", "1", "2")]) == {}
+    (tmp_path / "verdicts.sqlite").write_bytes(b"no database" * 100)
+    assert memory.recall([("d", "1", "2")]) == {}
+    memory.remember({("d", "1", "2"): False})
