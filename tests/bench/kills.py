@@ -66,6 +66,8 @@ def one_kill(operator, endpoint, stage, moment, *, by_retry):
     operator.kill(run_id)
     if by_retry:
         died = operator.wait(run_id, "CRASHED", "COMPLETED")["state_type"]
+        if died == "CRASHED":
+            operator.wait_for_the_last_word(run_id)
     else:
         operator.power_cut()
         died = "power cut"

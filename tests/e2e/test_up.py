@@ -204,11 +204,15 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
     operator.until(lambda: any(body["flow_run"] == run_id for _, body in receiver.told))
     [(path, told)] = [(path, body) for path, body in receiver.told if body["flow_run"] == run_id]
     assert path == HOOK and told["event"] == "a2r.nightly.failed" and "20 of 20 synthesize" in told["text"]
-    for name, tab in {"run": "Logs", "artifacts": "Artifacts"}.items():
-        page.goto(f"{operator.url}/runs/flow-run/{run_id}?tab={tab}")
-        page.get_by_role("tab", name=tab).wait_for(timeout=60_000)
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=pictures(operator) / f"{name}.png")
+    page.goto(f"{operator.url}/runs/flow-run/{run_id}")
+    page.get_by_text("Finished in state Completed()").first.wait_for(timeout=60_000)
+    page.screenshot(path=pictures(operator) / "run.png")
+    page.goto(f"{operator.url}/runs/flow-run/{run_id}?tab=Artifacts")
+    page.get_by_text("a2r-nightly").first.wait_for(timeout=60_000)
+    page.screenshot(path=pictures(operator) / "artifacts.png")
+    page.goto(f"{operator.url}/artifacts/key/a2r-nightly")
+    page.get_by_text("since last night").first.wait_for(timeout=60_000)
+    page.screenshot(path=pictures(operator) / "leaderboard.png")
 
 
 @in_browser
@@ -217,8 +221,14 @@ def test_custom_run_in_the_browser_makes_only_what_is_missing(operator, endpoint
     deployment = operator.deployment("synthesize")["id"]
     page.set_viewport_size({"width": 1400, "height": 1500})
     page.goto(f"{operator.url}/deployments/deployment/{deployment}/run")
-    page.get_by_text("file", exact=True).first.click(timeout=60_000)
-    fields = page.locator("textarea")
+    fields, choice = page.locator("textarea"), page.get_by_text("file", exact=True).first
+    choice.wait_for(timeout=60_000)
+
+    def file_is_chosen():
+        choice.click()
+        return fields.count() == 2
+
+    operator.until(file_is_chosen)
     fields.first.fill(str(operator.folder / "sums.yaml"))
     fields.nth(1).fill(operator.mine["root"])
     page.screenshot(path=pictures(operator) / "form.png")
@@ -245,6 +255,7 @@ def test_killed_run_is_crashed_and_retry_completes_it(operator, endpoint, receiv
     operator.kill(run_id)
     operator.wait(run_id, "CRASHED")
     operator.until(lambda: any(body["flow_run"] == run_id for _, body in receiver.told))
+    operator.wait_for_the_last_word(run_id)
     before = stored_seeds(operator.mine["root"])
     assert len(before) >= number - 8
     endpoint.latency = 0.0

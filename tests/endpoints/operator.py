@@ -37,6 +37,7 @@ class Operator:
             kept | {"PREFECT_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | environment
         )
         self.process = None
+        self._last_words = {}
 
     def up(self):
         """Start, and wait until it is up; return what it said."""
@@ -139,6 +140,13 @@ class Operator:
     def kill(self, run_id):
         """SIGKILL of the process of a run."""
         psutil.Process(int(self.run(run_id)["infrastructure_pid"])).kill()
+
+    def wait_for_the_last_word(self, run_id):
+        """Prefect's worker reports a killed run as crashed twice, seconds apart; the second undoes a Retry between."""
+        said = f"Reported flow run '{run_id}' as crashed: Flow run infrastructure exited"
+        num_before = self._last_words.get(run_id, 0)
+        self.until(lambda: self.log("worker").count(said) > num_before)
+        self._last_words[run_id] = num_before + 1
 
     def log(self, name):
         with contextlib.suppress(FileNotFoundError):
