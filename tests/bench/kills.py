@@ -67,7 +67,7 @@ def one_kill(operator, endpoint, stage, moment, *, by_retry):
     if by_retry:
         died = operator.wait(run_id, "CRASHED", "COMPLETED")["state_type"]
         if died == "CRASHED":
-            operator.wait_for_the_last_word(run_id)
+            operator.wait_for_the_last_word()
     else:
         operator.power_cut()
         died = "power cut"

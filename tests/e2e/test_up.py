@@ -255,7 +255,7 @@ def test_killed_run_is_crashed_and_retry_completes_it(operator, endpoint, receiv
     operator.kill(run_id)
     operator.wait(run_id, "CRASHED")
     operator.until(lambda: any(body["flow_run"] == run_id for _, body in receiver.told))
-    operator.wait_for_the_last_word(run_id)
+    operator.wait_for_the_last_word()
     before = stored_seeds(operator.mine["root"])
     assert len(before) >= number - 8
     endpoint.latency = 0.0

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+LAST_WORD = "prefect.flow_runs.worker - Check whether the flow run exceeded its memory allocation"
 A2R = str(Path(sys.executable).with_name("a2r"))
 
 
@@ -37,7 +38,7 @@ class Operator:
             kept | {"PREFECT_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | environment
         )
         self.process = None
-        self._last_words = {}
+        self._num_last_words = 0
 
     def up(self):
         """Start, and wait until it is up; return what it said."""
@@ -139,14 +140,15 @@ class Operator:
 
     def kill(self, run_id):
         """SIGKILL of the process of a run."""
+        self._num_last_words = self.log("worker").count(LAST_WORD)
         psutil.Process(int(self.run(run_id)["infrastructure_pid"])).kill()
 
-    def wait_for_the_last_word(self, run_id):
-        """Prefect's worker reports a killed run as crashed twice, seconds apart; the second undoes a Retry between."""
-        said = f"Reported flow run '{run_id}' as crashed: Flow run infrastructure exited"
-        num_before = self._last_words.get(run_id, 0)
-        self.until(lambda: self.log("worker").count(said) > num_before)
-        self._last_words[run_id] = num_before + 1
+    def wait_for_the_last_word(self):
+        """Wait until the worker is done with the run killed last: it reports a crash twice, seconds apart.
+
+        A Retry between the two would be undone by the second.
+        """
+        self.until(lambda: self.log("worker").count(LAST_WORD) > self._num_last_words)
 
     def log(self, name):
         with contextlib.suppress(FileNotFoundError):
