@@ -13,13 +13,9 @@ from configs.form import Form
 from configs.loading import load_experiment, presets, shipped_file
 
 
-def _presets_first(schema: dict[str, Any]) -> None:
-    """A run form offers the presets as a choice, and a line for a file's path."""
-    del schema["type"]
-    schema["anyOf"] = [
-        {"type": "string", "title": "preset", "enum": list(presets())},
-        {"type": "string", "title": "file"},
-    ]
+def _name_presets(schema: dict[str, Any]) -> None:
+    """A run form says which presets there are."""
+    schema["description"] = f"A preset ({', '.join(presets())}) or the absolute path of an experiment file."
 
 
 class NamedExperiment(Form):
@@ -27,7 +23,7 @@ class NamedExperiment(Form):
 
     model_config = ConfigDict(title="by name")
 
-    experiment: str = Field(json_schema_extra=_presets_first)
+    experiment: str = Field(json_schema_extra=_name_presets)
     """A preset (`a2r presets` describes them) or the absolute path of an experiment file."""
     overrides: tuple[str, ...] = ()
     """Settings to change, one a line, such as explorer.sampling.n=8."""

@@ -207,10 +207,8 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
     page.goto(f"{operator.url}/runs/flow-run/{run_id}")
     page.get_by_text("Finished in state Completed()").first.wait_for(timeout=60_000)
     page.screenshot(path=pictures(operator) / "run.png")
-    page.goto(f"{operator.url}/runs/flow-run/{run_id}?tab=Artifacts")
-    page.get_by_text("a2r-nightly").first.wait_for(timeout=60_000)
-    page.screenshot(path=pictures(operator) / "artifacts.png")
-    page.goto(f"{operator.url}/artifacts/key/a2r-nightly")
+    page.get_by_text("Artifacts", exact=True).first.click()
+    page.locator(".artifact-card__title").first.click(timeout=60_000)
     page.get_by_text("since last night").first.wait_for(timeout=60_000)
     page.screenshot(path=pictures(operator) / "leaderboard.png")
 
@@ -221,14 +219,8 @@ def test_custom_run_in_the_browser_makes_only_what_is_missing(operator, endpoint
     deployment = operator.deployment("synthesize")["id"]
     page.set_viewport_size({"width": 1400, "height": 1500})
     page.goto(f"{operator.url}/deployments/deployment/{deployment}/run")
-    fields, choice = page.locator("textarea"), page.get_by_text("file", exact=True).first
-    choice.wait_for(timeout=60_000)
-
-    def file_is_chosen():
-        choice.click()
-        return fields.count() == 2
-
-    operator.until(file_is_chosen)
+    fields = page.locator("textarea")
+    fields.nth(1).wait_for(timeout=60_000)
     fields.first.fill(str(operator.folder / "sums.yaml"))
     fields.nth(1).fill(operator.mine["root"])
     page.screenshot(path=pictures(operator) / "form.png")
