@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from endpoints.nights import experiment_file, stored_seeds
+from endpoints.nights import asked_for, experiment_file, stored_samples
 from endpoints.operator import Operator
 from endpoints.scripted import ScriptedEndpoint
 
@@ -71,7 +71,7 @@ def one_kill(operator, endpoint, stage, moment, *, by_retry):
     else:
         operator.power_cut()
         died = "power cut"
-    before = stored_seeds(root)
+    before = stored_samples(root)
     endpoint.latency = 0.0
     endpoint.reset()
     if not by_retry:
@@ -79,7 +79,7 @@ def one_kill(operator, endpoint, stage, moment, *, by_retry):
     elif died == "CRASHED":
         operator.retry(run_id)
     done = operator.wait(run_id, "COMPLETED", "FAILED", "CRASHED")
-    again = before & {body["seed"] for body in endpoint.requests}
+    again = before & asked_for(endpoint)
     with connect(Store(str(root))) as catalog:
         [(graded,)] = catalog.execute("select count(*) from samples where is_correct is not null").fetchall()
         runs = catalog.execute("select status from runs").fetchall()
@@ -89,7 +89,7 @@ def one_kill(operator, endpoint, stage, moment, *, by_retry):
         "stored before": len(before),
         "sent after": len(endpoint.requests),
         "stored again": len(again),
-        "stored": len(stored_seeds(root)),
+        "stored": len(stored_samples(root)),
         "graded": graded,
         "runs": [status for (status,) in runs],
         "damages": len(list(verify(Store(str(root))))),

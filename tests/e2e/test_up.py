@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from endpoints.nights import experiment_file, stored_seeds
+from endpoints.nights import asked_for, experiment_file, stored_samples
 from endpoints.operator import A2R, Operator
 from endpoints.scripted import ScriptedEndpoint
 
@@ -234,8 +234,8 @@ def test_custom_run_in_the_browser_makes_only_what_is_missing(operator, endpoint
 
 def assert_whole(root, endpoint, before):
     """All traces there, none that was stored before was asked for again, nothing damaged."""
-    assert len(stored_seeds(root)) == 60
-    assert not before & {body["seed"] for body in endpoint.requests}
+    assert len(stored_samples(root)) == 60
+    assert not before & asked_for(endpoint)
     assert list(verify(Store(str(root)))) == []
 
 
@@ -248,7 +248,7 @@ def test_killed_run_is_crashed_and_retry_completes_it(operator, endpoint, receiv
     operator.wait(run_id, "CRASHED")
     operator.until(lambda: any(body["flow_run"] == run_id for _, body in receiver.told))
     operator.wait_for_the_last_word()
-    before = stored_seeds(operator.mine["root"])
+    before = stored_samples(operator.mine["root"])
     assert len(before) >= number - 8
     endpoint.latency = 0.0
     endpoint.reset()
@@ -288,7 +288,7 @@ def test_power_cut_is_gone_on_with_by_the_next_start(served, endpoint, receiver,
     run_id = operator.start("nightly")
     operator.until(lambda: endpoint.by_model["small"] >= 20)
     operator.power_cut()
-    before = stored_seeds(tmp_path / "root")
+    before = stored_samples(tmp_path / "root")
     assert len(before) >= 12
     endpoint.latency = 0.0
     endpoint.reset()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+MODELS = {"explore": "small", "synthesize": "big"}
+
 
 def experiment_file(folder, endpoint, num_problems=10, **engine):
     """An experiment of sums, 4 + 2 samples a problem, one request each."""
@@ -39,16 +41,24 @@ def experiment_file(folder, endpoint, num_problems=10, **engine):
     return path
 
 
-def stored_seeds(root):
-    """The seeds of all traces on disk, in parts and in journals; each sample has its own."""
-    seeds = set()
+def asked_for(endpoint):
+    """The samples that were asked for, by model and seed."""
+    return {(body["model"], body["seed"]) for body in endpoint.requests}
+
+
+def stored_samples(root):
+    """Model and seed of all traces on disk, in parts and in journals."""
+    samples = set()
     for path in Path(root).glob("traces/*/*/part-*.parquet"):
         rows = pq.read_table(path, columns=["seed", "status"], partitioning=None).to_pylist()
-        seeds.update(row["seed"] for row in rows if row["status"] != "error")
+        model = MODELS[path.parts[-3].removeprefix("stage=")]
+        samples.update((model, row["seed"]) for row in rows if row["status"] != "error")
     for path in Path(root).glob("journal/*.jsonl"):
-        for line in path.read_bytes().splitlines()[1:]:
+        first, *lines = path.read_bytes().splitlines() or [b"{}"]
+        model = MODELS["synthesize" if b"synthesize" in first else "explore"]
+        for line in lines:
             with contextlib.suppress(json.JSONDecodeError):  # the line that was being written
                 row = json.loads(line)
                 if row["status"] != "error":
-                    seeds.add(row["seed"])
-    return seeds
+                    samples.add((model, row["seed"]))
+    return samples
