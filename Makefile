@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_LINK_MODE ?= copy
 
-.PHONY: run setup test check format bench dictionary lock clean
+.PHONY: run setup test test-vllm check format bench dictionary lock clean
 
 run: setup ## Set up and run the main job: both small models on 200 puzzles
 	$(BIN)/a2r run quickstart
@@ -20,6 +20,9 @@ setup: .venv/.installed ## Only install
 
 test: setup ## All tests
 	$(BIN)/python -m pytest
+
+test-vllm: setup ## Tests against the real vLLM, in an environment of their own (.venv-vllm)
+	tests/vllm/run.sh
 
 check: setup ## Format, lint, types, architecture, SQL, data dictionary
 	$(BIN)/ruff format --check .
@@ -46,4 +49,4 @@ lock: setup ## Resolve requirements.lock anew
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## Remove the environment and caches, never results
-	rm -rf .venv .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-vllm .ruff_cache .pytest_cache .import_linter_cache

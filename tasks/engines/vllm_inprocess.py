@@ -27,6 +27,8 @@ from tasks.engines.vllm_arguments import (
 from tasks.engines.vllm_loading import Loaded, load
 
 LOADING_POLL_SECONDS = 0.1
+SHUTDOWN_SECONDS = 30.0
+"""How long vLLM's processes may take to end by themselves before they are killed."""
 _GUARD = 'read -r _ || kill -KILL "$@"'
 
 
@@ -83,7 +85,7 @@ class InProcessEngine:
         self._is_closed = True
         loaded, self._loaded = self._loaded, None
         if loaded:
-            await asyncio.to_thread(loaded.engine.shutdown)
+            await asyncio.to_thread(loaded.engine.shutdown, SHUTDOWN_SECONDS)
         alive = {child.pid for child in multiprocessing.active_children()}
         guards, self._guards = self._guards, {}
         for pid, guard in guards.items():  # one that is told nothing ends its process: loading is broken off
