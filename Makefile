@@ -45,8 +45,12 @@ bench: setup ## Measure the catalog at a million samples, grading, and the pipel
 dictionary: setup ## Write docs/data-dictionary.md from the catalog's comments
 	$(BIN)/python -m warehouse.dictionary
 
-lock: setup ## Resolve requirements.lock anew
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements.lock
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet --upgrade
+
+lock: setup ## Resolve the three locks anew: the default, beside vLLM, beside vLLM's CPU build (torch left to pip)
+	$(COMPILE) --extra dev -o requirements.lock
+	$(COMPILE) --extra vllm -o requirements-vllm.lock
+	$(COMPILE) tests/vllm/requirements.in --excludes tests/vllm/excludes.txt --overrides tests/vllm/overrides.txt -o tests/vllm/requirements.lock
 
 clean: ## Remove the environment and caches, never results
 	rm -rf .venv .venv-vllm .ruff_cache .pytest_cache .import_linter_cache
