@@ -12,7 +12,7 @@ ENVIRONMENT = {
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # stdout belongs to `a2r run --json`
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",  # a fork of a process with threads may hang
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork of a process with threads may hang
 }
 """Set before vLLM is imported, where the user has not."""
 OURS = frozenset({"n", "seed", "output_kind", "skip_clone", "stream_interval", "detokenize", "logprobs"})
