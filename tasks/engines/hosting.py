@@ -98,7 +98,13 @@ class Host:
                 asyncio.run_coroutine_threadsafe(hosted.engine.close(), loop).result()
 
     def close(self) -> None:
-        """Close every engine and end the loop; the next use starts anew."""
+        """Close every engine and end the loop; the next use starts anew.
+
+        What still runs or loads (the run was broken off) is cancelled first: whoever waits for it would
+        wait for a loop that is gone.
+        """
+        for future in list(self._running):
+            future.cancel()
         self.release()
         with self._lock:
             loop, self._loop = self._loop, None

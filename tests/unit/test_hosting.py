@@ -1,0 +1,44 @@
+"""The host of engines: what still loads when it closes is broken off, and nobody waits for ever."""
+
+import asyncio
+import threading
+
+import pytest
+
+from tasks.engines.hosting import Host, Stopped
+
+
+class Loading:
+    """An engine that takes for ever to load."""
+
+    concurrency = group = 1
+
+    def __init__(self):
+        self.began = threading.Event()
+        self.is_closed = False
+
+    async def start(self):
+        self.began.set()
+        await asyncio.Event().wait()
+
+    async def close(self):
+        self.is_closed = True
+
+
+@pytest.mark.timeout(30)
+def test_close_frees_who_waits_for_an_engine_that_still_loads():
+    host, engine, outcomes = Host(), Loading(), []
+
+    def wait():
+        try:
+            host.engine("one", lambda: engine)
+        except Stopped as stopped:
+            outcomes.append(stopped)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    assert engine.began.wait(10)
+    host.close()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert len(outcomes) == 1 and engine.is_closed
