@@ -29,6 +29,8 @@ from tasks.engines.vllm_loading import Loaded, load
 LOADING_POLL_SECONDS = 0.1
 SHUTDOWN_SECONDS = 30.0
 """How long vLLM's processes may take to end by themselves before they are killed."""
+CORES = ("EngineCore", "VLLM")
+"""How vLLM names the processes it starts; others of ours, such as graders, are none of its."""
 _GUARD = 'read -r _ || kill -KILL "$@"'
 
 
@@ -44,17 +46,21 @@ class InProcessEngine:
         self._arguments = engine_arguments(model, settings)
         self._loaded: Loaded | None = None
         self._guards: dict[int, subprocess.Popen[bytes]] = {}
+        self._before: set[int | None] = set()
         self._numbers = itertools.count()
+        self._is_loading = False
         self._is_closed = False
 
     async def start(self) -> None:
         """Import vLLM and load the model, which takes seconds to minutes."""
-        before = {child.pid for child in multiprocessing.active_children()}
+        self._before = {child.pid for child in multiprocessing.active_children()}
+        self._is_loading = True
         loading = asyncio.ensure_future(asyncio.to_thread(self._load))
         while not loading.done():
-            self._guard(before)
+            self._guard()
             await asyncio.wait({loading}, timeout=LOADING_POLL_SECONDS)
-        self._guard(before)
+        self._guard()
+        self._is_loading = False
         self._loaded = loading.result()
 
     async def complete(self, request: Request, deliver: Deliver) -> None:
@@ -86,10 +92,14 @@ class InProcessEngine:
         loaded, self._loaded = self._loaded, None
         if loaded:
             await asyncio.to_thread(loaded.engine.shutdown, SHUTDOWN_SECONDS)
+        elif self._is_loading:
+            self._guard()
         alive = {child.pid for child in multiprocessing.active_children()}
         guards, self._guards = self._guards, {}
         for pid, guard in guards.items():  # one that is told nothing ends its process: loading is broken off
-            await asyncio.to_thread(guard.communicate, b"\n" if loaded or pid not in alive else None)
+            await asyncio.to_thread(
+                guard.communicate, b"\n" if loaded or not self._is_loading or pid not in alive else None
+            )
 
     # --- one sample ---
 
@@ -143,23 +153,26 @@ class InProcessEngine:
     # --- loading ---
 
     def _load(self) -> Loaded:
-        if self._is_closed:
-            raise EngineError("the vLLM engine is closed.")
-        return load(self._arguments)
+        return load(self._arguments, lambda: not self._is_closed)
 
     def _running(self) -> Loaded:
         if self._loaded is None:
             raise EngineError("the vLLM engine is closed.")
         return self._loaded
 
-    def _guard(self, before: set[int | None]) -> None:
+    def _guard(self) -> None:
         """Give each process that vLLM starts a guard that ends it should this process die without a word.
 
         The guard waits on a pipe that the kernel closes with this process. vLLM's core does not notice
         by itself: it would stay, and keep the accelerator's memory.
         """
         for child in multiprocessing.active_children():
-            if child.pid and child.pid not in before and child.pid not in self._guards:
+            if (
+                child.name.startswith(CORES)
+                and child.pid
+                and child.pid not in self._before
+                and child.pid not in self._guards
+            ):
                 self._guards[child.pid] = subprocess.Popen(  # noqa: S603 - a process id, and no text of anyone
                     ["/bin/sh", "-c", _GUARD, "sh", str(child.pid)],
                     stdin=subprocess.PIPE,

@@ -41,8 +41,8 @@ class Loaded:
     """Sampling that the model's makers recommend (generation_config.json)."""
 
 
-def load(arguments: dict[str, Any]) -> Loaded:
-    """Import vLLM, check the settings' values, load the model. Raises EngineError."""
+def load(arguments: dict[str, Any], is_wanted: Callable[[], bool]) -> Loaded:
+    """Import vLLM, check the settings' values, load the model if it is wanted still. Raises EngineError."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
@@ -64,6 +64,8 @@ def load(arguments: dict[str, Any]) -> Loaded:
         config = AsyncEngineArgs(**arguments).create_engine_config(UsageContext.LLM_CLASS)
     except Exception as error:
         raise EngineError(f"vLLM refuses engine.args: {_told(error)}") from error
+    if not is_wanted():
+        raise EngineError("the vLLM engine is closed.")
     try:
         engine = AsyncLLM.from_vllm_config(
             config, usage_context=UsageContext.LLM_CLASS, disable_log_stats=True
