@@ -8,10 +8,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy.stats import t
+from bench.coverage import METRICS, analytic, bootstrapped
+from scipy.stats import entropy, norm, t
+from statsmodels.stats.proportion import proportion_confint
 
 from warehouse.catalog import create_relations, create_tables
 from warehouse.loading import reduce_stale
+from warehouse.statistics import bootstrap_interval
 
 
 @pytest.fixture(scope="session")
@@ -164,18 +167,35 @@ def test_sample_of_one_has_wilsons_interval_with_t(catalog):
     assert high == pytest.approx((centre + half) / (1 + z**2 / n), rel=1e-4)
 
 
-@pytest.mark.parametrize(("num_problems", "at_least"), [(30, 0.935), (500, 0.935)])
-def test_intervals_cover(catalog, num_problems, at_least):
+@pytest.mark.parametrize("num_problems", [30, 500])
+@pytest.mark.parametrize("metric_name", METRICS)
+def test_intervals_cover(catalog, num_problems, metric_name):
     """2,000 benchmarks whose problems differ in difficulty: 95 % intervals hold the true mean that often."""
     rng = np.random.default_rng(num_problems)
-    difficulty = rng.beta(0.4, 0.8, (2000, num_problems))
-    rights = rng.binomial(8, difficulty) / 8
-    catalog.register("drawn", pa.table({"p": rights.mean(1), "variance": rights.var(1, ddof=1)}))
-    [(covered,)] = catalog.execute(
-        f"select avg((1/3 between clustered_low(p, variance, {num_problems}, {8 * num_problems}) "
-        f"and clustered_high(p, variance, {num_problems}, {8 * num_problems}))::int) from drawn"
-    ).fetchall()
-    assert at_least <= covered <= 0.97
+    value = METRICS[metric_name]
+    truth = value(rng.binomial(8, rng.beta(0.4, 0.8, 1_000_000))).mean()
+    values = value(rng.binomial(8, rng.beta(0.4, 0.8, (2000, num_problems))))
+    assert 0.93 <= analytic(catalog, values, truth) <= 0.97
+
+
+@pytest.mark.parametrize("num_problems", [30, 500])
+def test_bootstrap_intervals_cover_and_agree_with_the_analytic_ones(catalog, num_problems):
+    rng = np.random.default_rng(num_problems)
+    values = rng.binomial(8, rng.beta(0.4, 0.8, (300, num_problems))) / 8
+    assert 0.91 <= bootstrapped(values, 1 / 3) <= 0.98
+    interval = bootstrap_interval(values[0])
+    answered(catalog, {str(i): [j < 8 * value for j in range(8)] for i, value in enumerate(values[0])})
+    _, low, high, *_ = metric(catalog, "mean@1")
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.25 * (high - low) / 2)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 30), (7, 30), (499, 500)])
+def test_wilson_agrees_with_statsmodels(catalog, right, n):
+    [ends] = catalog.execute(
+        "select [wilson_low(p, $n, $z), wilson_high(p, $n, $z)] from (select $right / $n as p)",
+        {"right": right, "n": n, "z": norm.ppf(0.975)},
+    ).fetchone()
+    assert ends == pytest.approx(proportion_confint(right, n, method="wilson"), abs=1e-12)
 
 
 def test_outcomes_partition_the_problems(catalog):
@@ -186,6 +206,162 @@ def test_outcomes_partition_the_problems(catalog):
     found = catalog.execute("select problem_id, outcome, is_any_right from synthesis_outcomes").fetchall()
     assert {p: outcome for p, outcome, _ in found} == {p: p for p in explored}
     assert {p: any_right for p, _, any_right in found}["missed"] is False
+
+
+def test_curves_are_the_closed_forms_at_every_k(catalog):
+    rng = np.random.default_rng(9)
+    table = rng.binomial(1, rng.beta(1, 1, (25, 1)), (25, 6)).astype(bool)
+    answered(catalog, {f"p{i}": [bool(x) for x in row] for i, row in enumerate(table)})
+    found = {(kind, k): rest for kind, k, *rest in catalog.execute(
+        "select kind, k, estimate, low, high, num_problems from curves"
+    ).fetchall()}  # fmt: skip
+    for k in range(1, 7):
+        expected = np.mean([1 - math.comb(6 - c, k) / math.comb(6, k) for c in table.sum(1)])
+        assert found["pass", k][0] == pytest.approx(expected)
+    for k in (1, 2, 4, 6):
+        assert found["mean", k][0] == pytest.approx(table[:, :k].mean())
+        votes = table[:, :k].mean(1)
+        assert found["cons", k][0] == pytest.approx(((votes > 0.5) + 0.5 * (votes == 0.5)).mean())
+    for kind, name in (("pass", "pass@6"), ("cons", "cons@6"), ("mean", "mean@1")):
+        assert found[kind, 6][:3] == pytest.approx(metric(catalog, name)[:3])
+
+
+def test_any_k_can_be_asked(catalog):
+    answered(catalog, {"a": [True, False, False, True, True]}, votes={"a": [1, 2, 2, 1, 1]})
+    asked = catalog.execute(
+        "select k, cons_at_k, mean_at_k from votes_of(['r'], [3, 5]) order by k"
+    ).fetchall()
+    assert asked == [(3, 0.0, pytest.approx(1 / 3)), (5, 1.0, 0.6)]
+    assert catalog.execute("select k, pass_at_k from pass_at_k where k in (2, 3) order by k").fetchall() == [
+        (2, pytest.approx(0.9)),
+        (3, 1.0),
+    ]
+
+
+def test_two_forms_of_the_right_answer_are_two_candidates_and_both_right(catalog):
+    votes = {"tie": ["1/2", "0.5", "3", None], "split": ["1/2", "0.5", "3", "3"]}
+    verdicts = {"tie": [True, True, False, False], "split": [True, True, False, False]}
+    answered(catalog, verdicts, votes=votes)
+    found = dict(catalog.execute("select problem_id, majority_accuracy from problem_results").fetchall())
+    assert found == {"tie": pytest.approx(2 / 3), "split": 0.0}
+    assert catalog.execute("select num_split_right, num_outvoted from diversity").fetchone() == (2, 1)
+
+
+def test_best_and_weighted_votes_follow_their_weights(catalog):
+    verdicts = {"a": [True, False, False], "b": [True, False, False], "c": [True, True, False]}
+    votes = {"a": [1, 2, 2], "b": [1, 2, 2], "c": [1, 1, None]}
+    score = {"a": [0.9, 0.3, 0.2], "b": [0.5, 0.5, 0.0], "c": [0.1, 0.1, 0.9]}
+    logprob = {"a": [-0.1, -2.0, -2.0], "b": [-1.0, -1.0, -1.0], "c": [-3.0, -3.0, -0.1]}
+    answered(catalog, verdicts, votes=votes, score=score, mean_logprob=logprob)
+    found = {
+        problem: rest
+        for problem, *rest in catalog.execute(
+            "select problem_id, best_accuracy, score_majority_accuracy, logprob_majority_accuracy from problem_results"
+        ).fetchall()
+    }
+    assert found == {"a": [1.0, 1.0, 1.0], "b": [0.5, 0.5, 0.0], "c": [0.0, 1.0, 1.0]}
+    assert metric(catalog, "best@3")[0] == pytest.approx(0.5)
+    assert metric(catalog, "score-cons@3")[0] == pytest.approx(2.5 / 3)
+    assert metric(catalog, "logprob-cons@3")[0] == pytest.approx(2 / 3)
+
+
+def test_missing_and_negative_weights_are_no_weights(catalog):
+    table = {"a": [True, False], "b": [False, True]}
+    answered(catalog, table, score={"a": [1.0, -1.0], "b": [2.0, None]})
+    assert metric(catalog, "best@2")[0::3] == (1.0, 1), "b lacks a score and is left out"
+    names = {row[0] for row in catalog.execute("select metric from metrics").fetchall()}
+    assert names == {"mean@1", "cons@2", "best@2", "pass@2"}
+
+
+def test_diversity_is_the_entropy_of_the_votes(catalog):
+    votes = {"a": ["x", "x", "y", "z"], "b": ["x"] * 4, "c": [None] * 4}
+    answered(catalog, {"a": [True, True, False, False], "b": [True] * 4, "c": [False] * 4}, votes=votes)
+    row = catalog.execute(
+        "select num_problems, num_left_out, mean_answers, mean_entropy, mean_vote_share, num_unanimous from diversity"
+    ).fetchone()
+    assert row == (2, 1, 2.0, pytest.approx(entropy([2, 1, 1], base=2) / 2), 0.75, 1)
+
+
+def test_calibration_counts_every_problem_once(catalog):
+    rng = np.random.default_rng(10)
+    votes = {f"p{i}": [str(rng.integers(1, 4)) for _ in range(10)] for i in range(60)}
+    answered(catalog, {p: [key == "1" for key in row] for p, row in votes.items()}, votes=votes)
+    shares = {p: max(map(row.count, row)) / 10 for p, row in votes.items()}
+    right = {p: ("1" in (m := statistics.multimode(row))) / len(m) for p, row in votes.items()}
+    found = catalog.execute(
+        "select share_up_to, mean_vote_share, accuracy, num_problems, low, high from calibration"
+    )
+    rows = found.fetchall()
+    assert sum(row[3] for row in rows) == 60
+    for upto, share, accuracy, num, low, high in rows:
+        mine = [p for p in votes if shares[p] == pytest.approx(upto)]
+        assert (num, share) == (len(mine), pytest.approx(upto))
+        assert accuracy == pytest.approx(np.mean([right[p] for p in mine]))
+        assert low is None or low <= accuracy <= high
+
+
+def test_latency_percentiles_are_numpys(catalog):
+    seconds = np.random.default_rng(11).exponential(5, (20, 5))
+    table = {f"p{i}": [float(x) for x in row] for i, row in enumerate(seconds)}
+    answered(catalog, {p: [True] * 5 for p in table}, latency_seconds=table)
+    row = catalog.execute("select * exclude (run_id, stage, model, engine) from latencies").fetchone()
+    assert row == (100, *(pytest.approx(np.percentile(seconds, q)) for q in (50, 90, 95, 99, 100)))
+
+
+def test_gap_closed_has_fiellers_interval(catalog):
+    rng = np.random.default_rng(12)
+    explored = rng.binomial(1, rng.beta(0.6, 0.6, (200, 1)), (200, 5))
+    cons, any_right = (explored.mean(1) > 0.5).astype(float), explored.max(1).astype(float)
+    synthesized = np.maximum(cons, any_right * rng.binomial(1, 0.6, 200))
+    for stage, table in (("explore", explored), ("synthesize", synthesized[:, None])):
+        answered(catalog, {f"p{i}": [bool(x) for x in row] for i, row in enumerate(table)}, stage)
+    row = catalog.execute(
+        "select num_problems, num_rescued, num_harmed, cons_at_n, a2r, pass_at_n, gap_closed_percent, low, high from gains"
+    ).fetchone()
+    gain, gap = synthesized - cons, any_right - cons
+    assert row[:3] == (200, int((gain > 0).sum()), 0)
+    assert row[3:7] == pytest.approx(
+        (cons.mean(), synthesized.mean(), any_right.mean(), 100 * gain.mean() / gap.mean())
+    )
+    for end in row[7:]:  # Fieller: the ratios that a paired t test does not reject
+        rejected = gain - end / 100 * gap
+        assert abs(rejected.mean() / (rejected.std(ddof=1) / np.sqrt(200))) == pytest.approx(
+            t.ppf(0.975, 199), rel=1e-3
+        )
+
+
+def test_gap_that_is_none_has_no_percentage(catalog):
+    for stage in ("explore", "synthesize"):
+        answered(catalog, {"a": [True, True, True], "b": [False] * 3, "c": [True] * 3}, stage)
+    row = catalog.execute("select num_kept, num_missed, gap_closed_percent, low from gains").fetchone()
+    assert row == (2, 1, None, None)
+
+
+def test_frontier_holds_what_nothing_beats(catalog):
+    rng = np.random.default_rng(13)
+    for run in range(4):
+        answered(
+            catalog,
+            {f"p{i}": [bool(x) for x in rng.binomial(1, 0.5, 2 + run)] for i in range(9)},
+            run_id=f"r{run}",
+        )
+    ways = catalog.execute("select accuracy, petaflops, is_on_frontier from pareto").fetchall()
+    for accuracy, cost, is_on_frontier in ways:
+        beaten = any(a >= accuracy and c <= cost and (a, c) != (accuracy, cost) for a, c, _ in ways)
+        assert is_on_frontier is not beaten
+    catalog.execute("update store.roles set params = null")
+    assert catalog.execute("select distinct is_on_frontier from pareto").fetchall() == [(None,)]
+
+
+def test_uncounted_tokens_are_null_and_told(catalog):
+    answered(catalog, {"a": [True, False]})
+    catalog.execute("update store.traces set num_billed_prompt_tokens = null, num_completion_tokens = null")
+    catalog.execute("update store.runs set is_stale = true")
+    reduce_stale(catalog)
+    row = catalog.execute(
+        "select num_tokens, dollars, tokens_per_correct, num_uncounted from costs"
+    ).fetchone()
+    assert row == (None, None, None, 2)
 
 
 def test_costs_count_billed_tokens(catalog):
