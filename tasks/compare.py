@@ -130,11 +130,6 @@ def changes_of(catalog: duckdb.DuckDBPyConnection, asked: Sequence[Comparison]) 
     ]
 
 
-def differences(catalog: duckdb.DuckDBPyConnection, before: str, after: str) -> list[dict[str, Any]]:
-    """Rows of the macro `compare_runs` as mappings."""
-    return _rows(catalog, "from compare_runs(?, ?)", [before, after])
-
-
 def _change(
     comparison: Comparison, row: dict[str, Any], differences: Sequence[float], p_corrected: float | None
 ) -> Change:

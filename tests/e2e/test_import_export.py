@@ -11,7 +11,7 @@ from endpoints.scripted import ScriptedEndpoint
 from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.loading import load_experiment
-from tasks.compare import differences
+from tasks.compare import Comparison, changes_of
 from tasks.exports.exporting import Request, export_run
 from tasks.imports.importing import import_log
 from tasks.imports.outcome import run_of
@@ -50,10 +50,11 @@ def test_real_logs_are_graded_and_compared_and_disagreements_are_one_query(impor
     assert after["stages"]["explore"]["truncated"] > 0 and after["stages"]["explore"]["tokens"] > 300
     assert set(before["metrics"]) == {"mean@1", "cons@2", "pass@2"}
     with connect(Store(str(root))) as catalog:
-        compared = {row["metric"]: row for row in differences(catalog, before["run_id"], after["run_id"])}
+        asked_of = [Comparison((before["run_id"],), after["run_id"])]
+        compared = {change.metric: change for change in changes_of(catalog, asked_of)}
     change = after["metrics"]["mean@1"]["estimate"] - before["metrics"]["mean@1"]["estimate"]
-    assert compared["mean@1"]["change"] == pytest.approx(change)
-    assert compared["mean@1"]["num_problems"] == 6
+    assert compared["mean@1"].change == pytest.approx(change)
+    assert compared["mean@1"].num_problems == 6
     query = (
         "select ours.verdict, log.is_correct, count(*) from grades as log join grades as ours using (trace_id) "
         "where log.grader = ? and ours.grader like 'math-%' group by all"
