@@ -96,7 +96,7 @@ def report(
         typer.Option(
             min=0, help="Millions of characters of traces in the page, those of overridden votes first."
         ),
-    ] = 128,
+    ] = 64,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
 ) -> None:

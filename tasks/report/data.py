@@ -35,6 +35,11 @@ class Findings:
     problems: Rows
     """One row per run and problem; equal wordings share their number `place`."""
 
+    @property
+    def num_problems(self) -> int:
+        """Distinct wordings."""
+        return len({problem["place"] for problem in self.problems})
+
 
 def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = ()) -> Findings:
     """Read a report's rows. Raises UserError for an unknown run or experiment, and where there is no run.

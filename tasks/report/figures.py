@@ -7,6 +7,7 @@ text, grid and ground are the page's: they follow the reader's light or dark sch
 """
 
 import html
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from tasks.report.data import Findings, Rows
 PALETTE = ("#4c78db", "#e0803a", "#2fa37c", "#b065c9", "#d9537a", "#9a8b2f", "#3ba3c4", "#8a7f78")
 """Told apart on light and dark ground, and by people who see few colours together with the symbols."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "triangle-down")
+FEW = 3
+"""Runs whose points can carry their names without covering each other."""
 RIGHT, WRONG, UNKNOWN = "#2fa37c", "#d9537a", "#8a8f98"
 
 
@@ -53,7 +56,7 @@ def charts(found: Findings) -> Iterator[Chart]:
                 yield Chart(
                     benchmark,
                     "flow",
-                    f"What the synthesizer made of the vote: {label}",
+                    "What the synthesizer made of the vote" + (f": {label}" if len(labels) > 1 else ""),
                     _FLOW,
                     _json(figure),
                     run_id,
@@ -84,15 +87,16 @@ def _ways(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, 
                 y=[_way(row["metric"]) for row in mine],
                 error_x=_errors(mine, "estimate"),
                 mode="markers",
+                orientation="h",
                 name=label,
                 marker={"color": colour, "symbol": symbol, "size": 11},
                 customdata=[[row["low"], row["high"], row["num_problems"]] for row in mine],
-                hovertemplate="%{y}: %{x:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
+                hovertemplate="%{x:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
                 "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
             )
     figure.update_layout(
         scattermode="group",
-        xaxis={"range": [0, 1], "tickformat": ".0%"},
+        xaxis={"range": [0, 1.02], "tickformat": ".0%"},
         yaxis={"autorange": "reversed", "type": "category", "automargin": True},
         showlegend=len(labels) > 1,
     )
@@ -124,9 +128,10 @@ def _cost(
                 x=[row["cost_per_problem"] * scale for row in mine],
                 y=[row["accuracy"] for row in mine],
                 error_y=_errors(mine, "accuracy"),
-                mode="markers+text",
+                mode="markers+text" if len(labels) <= FEW else "markers",
                 text=[row["metric"] for row in mine],
-                textposition="top left",
+                textposition="bottom right",
+                cliponaxis=False,
                 name=label,
                 marker={"color": colour, "symbol": symbol, "size": 11},
                 customdata=[[row["metric"], row["low"], row["high"], row["num_problems"]] for row in mine],
@@ -134,7 +139,12 @@ def _cost(
                 "%{customdata[3]} problems<extra>%{fullData.name}</extra>",
             )
     figure.update_layout(
-        xaxis={"title": unit, "type": "log", "tickformat": "~s"},
+        xaxis={
+            "title": unit,
+            "type": "log",
+            "tickformat": "~s",
+            **_decades([row["cost_per_problem"] * scale for row in ways]),
+        },
         yaxis={"title": "accuracy", "tickformat": ".0%", "rangemode": "tozero"},
         showlegend=len(labels) > 1,
     )
@@ -143,7 +153,7 @@ def _cost(
 
 def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
     figure = go.Figure()
-    for run_id, label in labels.items():
+    for run_id, label in _explorers(found, labels).items():
         for estimator, dash, symbol in (("pass@k", "solid", "circle"), ("cons@k", "dash", "diamond")):
             mine = [
                 row
@@ -171,6 +181,18 @@ def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str
         showlegend=True,
     )
     return figure if figure.data else None
+
+
+def _explorers(found: Findings, labels: dict[str, str]) -> dict[str, str]:
+    """One run for each explorer whose samples the runs have, by the explorer's name where that tells them apart."""
+    alone: dict[tuple[float | None, ...], str] = {}
+    for run_id in labels:
+        mine = (r["estimate"] for r in found.curves if (r["run_id"], r["stage"]) == (run_id, "explore"))
+        alone.setdefault(tuple(mine), run_id)
+    names = {
+        run["run_id"]: html.escape(run["explorer"]) for run in found.runs if run["run_id"] in alone.values()
+    }
+    return names if len(set(names.values())) == len(names) else {run_id: labels[run_id] for run_id in names}
 
 
 def _pairs(found: Findings, benchmark: str) -> go.Figure | None:
@@ -246,17 +268,24 @@ def _flow(flows: Rows) -> go.Figure | None:
     )
 
 
+def _decades(costs: list[float]) -> dict[str, Any]:
+    """Room for the labels, and as many ticks as a logarithmic axis of this span can hold."""
+    low, high = math.log10(min(costs)), math.log10(max(costs))
+    room = max(0.12 * (high - low), 0.1)
+    return {"range": [low - room, high + 2.5 * room], "dtick": "D2" if high - low < 2 else 1}  # noqa: PLR2004 - decades
+
+
 def _way(metric: str) -> str:
     """A metric's name with what it is."""
     name, _, _ = metric.partition("@")
     meaning = {
-        "mean": "one explorer sample",
-        "cons": "explorer's vote",
-        "pass": "any explorer sample",
-        "a2r": "synthesizer",
-        "a2r-cons": "synthesizer's vote",
+        "mean": "one sample",
+        "cons": "vote",
+        "pass": "any right",
+        "a2r": "<b>synthesizer</b>",
+        "a2r-cons": "its vote",
     }.get(name)
-    return f"{meaning} ({metric})" if meaning else metric
+    return f"{meaning}<br>{metric}" if meaning else metric
 
 
 def _errors(found: Rows, value: str) -> dict[str, Any]:

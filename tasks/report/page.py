@@ -75,11 +75,9 @@ def write_findings(
     began = time.monotonic()
     limits = limits or TextLimits()
     embedded = Embedded()
-    num_problems = len({problem["place"] for problem in found.problems})
-    PROGRESS.expect("report", num_problems)
     pieces = _ENVIRONMENT.get_template("page.html.jinja").generate(
         **_static(found, limits),
-        chunks=chunks(store, found, limits, embedded, lambda count: PROGRESS.advance("report", count=count)),
+        chunks=chunks(store, found, limits, embedded, PROGRESS),
         directory=lambda: packed_text(orjson.dumps(asdict(embedded))),
     )
     num_bytes = _write(Path(path), pieces)
@@ -88,7 +86,7 @@ def write_findings(
         path=str(path),
         num_bytes=num_bytes,
         num_runs=len(found.runs),
-        num_problems=num_problems,
+        num_problems=found.num_problems,
         num_problems_with_texts=with_texts,
         num_traces_with_texts=embedded.num_traces,
         num_texts_cut=embedded.num_cut,

@@ -7,7 +7,7 @@ token counts, the interesting ones first: where the synthesizer overrode the vot
 
 import base64
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -16,6 +16,7 @@ import duckdb
 import orjson
 
 from configs.experiment import References
+from tasks.progress import StageProgress
 from tasks.references import CHARACTERS_A_TOKEN
 from tasks.report.data import Findings, Rows, rows
 from tasks.report.entries import ProblemTexts, reference_policy
@@ -32,7 +33,7 @@ COMPRESSION = 6
 class TextLimits:
     """How much text a report embeds."""
 
-    total: int = 128_000_000
+    total: int = 64_000_000
     """Characters, estimated from token counts; problems beyond have everything but their texts."""
     each: int = 16_000
     """Characters of one text: of a longer one its first quarter and its last three are kept."""
@@ -59,15 +60,17 @@ class _Wording:
 
 
 def chunks(
-    store: Store, found: Findings, limits: TextLimits, embedded: Embedded, tell: Callable[[int], None]
+    store: Store, found: Findings, limits: TextLimits, embedded: Embedded, progress: StageProgress
 ) -> Iterator[str]:
     """The chunks as base64 of gzipped JSON: place → question, traces, and which run shows which."""
     wordings = _wordings(found.problems)
     embedded.chunk_of = [None] * len(wordings)
     policies = {run["run_id"]: reference_policy(run["config"]) for run in found.runs}
     number, entries, size = 0, list[bytes](), 0
+    held = _within(wordings, limits.total)
+    progress.expect("report", len(held))
     with connect(store) as catalog:
-        for batch in _batches(_within(wordings, limits.total)):
+        for batch in _batches(held):
             for place, entry in _entries(catalog, batch, policies, limits.each, embedded):
                 packed = b'"%d":%b' % (place, orjson.dumps(entry))
                 embedded.chunk_of[place] = number
@@ -76,7 +79,7 @@ def chunks(
                 if size >= CHUNK_BYTES:
                     yield packed_text(b"{%b}" % b",".join(entries))
                     number, entries, size = number + 1, [], 0
-            tell(len(batch))
+            progress.advance("report", count=len(batch))
     if entries:
         yield packed_text(b"{%b}" % b",".join(entries))
 

@@ -1,5 +1,6 @@
 """A finished run without an engine: real identities, parts, references and records around given texts."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -28,7 +29,7 @@ class Made(NamedTuple):
 
 def finish_run(experiment, root, run_id, made):
     """Write the run that `made(stage, problem, sample index)` tells, and load it. Returns the store."""
-    run = start_run(Experiment.model_validate(experiment), str(root), run_id)
+    run = replace(start_run(Experiment.model_validate(experiment), str(root)), run_id=run_id)
     explored = [
         (run.explorer, p, w)
         for p in run.problems

@@ -198,6 +198,7 @@ def test_hostile_text_stays_text(opened):
     page.wait_for_function("document.querySelectorAll('.reasoning:empty').length === 0")
     shown = page.locator("#reader").inner_text()
     assert all(part in shown for part in ("</script><img src=x onerror", "<svg onload", "{{ 7 * 7 }}"))
+    assert "\\href{javascript:window.hacked=3}{click}" in shown, "a refused formula stays as its text"
     assert (
         page.locator("#reader :is(img, script, svg, a[href^=javascript], [onclick], [onerror])").count() == 0
     )
@@ -224,12 +225,6 @@ def test_texts_are_bounded_and_counted(store, tmp_path):
     assert info.num_texts_cut > 0
     whole = write_report(store, [], tmp_path / "whole.html")
     assert (whole.num_problems_with_texts, whole.num_traces_with_texts, whole.num_texts_cut) == (10, 60, 0)
-
-
-def test_equal_results_make_an_equal_page(store, tmp_path, report):
-    again = write_report(store, ["run-1"], tmp_path / "again.html")
-    one, two = (Path(p).read_text().splitlines() for p in (report.path, again.path))
-    assert [line for line, other in zip(one, two, strict=True) if line != other and "made " not in line] == []
 
 
 def test_data_says_the_same(store):

@@ -10,10 +10,12 @@ function themed(figure) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: ink, family: style.getPropertyValue("--sans"), size: 13 },
     margin: { l: 52, r: 16, t: 12, b: 48 },
-    legend: { orientation: "h", y: -0.22, font: { color: ink } },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { color: ink } },
     hoverlabel: { font: { family: style.getPropertyValue("--sans") } },
     hovermode: "closest",
+    dragmode: false,
   };
+  if (figure.data[0].type === "sankey") layout.margin = { l: 8, r: 8, t: 8, b: 12 };
   for (const name of ["xaxis", "yaxis"]) {
     const own = figure.layout[name] ?? {};
     layout[name] = { ...axis, ...own, title: { ...own.title, font: { color: faint, size: 12 } } };
@@ -28,12 +30,13 @@ function themed(figure) {
 async function drawCharts(figures) {
   const places = [...document.querySelectorAll("[data-figure]")];
   if (!places.length || !(await library("plotly"))) return;
-  const draw = () => {
+  const draw = async () => {
     for (const place of places) {
       const { data, layout } = themed(figures[place.dataset.figure]);
-      Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
+      await Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
+      await new Promise((resolve) => setTimeout(resolve)); // the page answers between two charts
     }
   };
-  draw();
+  await draw();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }

@@ -1,5 +1,5 @@
-// Text with its maths: plain parts become text nodes, formulas MathML by KaTeX (trust off, so that no
-// link, picture or attribute can come of them). What cannot be rendered stays as the text it is.
+// Text with its maths: plain parts become text nodes, formulas MathML by KaTeX. A formula that asks for a
+// link, a picture or an attribute is refused. What is refused or cannot be rendered stays as the text it is.
 
 const MOST_FORMULAS = 400; // a text
 const LONGEST_FORMULA = 4000; // characters
@@ -15,6 +15,9 @@ const DELIMITED = new RegExp(
   "g",
 );
 
+const refuse = () => {
+  throw new Error("not in a model's text");
+};
 const maths = library("katex").then((isThere) => isThere && typeof katex !== "undefined");
 
 /** Append `text` to `parent`. A cut text is [head, characters left out, tail]. */
@@ -38,6 +41,7 @@ function appendMaths(parent, text) {
     const formula = display ?? bracket ?? paren ?? environment ?? inline ?? boxed;
     parent.append(text.slice(from, match.index), rendered(formula, display ?? bracket ?? environment, match[0]));
     from = match.index + match[0].length;
+    if ((display ?? bracket ?? environment) && text[from] === "\n") from += 1; // it is a block of its own
   }
   parent.append(text.slice(from));
 }
@@ -47,7 +51,7 @@ function rendered(formula, isDisplay, source) {
   const place = make("span", { class: isDisplay ? "maths display" : "maths", title: source });
   try {
     katex.render(formula, place, {
-      output: "mathml", displayMode: Boolean(isDisplay), throwOnError: true, trust: false, strict: "ignore", maxSize: 10, maxExpand: 200,
+      output: "mathml", displayMode: Boolean(isDisplay), throwOnError: true, trust: refuse, strict: "ignore", maxSize: 10, maxExpand: 200,
     });
     return place;
   } catch {

@@ -51,7 +51,7 @@ async function read(problem) {
   scrollTo(0, 0);
 }
 
-const fact = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
+const fact = (name, value) => [make("div", {}, make("dt", {}, name), make("dd", {}, value))];
 
 async function stages(texts, problem) {
   const samples = texts.runs[problem.run_id] ?? [];

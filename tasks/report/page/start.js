@@ -27,7 +27,7 @@ addEventListener("keydown", (event) => {
   openTable(data);
   document.documentElement.dataset.tables = "ready";
   await follow();
-  requestAnimationFrame(() => setTimeout(() => drawCharts(data.figures).then(() => { document.documentElement.dataset.charts = "ready"; })));
+  whole.then(() => drawCharts(data.figures)).then(() => { document.documentElement.dataset.charts = "ready"; });
   const { chunk_of, num_traces, num_cut } = await directory;
   const held = chunk_of.filter((chunk) => chunk !== null).length;
   document.getElementById("embedded").textContent =
