@@ -30,6 +30,9 @@ MAX_EXPONENT_DIGITS = 3
 
 _TOWER = re.compile(r"\^\s*\{?[^{}^]{0,40}\^")
 _LARGE_POWER = re.compile(rf"\^\s*\{{?\s*[-+]?\d{{{MAX_EXPONENT_DIGITS + 1},}}")
+_UNFINISHED = re.compile(r"\\(?:i*int|oint|sum|prod|lim)(?![a-z])")
+"""Integrals, sums and limits that nobody has worked out are no answers, and sympy would work on them for long."""
+
 _FACTORIAL = re.compile(r"\d{4,}\s*!|!\s*!|\)\s*!|\}\s*!|\\binom\s*\{\s*\d{5,}")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z',;.\-]*")
 _BASED = re.compile(r"\w+_\{?\d+\}?")
@@ -101,6 +104,6 @@ def _brackets(text: str) -> tuple[str, str] | None:
 def _is_monstrous(text: str) -> bool:
     return (
         len(text) > MAX_SYMBOLIC_LENGTH
-        or any(pattern.search(text) for pattern in (_TOWER, _LARGE_POWER, _FACTORIAL))
+        or any(pattern.search(text) for pattern in (_TOWER, _LARGE_POWER, _FACTORIAL, _UNFINISHED))
         or any(len(digits) > MAX_SYMBOLIC_LENGTH // 4 for digits in re.findall(r"\d+", text))
     )

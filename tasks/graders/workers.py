@@ -1,31 +1,37 @@
 """A few worker processes that may die: what runs too long or takes too much memory ends there alone.
 
 A worker's clock is its own CPU time, kept by the kernel: a busy machine slows a right answer down
-and never turns it wrong, and code that no signal handler could interrupt is ended all the same. The
-wall clock is a backstop against a worker that waits for something. Workers are forked from a clean
-server process in which the needed modules are loaded once, so that a killed one is soon replaced.
+and never turns it wrong. When the time is up an exception ends the work; where no exception gets in
+(one long step in C) the kernel kills the process. The wall clock is a backstop against a worker that
+waits for something. Workers are forked from a clean server process that loads the needed modules once.
 """
 
 import contextlib
+import math
 import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from tasks.graders.grading import VERDICTS, Verdict
 
-CPU_SECONDS = 5.0
-"""CPU time of one verdict."""
+CPU_SECONDS = 2.0
+"""CPU time of one verdict; most take a hundredth of a second."""
+
+GRACE_SECONDS = 2
+"""Further CPU time until the kernel kills a worker that did not end its work."""
 
 WALL_SECONDS = 300.0
-"""The backstop: sixty times as long, since other work may hold the processors."""
+"""The backstop: far longer, since other work may hold the processors."""
 
 MEMORY_BYTES = 512 * 2**20
 """What a worker may take beyond what its modules take."""
@@ -81,7 +87,7 @@ class Workers:
             context.set_forkserver_preload(self._modules)
             self._pool = ProcessPool(
                 min(MAX_WORKERS, os.cpu_count() or 1),
-                initializer=_leave_ctrl_c_to_the_parent,
+                initializer=_prepare,
                 context=context,
             )
         return self._pool
@@ -91,8 +97,7 @@ def _outcome(future: ProcessFuture) -> Verdict:
     try:
         found = future.result()
     except ProcessExpired as expired:
-        ended_by_clock = expired.exitcode in {-signal.SIGPROF, -signal.SIGXCPU}
-        return "timeout" if ended_by_clock else "grader_error"
+        return "timeout" if expired.exitcode == -signal.SIGXCPU else "grader_error"
     except FutureTimeout:
         return "timeout"
     if isinstance(found, bool):
@@ -103,20 +108,37 @@ def _outcome(future: ProcessFuture) -> Verdict:
 # --- inside a worker ------------------------------------------------------------------------------
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+class _OutOfTime(BaseException):
+    """Nothing that handles ordinary errors handles it."""
+
+
+def _prepare() -> None:
+    """Ctrl-C is the parent's to handle; the clock raises."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPROF, _on_time_up)
+
+
+def _on_time_up(_number: int, _frame: FrameType | None) -> None:
+    raise _OutOfTime
 
 
 def _limited(load: Load, arguments: tuple[str, ...], gold: str, answer: str, cpu_seconds: float) -> Any:  # noqa: ANN401 - whatever a user's function returns
     decide = _loaded(load, arguments)
-    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # SIGPROF's default is to end the process
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    last = math.ceil(time.process_time() + cpu_seconds) + GRACE_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (last, hard))  # ends in SIGXCPU, which kills
     try:
-        found = decide(gold, answer)
-        return found if isinstance(found, bool | str) else "grader_error"
-    except Exception:  # noqa: BLE001 - sympy and a user's code raise anything; the boundary is here
-        return "grader_error"
-    finally:
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds, 0.1)  # again, should something swallow the first
+        try:
+            found = decide(gold, answer)
+            return found if isinstance(found, bool | str) else "grader_error"
+        except Exception:  # noqa: BLE001 - sympy and a user's code raise anything; the boundary is here
+            return "grader_error"
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+    except _OutOfTime:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        return "timeout"
 
 
 @cache
