@@ -14,6 +14,7 @@ is not shown to it.
 
 import re
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 
 from configs.graders import MathGrader
 from tasks.graders import symbolic
@@ -27,6 +28,9 @@ MAX_SYMBOLIC_LENGTH = 400
 """Longer answers are compared as text only."""
 
 MAX_EXPONENT_DIGITS = 3
+
+MAX_DEPTH = 20
+"""Brackets within brackets; the parser's time doubles with each, and no answer needs as many."""
 
 _TOWER = re.compile(r"\^\s*\{?[^{}^]{0,40}\^")
 _LARGE_POWER = re.compile(rf"\^\s*\{{?\s*[-+]?\d{{{MAX_EXPONENT_DIGITS + 1},}}")
@@ -106,4 +110,11 @@ def _is_monstrous(text: str) -> bool:
         len(text) > MAX_SYMBOLIC_LENGTH
         or any(pattern.search(text) for pattern in (_TOWER, _LARGE_POWER, _FACTORIAL, _UNFINISHED))
         or any(len(digits) > MAX_SYMBOLIC_LENGTH // 4 for digits in re.findall(r"\d+", text))
+        or _depth(text) > MAX_DEPTH
     )
+
+
+def _depth(text: str) -> int:
+    """How deep brackets of any kind stand within brackets."""
+    steps = (1 if c in "([{" else -1 if c in ")]}" else 0 for c in text)
+    return max(accumulate(steps), default=0)
