@@ -194,7 +194,7 @@ class ManagedServer:
                 seconds = time.monotonic() - began
                 if seconds > self._serve.start_seconds:
                     raise EngineError(
-                        self._post_mortem(
+                        await self._post_mortem(
                             f"does not answer after serve.start_seconds ({self._serve.start_seconds:g})"
                         )
                     )
