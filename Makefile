@@ -37,11 +37,12 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix warehouse/sql
 
-bench: setup ## Measure the catalog at a million samples, grading, the pipeline against a plain client, a report of 100,000 traces
+bench: setup ## Measure the catalog at a million samples, grading, the pipeline against a plain client, a large report, what a shard costs
 	$(BIN)/python tests/bench/catalog.py
 	$(BIN)/python tests/bench/grading.py
 	$(BIN)/python tests/bench/pipeline.py
 	$(BIN)/python tests/bench/report.py
+	$(BIN)/python tests/bench/shards.py
 
 dictionary: setup ## Write docs/data-dictionary.md from the catalog's comments
 	$(BIN)/python -m warehouse.dictionary

@@ -21,6 +21,7 @@ import httpx
 from rich.console import Console
 
 from configs.errors import UserError
+from tasks.database import without_database, without_password
 
 HOST = "127.0.0.1"
 HEALTH_SECONDS = 120
@@ -60,7 +61,7 @@ class Child:
     def check(self) -> None:
         """Raise UserError with the end of its log if it has ended."""
         if self.process and (code := self.process.poll()) is not None:
-            end = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+            end = without_password("\n".join(self.log.read_text(errors="replace").splitlines()[-15:]))
             raise UserError(f"The {self.name} ended with status {code}; the end of {self.log}:\n{end}")
 
     def revived(self) -> bool:
@@ -139,7 +140,7 @@ def _worker(pool: str, environment: dict[str, str], logs: Path) -> Child:
     from tasks.interrupted import worker_name  # noqa: PLC0415
 
     arguments = ["worker", "start", "--pool", pool, "--type", "process", "--name", worker_name()]
-    return Child("worker", arguments, environment, logs / "worker.log")
+    return Child("worker", arguments, without_database(environment), logs / "worker.log")
 
 
 def _register(register: Callable[[], Sequence[Any]], pool: str, say: Callable[[str], None]) -> list[str]:

@@ -22,15 +22,26 @@ def up(
         str | None, typer.Option(help="The schedule's time zone; absent: as its file says.")
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the Prefect server on loopback.")] = 4200,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            envvar=["PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"],
+            metavar="URL",
+            help="PostgreSQL in place of SQLite: postgresql://USER:PASSWORD@HOST/DATABASE; better in the environment.",
+        ),
+    ] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Start a Prefect server, register the deployments with the nightly schedule, and work them off."""
     night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
+    from tasks.database import keep_history_in
     from tasks.operations import serve
     from warehouse.store import Store
 
     where = Store(root).root
+    if told := keep_history_in(database):
+        typer.echo(f"history      {told}")
 
     def register() -> Sequence[Any]:
         from flows.deployments import deployments

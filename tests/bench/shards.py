@@ -132,7 +132,7 @@ def main() -> None:
         if programs() is None:
             told("postgres", "not installed here")
             return
-        with postgres(Path(place) / "database") as (database, _):
+        with postgres() as (database, _):
             shards(bench, "postgres", arguments.shards, database)
 
 

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,20 +25,21 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[tuple[str, str]]:
+def postgres() -> Iterator[tuple[str, str]]:
     """An address to connect to (user and password in it), and that password."""
+    with tempfile.TemporaryDirectory(prefix="a2r-postgres-", ignore_cleanup_errors=True) as place:
+        yield from _served(Path(place))
+
+
+def _served(folder: Path) -> Iterator[tuple[str, str]]:
     tools, password = programs(), secrets.token_hex(12)
     assert tools, "PostgreSQL is not installed"
-    folder.mkdir(parents=True)
     (secret := folder / "password").write_text(password)
     switched = {}
     if os.geteuid() == 0:
         switched = {"user": SERVER_USER, "group": pwd.getpwnam(SERVER_USER).pw_gid, "extra_groups": []}
         for place in (folder, secret):
             shutil.chown(place, SERVER_USER)
-        for parent in folder.parents:
-            if parent.stat().st_uid == 0 and parent != Path(parent.anchor):
-                parent.chmod(parent.stat().st_mode | 0o011)
     data = folder / "data"
     subprocess.run(
         [tools / "initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", "--pwfile", secret, "--no-sync"],
