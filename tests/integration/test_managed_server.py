@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -251,6 +252,15 @@ def test_server_that_cannot_start_says_why_and_what_to_do(place, monkeypatch, se
     with pytest.raises(EngineError, match=told) as error:
         drive(place.form(serve=serve))
     assert "hf-secret" not in str(error.value)
+
+
+def test_server_that_loads_for_too_long_is_told_with_its_log_and_ended(place):
+    script = "import os, time; print('still', 'loading', os.getpid(), flush=True); time.sleep(600)"
+    serve = {"command": [sys.executable, "-c", script], "start_seconds": 2}
+    with pytest.raises(EngineError, match=r"does not answer after serve\.start_seconds \(2\)") as error:
+        drive(place.form(serve=serve))
+    [pid] = re.findall(r"still loading (\d+)", str(error.value))
+    assert not runs(int(pid))
 
 
 def test_key_reaches_the_server_by_its_environment_alone(place, monkeypatch):
