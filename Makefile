@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_LINK_MODE ?= copy
 
-.PHONY: run setup test test-vllm check format bench dictionary lock clean
+.PHONY: run setup test test-vllm test-vllm-kills check format bench dictionary lock clean
 
 run: setup ## Set up and run the main job: both small models on 200 puzzles
 	$(BIN)/a2r run quickstart
@@ -21,8 +21,11 @@ setup: .venv/.installed ## Only install
 test: setup ## All tests
 	$(BIN)/python -m pytest
 
-test-vllm: setup ## Tests against the real vLLM, in an environment of their own (.venv-vllm)
+test-vllm: setup ## One experiment three ways on the real vLLM, in an environment of its own (.venv-vllm)
 	tests/vllm/run.sh
+
+test-vllm-kills: setup ## Runs, guards, servers and replicas killed on the real vLLM
+	tests/vllm/run.sh kills
 
 check: setup ## Format, lint, types, architecture, SQL, data dictionary
 	$(BIN)/ruff format --check .

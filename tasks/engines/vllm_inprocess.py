@@ -31,7 +31,12 @@ SHUTDOWN_SECONDS = 30.0
 """How long vLLM's processes may take to end by themselves before they are killed."""
 CORES = ("EngineCore", "VLLM")
 """How vLLM names the processes it starts; others of ours, such as graders, are none of its."""
-_GUARD = 'read -r _ || kill -KILL "$@"'
+_GUARD = """
+tree() { for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do tree "$child"; done; echo "$1"; }
+read -r _ || kill -KILL $(tree "$1")
+"""
+"""Ends a process and all it has started: vLLM's workers hold the accelerator, and one that still loads does
+not notice that its core is gone."""
 
 
 class InProcessEngine:

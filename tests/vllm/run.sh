@@ -1,9 +1,14 @@
 #!/bin/sh
-# Tests against the real vLLM, on any CPU: builds .venv-vllm (this package beside vLLM's CPU build), runs tests/vllm.
+# Tests against the real vLLM, on any CPU: builds .venv-vllm (this package beside vLLM's CPU build) and runs
+#
+#     tests/vllm/run.sh           one experiment three ways, and a run that is killed
+#     tests/vllm/run.sh kills     everything that is killed: runs, guards, servers, replicas
+#
 # Where the environment cannot be built it says why and succeeds. A virtual environment with uv stands in .venv.
 set -eu
 cd "$(dirname "$0")/../.."
 python=.venv-vllm/bin/python
+what=${1:-traces}
 
 skip() {
     echo "test-vllm skipped: $1"
@@ -11,20 +16,29 @@ skip() {
 }
 
 built() {
-    [ -e .venv-vllm/.built ] && [ .venv-vllm/.built -nt tests/vllm/requirements.lock ]
+    cmp -s tests/vllm/requirements.lock .venv-vllm/.built
 }
 
 build() {
     rm -rf .venv-vllm
-    "${PYTHON:-python3}" -m venv .venv-vllm
+    "${PYTHON:-python3}" -m venv .venv-vllm || return 1
     # torch first and by pip: where a CPU build is at hand, pip knows of it (PIP_FIND_LINKS, pip.conf)
     $python -m pip install --quiet --disable-pip-version-check torch==2.13.0 || return 1
-    .venv/bin/uv pip install --quiet --no-deps --python $python --require-hashes -r tests/vllm/requirements.lock || return 1
+    # compiled at once: vLLM, torch and Prefect import in half the time, in each of the many processes
+    .venv/bin/uv pip install --quiet --no-deps --python $python --compile-bytecode --require-hashes \
+        -r tests/vllm/requirements.lock || return 1
     .venv/bin/uv pip install --quiet --no-deps --python $python --editable . || return 1
-    touch .venv-vllm/.built
+    cp tests/vllm/requirements.lock .venv-vllm/.built
 }
 
 [ "$(uname -sm)" = "Linux x86_64" ] || skip "vLLM's CPU build is for Linux on x86_64, this is $(uname -sm)."
+"${PYTHON:-python3}" -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))" ||
+    skip "vLLM 0.32 is for Python 3.11 to 3.14, this is $("${PYTHON:-python3}" --version); PYTHON names another one."
 built || build || skip "its environment could not be built (see above); it needs a package index and 4 GB of disk."
 $python -c "import vllm" || skip "vLLM cannot be imported here (see above)."
-exec $python -m pytest tests/vllm "$@"
+if [ "$what" = kills ]; then
+    $python -m pytest tests/vllm/test_inprocess_kill.py
+    export A2R_VLLM_PYTHON="$PWD/$python"
+    exec .venv/bin/python -m pytest tests/vllm/test_server_kills.py
+fi
+exec $python -m pytest tests/vllm/test_same_traces.py "tests/vllm/test_inprocess_kill.py::test_killed_run_leaves_no_process_of_vllm[generating]"
