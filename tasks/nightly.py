@@ -1,6 +1,7 @@
 """A night: its experiments, each on the same or on fresh samples, and what has changed since the last."""
 
 import hashlib
+import socket
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -133,7 +134,7 @@ def _report(night: date, outcomes: Sequence[Outcome], complaints: list[str], roo
 
 
 def _page(store: Store, night: date, run_ids: Sequence[str]) -> str:
-    """The night's report as a file's address, on this machine also for a root elsewhere; else an empty text."""
+    """The path of the night's report, on this machine also for a root elsewhere; else an empty text."""
     if not run_ids:
         return ""
     folder = Path(store.root if store.is_local else "a2r-reports") / "reports"
@@ -148,7 +149,7 @@ def _page(store: Store, night: date, run_ids: Sequence[str]) -> str:
         return ""
     for old in sorted(folder.glob("night-*.html"))[:-MOST_REPORTS]:
         old.unlink(missing_ok=True)
-    return path.resolve().as_uri()
+    return str(path.resolve())
 
 
 def leaderboard(night: date, rows: Sequence[Row], complaints: Sequence[str], root: str, page: str) -> str:
@@ -181,7 +182,7 @@ def leaderboard(night: date, rows: Sequence[Row], complaints: Sequence[str], roo
     lines += [
         "Changes are paired by problem, with 95 % intervals; a verdict is corrected for the number of metrics.",
         "",
-        *([f"Report, with every trace to read: `{page}`", ""] if page else []),
+        *([_how_to_read(page), ""] if page else []),
         f'Ask more: `a2r sql "from leaderboard" --root {root}`',
     ]
     return "\n".join(lines)
@@ -195,6 +196,14 @@ def _tell(what: str, night: str, message: str, flow_run_id: str) -> None:
             {"prefect.resource.id": f"prefect.flow-run.{flow_run_id}", "prefect.resource.role": "flow-run"}
         ],
         payload={"message": message, "flow_run": flow_run_id},
+    )
+
+
+def _how_to_read(page: str) -> str:
+    """Where the report lies and how to open it: browsers follow no link from a page of a server to a file."""
+    return (
+        f"Report, with every trace to read: `{page}` on {socket.gethostname()}. No browser opens a file from here: "
+        "copy the path into the address bar there, or fetch the file, which is whole by itself, and open it."
     )
 
 

@@ -107,9 +107,7 @@ def main():
     with tempfile.TemporaryDirectory() as name, ScriptedEndpoint() as endpoint:
         folder = Path(name)
         path = experiment_file(folder, endpoint, num_problems=NUM_PROBLEMS)
-        operator = Operator(folder, {"experiments": [{"experiment": path.name}]})
-        operator.up()
-        try:
+        with Operator(folder, {"experiments": [{"experiment": path.name}]}) as operator:
             for number in range(options.kills):
                 stage, moment = STAGES[number % len(STAGES)], chance.random()
                 told = one_kill(operator, endpoint, stage, moment, by_retry=number % 2 == 0)
@@ -124,8 +122,6 @@ def main():
                     f"{number + 1:>3} {stage:<16} at {moment:.2f}: {told} {'' if is_good else 'BAD'}",
                     flush=True,
                 )
-        finally:
-            operator.stop()
     print(f"{options.kills} kills, {bad} not completed whole")
     raise SystemExit(bool(bad))
 

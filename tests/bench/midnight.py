@@ -3,7 +3,7 @@
     python tests/bench/midnight.py --timezone Europe/Berlin     # started some minutes before midnight there
 
 The night has fresh samples: the first night before midnight asks for exactly N a problem, those after it on the same date
-for nothing, the first one after midnight for exactly N again. Runs until two nights of the new date are complete.
+for nothing, the first one after midnight for exactly N again. Ends when two nights of the new date are complete.
 """
 
 import argparse
@@ -18,30 +18,36 @@ from endpoints.nights import experiment_file
 from endpoints.operator import Operator
 from endpoints.scripted import ScriptedEndpoint
 
+WHOLE = {"small": 40, "big": 20}
+
+
+def has_two_of_the_new_date(names):
+    """Whether two nights of a later date than the first one's are complete."""
+    return len(set(names)) > 1 and names.count(max(names)) > 1
+
 
 def main():
-    """Watch the nights end, one line each."""
+    """Watch the nights end, one line each; exit 1 if a night asked for anything but N a problem or nothing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--timezone", required=True)
+    parser.add_argument("--minutes", type=float, default=15)
     options = parser.parse_args()
+    until = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as name, ScriptedEndpoint() as endpoint:
         folder = Path(name)
         path = experiment_file(folder, endpoint)
         entry = {"experiment": path.name, "samples": "fresh"}
         night = {"cron": "* * * * *", "timezone": options.timezone, "experiments": [entry]}
-        operator = Operator(folder, night)
-        operator.up()
-        deployment = operator.deployment("nightly")["id"]
-        seen = {}
-        try:
-            while (
-                list(seen.values()).count(max(seen.values(), default="")) < 2 or len(set(seen.values())) < 2
-            ):
-                for run in operator.runs(
-                    deployments={"id": {"any_": [deployment]}}, sort="EXPECTED_START_TIME_ASC"
-                ):
-                    if run["state_type"] == "COMPLETED" and run["id"] not in seen:
-                        seen[run["id"]] = run["name"]
+        nights, bad = {}, 0
+        with Operator(folder, night) as operator:
+            deployment = operator.deployment("nightly")["id"]
+            while not has_two_of_the_new_date(list(nights.values())) and time.monotonic() < until:
+                of_it = {"id": {"any_": [deployment]}}
+                for run in operator.runs(deployments=of_it, sort="EXPECTED_START_TIME_ASC"):
+                    if run["state_type"] == "COMPLETED" and run["id"] not in nights:
+                        expected = {} if run["name"] in nights.values() else WHOLE
+                        nights[run["id"]] = run["name"]
+                        bad += endpoint.by_model != expected or not run["auto_scheduled"]
                         print(
                             f"scheduled {run['expected_start_time']}, started {run['start_time']}, by itself: "
                             f"{run['auto_scheduled']}, {run['name']}: asked for {dict(endpoint.by_model)}",
@@ -49,8 +55,7 @@ def main():
                         )
                         endpoint.reset()
                 time.sleep(0.2)
-        finally:
-            operator.stop()
+    raise SystemExit(bad > 0 or not has_two_of_the_new_date(list(nights.values())))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 LAST_WORD = "prefect.flow_runs.worker - Check whether the flow run exceeded its memory allocation"
+SETTINGS = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200", "PREFECT_WORKER_QUERY_SECONDS": "1"}
 A2R = str(Path(sys.executable).with_name("a2r"))
 
 
@@ -23,6 +24,13 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def _kill(processes):
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=30)
 
 
 class Operator:
@@ -34,9 +42,7 @@ class Operator:
         self.url = f"http://127.0.0.1:{self.port}"
         (folder / "night.yaml").write_text(json.dumps(night))
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "A2R_"))}
-        self.environment = (
-            kept | {"PREFECT_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | environment
-        )
+        self.environment = kept | SETTINGS | {"PREFECT_HOME": str(self.home)} | environment
         self.process = None
         self._num_last_words = 0
 
@@ -62,38 +68,74 @@ class Operator:
         me = psutil.Process(self.process.pid)
         return [me, *me.children(recursive=True)]
 
+    def __enter__(self):
+        self.up()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.stop()
+
     def stop(self):
-        """Ctrl-C; nothing may be left, by process id and by port."""
+        """Ctrl-C; nothing may be left, by process id and by port; what is left is killed."""
         everything = self.processes()
-        self.process.send_signal(signal.SIGINT)
-        rest = self.process.communicate(timeout=120)[0]
-        assert self.process.returncode == 0, rest
-        _, alive = psutil.wait_procs(everything, timeout=5)
-        assert not alive, f"left behind: {alive}"
+        try:
+            self.process.send_signal(signal.SIGINT)
+            rest = self.process.communicate(timeout=120)[0]
+            assert self.process.returncode == 0, rest
+            _, alive = psutil.wait_procs(everything, timeout=5)
+            assert not alive, f"left behind: {alive}"
+        finally:
+            _kill(everything)
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", self.port)) != 0
 
     def power_cut(self):
         """Every process of it gone at once."""
-        everything = self.processes()
-        for process in everything:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(everything, timeout=30)
-        self.process.wait()
+        _kill(self.processes())
+        self.process.communicate(timeout=30)
+
+    def child(self, name):
+        """The process of `prefect NAME start`, if there is one."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                if process.cmdline()[3:5] == [name, "start"]:
+                    return process
+        return None
+
+    def is_up(self):
+        """Whether the server answers."""
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/api/health", timeout=2).is_success
+        return False
+
+    def ask(self, method, path, body=None):
+        """The server's reply; asked again after a 503, its word for "locked, try again", as Prefect's client does.
+
+        What only reads is asked again also after a minute's silence: the machine may be busy.
+        """
+        changes_nothing = method == "GET" or path.endswith("/filter")
+        for _ in range(20):
+            try:
+                reply = httpx.request(method, f"{self.url}/api{path}", json=body, timeout=60)
+            except httpx.TimeoutException:
+                if not changes_nothing:
+                    raise
+                continue
+            if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(0.2)
+        reply.raise_for_status()
+        return reply.json() if reply.content else None
 
     def post(self, path, **body):
-        reply = httpx.post(f"{self.url}/api{path}", json=body, timeout=60)
-        reply.raise_for_status()
-        return reply.json()
+        return self.ask("POST", path, body)
 
     def patch(self, path, **body):
-        httpx.patch(f"{self.url}/api{path}", json=body, timeout=60).raise_for_status()
+        self.ask("PATCH", path, body)
 
     def get(self, path):
-        reply = httpx.get(f"{self.url}/api{path}", timeout=60)
-        reply.raise_for_status()
-        return reply.json()
+        return self.ask("GET", path)
 
     def deployment(self, name):
         return self.get(f"/deployments/name/{name}/a2r")
