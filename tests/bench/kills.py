@@ -1,6 +1,6 @@
 """SIGKILL of a run's process at random moments of each of its stages, under a real `a2r up`.
 
-    python tests/bench/kills.py [--kills 20] [--seed 0]
+    python tests/bench/kills.py [--kills 20] [--seed 0]     # 1 to 2 minutes a kill on two busy cores
 
 Every kill is of a night of its own on a root of its own. Every other dead run is completed by Retry, the
 others by the next start of `a2r up`. Printed for each: the stage and moment, what was stored by then, how

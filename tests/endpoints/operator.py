@@ -115,18 +115,18 @@ class Operator:
         What only reads is asked again also after a minute's silence: the machine may be busy.
         """
         changes_nothing = method == "GET" or path.endswith("/filter")
-        for _ in range(20):
+        for attempt in range(20):
             try:
                 reply = httpx.request(method, f"{self.url}/api{path}", json=body, timeout=60)
             except httpx.TimeoutException:
-                if not changes_nothing:
-                    raise
-                continue
+                if changes_nothing and attempt < 3:
+                    continue
+                raise
             if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
+                reply.raise_for_status()
+                return reply.json() if reply.content else None
             time.sleep(0.2)
-        reply.raise_for_status()
-        return reply.json() if reply.content else None
+        raise AssertionError(f"{path} is always answered by 503\n{self.log('server')}")
 
     def post(self, path, **body):
         return self.ask("POST", path, body)
