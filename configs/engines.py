@@ -80,7 +80,7 @@ class OpenAIEngine(Form):
     """Any OpenAI-compatible endpoint: one that runs (`base_url`), or one that the run starts (`serve`)."""
 
     kind: Literal["openai"]
-    base_url: tuple[str, ...] = ()
+    base_url: str | tuple[str, ...] = ()
     """Up to and with the version: http://localhost:8000/v1; several are replicas that serve the same model."""
     serve: Serve | None = None
     """In place of base_url: a server on this machine, started and stopped by the run."""
@@ -101,14 +101,15 @@ class OpenAIEngine(Form):
 
     @field_validator("base_url", mode="before")
     @classmethod
-    def one_or_several(cls, given: object) -> object:
-        """One address may be written without brackets."""
-        return (given,) if isinstance(given, str) else () if given is None else given
+    def absent_is_none(cls, given: object) -> object:
+        """An absent address may be written as null."""
+        return () if given is None else given
 
     @field_validator("base_url")
     @classmethod
-    def addresses_without_secrets(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+    def addresses_without_secrets(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
         """http(s) addresses without a password in them: the configuration is stored with every run."""
+        urls = (given,) if isinstance(given, str) else given
         for url in urls:
             parts = urlsplit(url)
             if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -120,7 +121,7 @@ class OpenAIEngine(Form):
                 )
         if len({url.rstrip("/") for url in urls}) < len(urls):
             raise ValueError("names one address twice; each replica is named once.")
-        return urls
+        return given
 
     @model_validator(mode="after")
     def has_one_address(self) -> "OpenAIEngine":
@@ -139,7 +140,8 @@ class OpenAIEngine(Form):
         """The replicas' addresses, without a slash at their ends."""
         if self.serve:
             return (f"http://127.0.0.1:{self.serve.port}/v1",)
-        return tuple(url.rstrip("/") for url in self.base_url)
+        given = (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+        return tuple(url.rstrip("/") for url in given)
 
 
 class VllmEngine(Form):

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from configs.errors import UserError
 from warehouse.journal import settled
 from warehouse.records import TRACES
-from warehouse.store import Store, StoredFile, content_hash
+from warehouse.store import Store, StoredFile, content_hash, rows_of
 
 SMALL_BYTES = 64 * 2**20
 """Uncompressed; a part of this size is left as it is, so each row is written anew only a few times."""
@@ -118,7 +117,7 @@ def _sound(store: Store, path: str) -> pa.Table:
             f"`a2r verify --root {store.root}` says what to do."
         )
     schema = TRACES if path.startswith("traces/") else None  # earlier layouts lack columns, which are null
-    return pq.read_table(pa.BufferReader(data), schema=schema, partitioning=None)  # pyright: ignore[reportArgumentType]
+    return rows_of(pa.BufferReader(data), schema)
 
 
 def _distinct(table: pa.Table, keys: list[str], keep: str) -> pa.Table:

@@ -12,7 +12,7 @@ from warehouse.identity import Recipe, problem_digest, trace_id
 from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
 from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS
-from warehouse.store import Store, content_hash
+from warehouse.store import Store, content_hash, rows_of
 
 _TRACE_PART = re.compile(
     r"traces/stage=(?P<stage>explore|synthesize|judge)/recipe=(?P<recipe>[0-9a-f]{16})/"
@@ -120,7 +120,7 @@ def _part(
 ) -> tuple[pa.Table | None, list[Damage]]:
     data = store.read_bytes(path)
     try:
-        table = pq.read_table(pa.BufferReader(data), partitioning=None)  # pyright: ignore[reportArgumentType]
+        table = rows_of(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         return None, [Damage(path, "torn", f"no readable Parquet ({reason}); delete it and run again")]

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -124,14 +124,12 @@ class Store:
         Columns that a trace part of an earlier layout lacks are null.
         """
         schema = TRACES if path.startswith("traces/") else None
-        names = None if columns is None else list(columns)
-        wanted = None if trace_ids is None else pc.field("trace_id").isin(list(trace_ids))
         try:
             with self._fs.open(self._at(path), "rb") as file:
-                return pq.read_table(file, columns=names, filters=wanted, schema=schema, partitioning=None)  # pyright: ignore[reportArgumentType]
+                return rows_of(file, schema, columns, trace_ids)
         except FileNotFoundError as error:
             raise self._lost(path) from error
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, KeyError) as error:
             raise self._unreadable(path, error) from error
 
     def uncompressed_bytes(self, path: str) -> int:
@@ -258,6 +256,34 @@ def traces_folder(recipe: Recipe) -> str:
 def content_hash(data: bytes | pa.Buffer) -> str:
     """The 16 hexadecimal digits in a part's name: the start of its bytes' SHA-256."""
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def rows_of(
+    source: Any,  # noqa: ANN401 - a file or an Arrow buffer, which share no type
+    schema: pa.Schema | None = None,
+    columns: Sequence[str] | None = None,
+    trace_ids: Iterable[str] | None = None,
+) -> pa.Table:
+    """Rows of a Parquet file, all or those of some traces; columns of `schema` that it lacks are null.
+
+    Read by this thread alone, a row group at a time: Arrow's own threads may still let go of Python's
+    bytes when a short command exits, and that aborts it.
+    """
+    ids = None if trace_ids is None else pa.array(list(trace_ids), pa.string())
+    with pq.ParquetFile(source) as part:
+        held = part.schema_arrow
+        names = list(columns) if columns is not None else (schema or held).names
+        present = [name for name in names if name in held.names]
+        needed = present if ids is None or "trace_id" in present else [*present, "trace_id"]
+        groups = [held.empty_table().select(needed)]
+        for place in range(part.num_row_groups):
+            group = part.read_row_group(place, columns=needed, use_threads=False)
+            groups.append(group if ids is None else group.filter(pc.is_in(group["trace_id"], ids)))
+    table = pa.concat_tables(groups)
+    for name in names:
+        if name not in held.names and schema is not None:
+            table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
+    return table.select(names)
 
 
 def _parquet(table: pa.Table) -> pa.Buffer:

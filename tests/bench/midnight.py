@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from endpoints.nights import experiment_file
-from endpoints.operator import Operator
+from endpoints.operating import Operator
 from endpoints.scripted import ScriptedEndpoint
 
 WHOLE = {"small": 40, "big": 20}

@@ -69,11 +69,13 @@ def test_up_keeps_its_history_in_postgres_and_the_password_out_of_sight(
         assert process.poll() is None, "".join(said)
         api = f"http://127.0.0.1:{port}/api"
         found = httpx.get(f"{api}/deployments/name/evaluate/a2r", timeout=30).json()
-        run = httpx.post(
+        started = httpx.post(
             f"{api}/deployments/{found['id']}/create_flow_run",
             json={"parameters": {"experiment": experiment_data}, "state": {"type": "SCHEDULED"}},
             timeout=30,
-        ).json()
+        )
+        assert started.is_success, started.text
+        run = started.json()
         for _ in range(600):
             state = httpx.get(f"{api}/flow_runs/{run['id']}", timeout=30).json()["state_type"]
             if state in {"COMPLETED", "FAILED", "CRASHED"}:

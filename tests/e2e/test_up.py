@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from endpoints.nights import asked_for, experiment_file, stored_samples
-from endpoints.operator import A2R, Operator
+from endpoints.operating import A2R, Operator
 from endpoints.scripted import ScriptedEndpoint
 
 from warehouse.integrity import verify

@@ -7,6 +7,7 @@ select
     count(*) filter (where is_correct) as num_correct,
     count(*) filter (where verdict = 'infra_error') as num_infra_errors,
     count(*) filter (where verdict in ('timeout', 'grader_error')) as num_grader_errors,
+    count(*) filter (where verdict is null) as num_ungraded,
     count(*) filter (where verdict = 'truncated') as num_truncated,
     count(*) filter (where verdict = 'no_answer') as num_no_answer,
     sum(num_billed_prompt_tokens)::bigint as num_prompt_tokens,

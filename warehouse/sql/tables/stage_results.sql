@@ -6,6 +6,7 @@ create table store.stage_results (
     num_correct integer not null,
     num_infra_errors integer not null,
     num_grader_errors integer not null,
+    num_ungraded integer not null,
     num_truncated integer not null,
     num_no_answer integer not null,
     num_prompt_tokens bigint,

@@ -15,6 +15,7 @@ select
     counted.num_attempts,
     roles.num_blocked + counted.num_infra_errors as num_errors,
     counted.num_grader_errors,
+    counted.num_ungraded,
     counted.num_truncated,
     counted.num_no_answer,
     costs.num_tokens,
