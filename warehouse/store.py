@@ -278,7 +278,9 @@ def rows_of(
         groups = [held.empty_table().select(needed)]
         for place in range(part.num_row_groups):
             group = part.read_row_group(place, columns=needed, use_threads=False)
-            groups.append(group if ids is None else group.filter(pc.is_in(group["trace_id"], ids)))
+            if ids is not None:
+                group = group.filter(pc.is_in(group["trace_id"], ids))  # pyright: ignore[reportAttributeAccessIssue] # noqa: PLW2901
+            groups.append(group)
     table = pa.concat_tables(groups)
     for name in names:
         if name not in held.names and schema is not None:

@@ -24,7 +24,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from endpoints.nights import asked_for, experiment_file, stored_samples
-from endpoints.operator import Operator
+from endpoints.operating import Operator
 from endpoints.scripted import ScriptedEndpoint
 
 from warehouse.integrity import verify
