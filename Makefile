@@ -19,7 +19,7 @@ setup: .venv/.installed ## Only install
 	@touch $@
 
 test: setup ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-vllm: setup ## One experiment three ways on the real vLLM, in an environment of its own (.venv-vllm)
 	tests/vllm/run.sh

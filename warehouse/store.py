@@ -279,7 +279,7 @@ def rows_of(
         for place in range(part.num_row_groups):
             group = part.read_row_group(place, columns=needed, use_threads=False)
             if ids is not None:
-                group = group.filter(pc.is_in(group["trace_id"], ids))  # pyright: ignore[reportAttributeAccessIssue] # noqa: PLW2901
+                group = group.filter(pc.is_in(group["trace_id"], ids))  # pyright: ignore[reportAttributeAccessIssue]
             groups.append(group)
     table = pa.concat_tables(groups)
     for name in names:

@@ -161,7 +161,7 @@ def started(path, endpoint, num_requests):
         text=True,
         start_new_session=True,
     )
-    for _ in range(1200):
+    for _ in range(4800):
         if len(endpoint.requests) >= num_requests:
             return process
         assert process.poll() is None, process.stderr.read()

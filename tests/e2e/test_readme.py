@@ -47,6 +47,7 @@ def run(command, folder, environment=None):
     )
 
 
+@pytest.mark.timeout(1200)
 def test_every_command_works_in_the_order_of_the_readme(workplace, endpoint):
     endpoint.key = "a key"
     (workplace / "mine.yaml").write_text(
