@@ -124,7 +124,8 @@ def test_every_sample_has_a_seed_of_its_own(evaluated, endpoint):
     assert len(set(explored)) == 40
 
 
-def test_root_may_be_an_object_store(evaluated, endpoint):
+def test_root_may_be_an_object_store(evaluated, endpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = evaluated(root="memory://promises/root")
     endpoint.reset()
     again = evaluated(root="memory://promises/root")
