@@ -6,15 +6,15 @@ from prefect import flow
 
 from tasks.engines.hosting import hosted_engines
 from tasks.explore import plan_explore
+from tasks.generating.shards import RUNNER
 from tasks.grade import grade_run
 from tasks.load import load_catalog
+from tasks.operating.watching import progress_artifacts
 from tasks.publish import publish_run
 from tasks.run_names import Asked, requested, run_name
 from tasks.runs import members_of, raise_for, record_run, root_in_use, start_run
-from tasks.shards import RUNNER
 from tasks.stages import generate_stages
 from tasks.synthesize import plan_synthesize
-from tasks.watching import progress_artifacts
 
 
 @flow(name="evaluate", flow_run_name=run_name, task_runner=RUNNER)

@@ -13,11 +13,11 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.generating.roles import Role
+from tasks.generating.shards import quoted
 from tasks.graders.grading import Grader
 from tasks.progress import PROGRESS
-from tasks.roles import Role
 from tasks.runs import Run
-from tasks.shards import quoted
 from tasks.verdicts import Grading, grader_of
 from warehouse.records import Member
 from warehouse.store import Store, patiently

@@ -12,12 +12,12 @@ from contextlib import ExitStack
 from configs.graders import JudgeGrader
 from tasks.engines.hosting import hosted_engines
 from tasks.engines.protocol import EngineError, Request
-from tasks.generate import Job, generate
+from tasks.generating.generate import Job, generate
+from tasks.generating.roles import judge_role
 from tasks.graders.extraction import boxed_answers, whole_answers
 from tasks.graders.grading import Case, Verdict, key_of
 from tasks.graders.normalise import vote_key
 from tasks.progress import PROGRESS
-from tasks.roles import judge_role
 from warehouse.canonical import digest
 from warehouse.identity import sample_seed, trace_id
 from warehouse.planner import missing_traces

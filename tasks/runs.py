@@ -18,10 +18,10 @@ from configs.experiment import Experiment
 from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
 from tasks.engines.seen import SEEN
-from tasks.planning import SynthesisShard, plans_of
-from tasks.roles import Role, SynthesizerRole, roles_of
+from tasks.generating.planning import SynthesisShard, plans_of
+from tasks.generating.roles import Role, SynthesizerRole, roles_of
+from tasks.generating.shards import StageFailed
 from tasks.run_names import scheduled_at
-from tasks.shards import StageFailed
 from tasks.verdicts import grader_of
 from warehouse.identity import Stage
 from warehouse.journal import recover

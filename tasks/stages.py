@@ -7,9 +7,9 @@ from prefect.futures import PrefectFuture  # noqa: TC002
 from configs.experiment import Execution
 from tasks.engines.hosting import HOST
 from tasks.explore import submit_explore
-from tasks.planning import SynthesisShard
-from tasks.roles import check_settings, take_turns
-from tasks.shards import Pending, Shard, settle
+from tasks.generating.planning import SynthesisShard
+from tasks.generating.roles import check_settings, take_turns
+from tasks.generating.shards import Pending, Shard, settle
 from tasks.synthesize import submit_synthesize
 
 

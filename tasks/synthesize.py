@@ -7,12 +7,12 @@ from prefect import allow_failure, task
 from prefect.futures import PrefectFuture
 
 from configs.experiment import Execution
-from tasks.generate import Job, job_of
-from tasks.planning import Plan, SynthesisShard, plans_of, with_texts
+from tasks.generating.generate import Job, job_of
+from tasks.generating.planning import Plan, SynthesisShard, plans_of, with_texts
+from tasks.generating.shards import Pending, ShardContent, is_worth_retrying, make, options, quoted
 from tasks.progress import PROGRESS
 from tasks.references import shown
 from tasks.runs import Run
-from tasks.shards import Pending, ShardContent, is_worth_retrying, make, options, quoted
 from warehouse.planner import cut, missing_traces
 from warehouse.records import Wanted
 

@@ -20,7 +20,7 @@ def sql(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Ask the catalog. Relations: problems, traces, samples, grades, runs, leaderboard, metrics, …"""
-    from tasks.ask import answer_query
+    from tasks.asking.queries import answer_query
 
     answer_query(query, form, output, root)
 
@@ -33,7 +33,7 @@ def show(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Show a problem: question, gold answer, each reference with its verdict, the synthesizer's answers."""
-    from tasks.ask import show_problem
+    from tasks.asking.queries import show_problem
 
     show_problem(problem_id, run_id, root, full=full)
 
@@ -71,7 +71,7 @@ def compare(
         )
     if baseline is not None and len(runs or ()) > 1:
         raise typer.BadParameter("--baseline holds one run against those before it; name one run or none.")
-    from tasks.compare import compare_runs
+    from tasks.asking.compare import compare_runs
 
     compare_runs(runs or (), root, baseline=baseline, as_json=as_json)
 

@@ -19,7 +19,7 @@ def load(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Bring the DuckDB catalog up to date with the store; it can be deleted and rebuilt at any time."""
-    from tasks.ask import load_root
+    from tasks.operating.upkeep import load_root
 
     load_root(root)
 
@@ -27,7 +27,7 @@ def load(
 @app.command(epilog="Example: a2r verify --root a2r-data")
 def verify(root: Root = DEFAULT_ROOT) -> None:
     """Read every stored file and name every damage; exit 1 if there is any."""
-    from tasks.ask import verify_root
+    from tasks.operating.upkeep import verify_root
 
     verify_root(root)
 
@@ -132,7 +132,7 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Merge many small files into few big ones; nothing that any query shows is lost, runs may go on."""
-    from tasks.upkeep import compact_root
+    from tasks.operating.upkeep import compact_root
 
     compact_root(root, fewest, as_json=as_json)
 
@@ -155,7 +155,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Say what old runs would free, or free it: runs that all given options name, and what only they wanted."""
-    from tasks.upkeep import prune_root
+    from tasks.operating.upkeep import prune_root
     from warehouse.pruning import Selection, age_of
 
     selection = Selection(age_of(older_than) if older_than else None, experiment, keep_last)

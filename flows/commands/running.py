@@ -96,7 +96,7 @@ def check(
     """Validate an experiment, reach its engines, and count what is stored and what a run would cost."""
     experiment = load_experiment(config, overrides or ())
     configure_process(verbose=False)
-    from tasks.check import check_experiment
+    from tasks.asking.check import check_experiment
 
     check_experiment(experiment, root, limit, as_json=as_json)
 
@@ -116,7 +116,7 @@ def sweep(
     """Run an experiment over a grid of settings; what cells share is generated once."""
     grid = load_sweep(config, overrides or ())
     configure_process(verbose=verbose)
-    from tasks.sweep import check_sweep, print_sweep
+    from tasks.operating.sweep import check_sweep, print_sweep
 
     if dry_run:
         check_sweep(grid, root, limit, as_json=as_json)

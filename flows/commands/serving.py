@@ -35,8 +35,8 @@ def up(
     """Start a Prefect server, register the deployments with the nightly schedule, and work them off."""
     night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
-    from tasks.database import keep_history_in
-    from tasks.operations import serve
+    from tasks.operating.database import keep_history_in
+    from tasks.operating.up import serve
     from warehouse.store import Store
 
     where = Store(root).root

@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 
 from configs.errors import UserError
-from tasks.naming import resolve
+from tasks.asking.naming import resolve
 from warehouse.catalog import connect, statement
 from warehouse.store import Store
 

@@ -14,11 +14,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.loading import load_experiment
+from tasks.generating.roles import roles_of
 from tasks.imports.detect import READERS, files_of, format_of
 from tasks.imports.judgements import keep_judgements
 from tasks.imports.recording import OUTPUTS_FILE, Recorder, Recording
 from tasks.imports.samples import Head, Judgement, Options, Sample, Told
-from tasks.roles import roles_of
 from warehouse.store import Store
 
 EXPERIMENT_FILE = "experiment.yaml"

@@ -25,12 +25,12 @@ import psutil
 from configs.engines import OpenAIEngine
 from configs.graders import MathGrader
 from configs.models import Model, Sampling
+from tasks.generating.roles import Role
 from tasks.grade import grade_traces
 from tasks.graders import symbolic
 from tasks.graders.grading import Case
 from tasks.graders.math import Math
 from tasks.prompts.render import load_prompt
-from tasks.roles import Role
 from warehouse.identity import explore_recipe, trace_id
 from warehouse.journal import traces_table
 from warehouse.records import Member, Problem

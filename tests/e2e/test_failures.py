@@ -6,7 +6,7 @@ import time
 import pytest
 
 from configs.errors import UserError
-from tasks.shards import StageFailed
+from tasks.generating.shards import StageFailed
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.store import Store

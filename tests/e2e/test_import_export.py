@@ -11,7 +11,7 @@ from endpoints.scripted import ScriptedEndpoint
 from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.loading import load_experiment
-from tasks.compare import Comparison, changes_of
+from tasks.asking.compare import Comparison, changes_of
 from tasks.exports.exporting import Request, export_run
 from tasks.imports.importing import import_log
 from tasks.imports.outcome import run_of

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from configs.sweep import Sweep
-from tasks.shards import StageFailed
+from tasks.generating.shards import StageFailed
 from warehouse.catalog import connect
 from warehouse.store import Store
 

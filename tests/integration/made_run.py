@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from configs.experiment import Experiment
-from tasks.planning import SynthesisShard, plans_of
+from tasks.generating.planning import SynthesisShard, plans_of
 from tasks.runs import members_of, record_run, start_run
 from warehouse.journal import traces_table
 from warehouse.loading import load

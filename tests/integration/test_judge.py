@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from configs.graders import FunctionGrader, JudgeGrader
+from tasks.generating.roles import judge_role
 from tasks.grade import grade_traces
-from tasks.roles import judge_role
 from tasks.verdicts import grader_of
 from warehouse.identity import trace_id
 from warehouse.integrity import verify

@@ -11,7 +11,7 @@ import pytest
 from test_catalog import RECIPE, asked, identity, trace, write_grades, write_run, write_traces
 
 from configs.errors import UserError
-from tasks.upkeep import prune_root
+from tasks.operating.upkeep import prune_root
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.loading import load
@@ -113,7 +113,7 @@ def test_no_rule_is_refused(store):
 
 KILLED = """
     import os, signal, sys
-    from tasks.upkeep import prune_root
+    from tasks.operating.upkeep import prune_root
     from warehouse.pruning import Selection
     from warehouse.store import Store
     left = int(sys.argv[2])

@@ -3,9 +3,9 @@
 import pytest
 
 from configs.experiment import Experiment
+from tasks.asking.context import complaint, context_of
 from tasks.benchmarks.load import load_problems
-from tasks.context import complaint, context_of
-from tasks.roles import roles_of
+from tasks.generating.roles import roles_of
 
 
 def contexts(tmp_path, **changes):

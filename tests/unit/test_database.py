@@ -5,7 +5,7 @@ import os
 import pytest
 
 from configs.errors import UserError
-from tasks.database import (
+from tasks.operating.database import (
     OTHER_SETTING,
     SETTING,
     connection_url,

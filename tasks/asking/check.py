@@ -8,13 +8,13 @@ from rich.table import Table
 
 from configs.engines import OpenAIEngine, VllmEngine
 from configs.experiment import Experiment
+from tasks.asking.context import complaint, context_of
 from tasks.benchmarks.load import load_problems
-from tasks.context import complaint, context_of
 from tasks.engines.hosting import hosted_engines
 from tasks.engines.server_command import command_of
-from tasks.generate import started_engine
-from tasks.planning import SynthesisShard, plans_of
-from tasks.roles import Role, check_settings, roles_of
+from tasks.generating.generate import started_engine
+from tasks.generating.planning import SynthesisShard, plans_of
+from tasks.generating.roles import Role, check_settings, roles_of
 from tasks.terminal import table_console
 from warehouse.planner import distinct, missing_traces, wanted_traces
 from warehouse.store import Store

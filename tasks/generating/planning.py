@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tasks.generating.roles import SynthesizerRole
+from tasks.generating.shards import Shard
 from tasks.references import Candidate, choose
-from tasks.roles import SynthesizerRole
-from tasks.shards import Shard
 from warehouse.index import RecipeIndex
 from warehouse.planner import wanted_traces
 from warehouse.records import Problem, Wanted

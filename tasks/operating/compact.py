@@ -4,8 +4,8 @@ from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
 from configs.errors import UserError
+from tasks.operating.upkeep import Report, compact_store
 from tasks.runs import default_root
-from tasks.upkeep import Report, compact_store
 from warehouse.store import Store
 
 

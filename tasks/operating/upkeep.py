@@ -1,4 +1,4 @@
-"""Looking after a root: compaction and pruning, and what they say they did."""
+"""Looking after a root: loading, verifying, compaction and pruning, and what they say they did."""
 
 import sys
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from rich.table import Table
 from configs.errors import UserError
 from tasks.terminal import table_console
 from warehouse.compaction import FEWEST_PARTS, merge_parts, merges
+from warehouse.integrity import verify
 from warehouse.loading import load
 from warehouse.locks import unused, upkeep
 from warehouse.pruning import Freed, RunRecord, Selection, freed_by, prune, recorded_runs, unfinished
@@ -21,6 +22,32 @@ from warehouse.store import Store
 
 Report = dict[str, Any]
 _KINDS = ("traces", "grades", "problems")
+
+
+def load_root(root: str) -> None:
+    """Bring the catalog up to date and say what came in."""
+    store = Store(root)
+    if not store.names("runs", suffix="") and not any(store.files("traces")):
+        raise UserError(f"{store.root} holds no results; run an experiment first (`a2r run quickstart`).")
+    report = load(store)
+    Console().print(
+        f"{'rebuilt from' if report.is_rebuilt else 'new:'} {report.num_files:,} files, {report.num_rows:,} rows "
+        f"→ {store.catalog_path}",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def verify_root(root: str) -> None:
+    """Read the whole root, name every damage, exit 1 if there is any."""
+    store, console = _existing(root), Console()
+    progress = Console(stderr=True)
+    damages = list(track(verify(store), description="verifying", console=progress, transient=True))
+    for damage in damages:
+        console.print(f"{damage.path}: {damage.kind}: {damage.detail}", markup=False, soft_wrap=True)
+    if damages:
+        raise SystemExit(1)
+    console.print(f"{store.root}: no damage found.", soft_wrap=True)
 
 
 def compact_store(store: Store, fewest: int = FEWEST_PARTS, tell: Callable[[str], None] = print) -> Report:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from tasks.engines.hosting import HOST, Hosted
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
+from tasks.generating.roles import Role, build_engine
 from tasks.progress import PROGRESS
 from tasks.references import Reference
-from tasks.roles import Role, build_engine
 from warehouse.canonical import canonical_json
 from warehouse.identity import Stage, sample_seed
 from warehouse.journal import Journal

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from configs.errors import UserError
 from configs.sweep import Cell, Sweep, cells_of
-from tasks.check import counts_of
+from tasks.asking.check import counts_of
 from tasks.engines.hosting import HOST, Stopped
+from tasks.generating.shards import StageFailed
 from tasks.publish import Summary
-from tasks.shards import StageFailed
 from tasks.terminal import table_console
 
 METRICS = ("mean@1", "cons", "pass", "a2r")

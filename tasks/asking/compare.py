@@ -11,7 +11,7 @@ import orjson
 from rich.table import Table
 
 from configs.errors import UserError
-from tasks.naming import Named, resolve
+from tasks.asking.naming import Named, resolve
 from tasks.terminal import table_console
 from warehouse.catalog import connect
 from warehouse.statistics import LEVEL, bootstrap_interval, bootstrap_p, holm

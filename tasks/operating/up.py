@@ -21,7 +21,7 @@ import httpx
 from rich.console import Console
 
 from configs.errors import UserError
-from tasks.database import without_database, without_password
+from tasks.operating.database import without_database, without_password
 
 HOST = "127.0.0.1"
 HEALTH_SECONDS = 120
@@ -137,7 +137,7 @@ def _environment(url: str, port: int, root: str) -> dict[str, str]:
 
 
 def _worker(pool: str, environment: dict[str, str], logs: Path) -> Child:
-    from tasks.interrupted import worker_name  # noqa: PLC0415
+    from tasks.operating.interrupted import worker_name  # noqa: PLC0415
 
     arguments = ["worker", "start", "--pool", pool, "--type", "process", "--name", worker_name()]
     return Child("worker", arguments, without_database(environment), logs / "worker.log")
@@ -147,8 +147,8 @@ def _register(register: Callable[[], Sequence[Any]], pool: str, say: Callable[[s
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - reads the server's address
     from prefect.client.schemas.actions import WorkPoolCreate  # noqa: PLC0415
 
-    from tasks.automations import keep_automations  # noqa: PLC0415
-    from tasks.interrupted import resume_interrupted  # noqa: PLC0415
+    from tasks.operating.automations import keep_automations  # noqa: PLC0415
+    from tasks.operating.interrupted import resume_interrupted  # noqa: PLC0415
 
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name=pool, type="process"), overwrite=True)

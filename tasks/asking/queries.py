@@ -1,4 +1,4 @@
-"""What the command line asks of a root: SQL, one problem's traces, loading, integrity."""
+"""What people ask of a catalog: one SQL statement, one problem's traces."""
 
 import sys
 from pathlib import Path
@@ -9,32 +9,15 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
-from rich.progress import track
 from rich.table import Table
 
 from configs.errors import UserError
 from tasks.terminal import table_console
 from warehouse.catalog import connect
-from warehouse.integrity import verify
-from warehouse.loading import load
 from warehouse.store import Store
 
 MAX_TABLE_ROWS = 200
 """Rows a terminal table prints; the file formats print all."""
-
-
-def load_root(root: str) -> None:
-    """Bring the catalog up to date and say what came in."""
-    store = Store(root)
-    if not store.names("runs", suffix="") and not any(store.files("traces")):
-        raise UserError(f"{store.root} holds no results; run an experiment first (`a2r run quickstart`).")
-    report = load(store)
-    Console().print(
-        f"{'rebuilt from' if report.is_rebuilt else 'new:'} {report.num_files:,} files, {report.num_rows:,} rows "
-        f"→ {store.catalog_path}",
-        soft_wrap=True,
-        highlight=False,
-    )
 
 
 def answer_query(query: str, form: str, output: Path | None, root: str) -> None:
@@ -92,20 +75,6 @@ def show_problem(problem_id: str, run_id: str | None, root: str, *, full: bool) 
             )
         )
     console.print(f"run {run}", highlight=False)
-
-
-def verify_root(root: str) -> None:
-    """Read the whole root, name every damage, exit 1 if there is any."""
-    store, console = Store(root), Console()
-    if not any(True for _ in store.files()):
-        raise UserError(f"{store.root} holds nothing; give the root of a run with --root.")
-    progress = Console(stderr=True)
-    damages = list(track(verify(store), description="verifying", console=progress, transient=True))
-    for damage in damages:
-        console.print(f"{damage.path}: {damage.kind}: {damage.detail}", markup=False, soft_wrap=True)
-    if damages:
-        raise SystemExit(1)
-    console.print(f"{store.root}: no damage found.", soft_wrap=True)
 
 
 def _print_table(relation: duckdb.DuckDBPyRelation, console: Console) -> None:

@@ -17,8 +17,8 @@ from tokenizers import Tokenizer
 
 from configs.engines import OnnxEngine, OpenAIEngine, VllmEngine
 from tasks.engines.onnx import MODELS
+from tasks.generating.roles import Role, SynthesizerRole
 from tasks.references import CHARACTERS_A_TOKEN
-from tasks.roles import Role, SynthesizerRole
 from warehouse.records import Problem
 
 TEMPLATE_TOKENS = 32

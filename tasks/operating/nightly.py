@@ -19,12 +19,12 @@ from pydantic import TypeAdapter
 from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.nightly import Night, NightlyExperiment, load_nightly
-from tasks.compare import Change, watch
+from tasks.asking.compare import Change, watch
+from tasks.generating.shards import StageFailed
+from tasks.operating.watching import write_sentences
 from tasks.publish import Summary
 from tasks.run_names import scheduled_at
 from tasks.runs import default_root
-from tasks.shards import StageFailed
-from tasks.watching import write_sentences
 from warehouse.store import Store
 
 MOST_REPORTS = 30

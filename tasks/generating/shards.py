@@ -20,8 +20,8 @@ from prefect.utilities.annotations import quote
 
 from configs.errors import UserError
 from configs.experiment import Execution
-from tasks.generate import Job, generate
-from tasks.roles import Role
+from tasks.generating.generate import Job, generate
+from tasks.generating.roles import Role
 from warehouse.identity import Recipe
 from warehouse.records import Problem, Wanted
 from warehouse.store import Store
