@@ -12,7 +12,7 @@ from tasks.load import load_catalog
 from tasks.operating.watching import progress_artifacts
 from tasks.publish import publish_run
 from tasks.run_names import Asked, requested, run_name
-from tasks.runs import members_of, raise_for, record_run, root_in_use, start_run
+from tasks.runs import members_of, record_run, root_in_use, start_run, whole
 from tasks.stages import generate_stages
 from tasks.synthesize import plan_synthesize
 
@@ -37,6 +37,4 @@ def evaluate(experiment: Asked, root: str | None = None, limit: int | None = Non
         complaints += grade_run(run, members)
         record_run(run, members, complaints)
     load_catalog(run.store)
-    summary = publish_run(run.store, run.run_id)
-    raise_for(complaints, summary)
-    return summary
+    return whole(publish_run(run.store, run.run_id), complaints)

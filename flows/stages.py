@@ -10,9 +10,9 @@ from tasks.generating.shards import RUNNER
 from tasks.grade import grade_run
 from tasks.load import load_catalog
 from tasks.operating.watching import progress_artifacts
-from tasks.publish import publish_run, publish_stage
+from tasks.publish import publish_run, publish_stages
 from tasks.run_names import Asked, requested, run_name
-from tasks.runs import members_of, raise_for, record_run, root_in_use, stage_summary, start_run
+from tasks.runs import members_of, record_run, root_in_use, stage_summary, start_run, whole
 from tasks.stages import generate_stages
 from tasks.synthesize import plan_synthesize
 
@@ -29,10 +29,7 @@ def explore(experiment: Asked, root: str | None = None, limit: int | None = None
     with root_in_use(root), hosted_engines(), progress_artifacts():
         run = start_run(requested(experiment), root, limit)
         complaints = generate_stages(plan_explore(run), [], run.experiment.execution)
-    summary = stage_summary(run, "explore")
-    publish_stage(summary)
-    raise_for(complaints, summary)
-    return summary
+    return whole(publish_stages(stage_summary(run, "explore")), complaints)
 
 
 @flow(name="synthesize", flow_run_name=run_name, task_runner=RUNNER)
@@ -47,10 +44,7 @@ def synthesize(experiment: Asked, root: str | None = None, limit: int | None = N
     with root_in_use(root), hosted_engines(), progress_artifacts():
         run = start_run(requested(experiment), root, limit)
         complaints = generate_stages([], plan_synthesize(run), run.experiment.execution)
-    summary = stage_summary(run, "synthesize")
-    publish_stage(summary)
-    raise_for(complaints, summary)
-    return summary
+    return whole(publish_stages(stage_summary(run, "synthesize")), complaints)
 
 
 @flow(name="grade", flow_run_name=run_name)
@@ -68,6 +62,4 @@ def grade(experiment: Asked, root: str | None = None, limit: int | None = None) 
         complaints = grade_run(run, members)
         record_run(run, members, complaints)
     load_catalog(run.store)
-    summary = publish_run(run.store, run.run_id)
-    raise_for(complaints, summary)
-    return summary
+    return whole(publish_run(run.store, run.run_id), complaints)

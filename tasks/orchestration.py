@@ -28,6 +28,9 @@ _SETTINGS = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
+Show = Callable[[dict[str, Any], Console, str], None]
+"""How what a flow returns is printed: the object, where to, and the root it is about."""
+
 EXIT_INCOMPLETE = 1
 EXIT_INTERRUPTED = 130
 
@@ -46,7 +49,7 @@ def perform(
     limit: int | None,
     *,
     as_json: bool,
-    show: Callable[[dict[str, Any], Console, str], None],
+    show: Show,
 ) -> None:
     """Run a flow over an experiment; see `carry_out`."""
     carry_out(partial(flow, experiment=experiment, root=root, limit=limit), root, as_json=as_json, show=show)
@@ -57,7 +60,7 @@ def carry_out(
     root: str,
     *,
     as_json: bool,
-    show: Callable[[dict[str, Any], Console, str], None],
+    show: Show,
 ) -> None:
     """Run a flow, show or print what it returns, and exit 1 unless the work is whole.
 

@@ -52,17 +52,17 @@ def publish_run(store: Store, run_id: str) -> Summary:
         description=f"{run_id}: {summary['status']}. Estimates with 95 % intervals clustered by problem.\n\n"
         f"`a2r sql \"from leaderboard where run_id = '{run_id}'\" --root {store.root}`",
     )
-    publish_stage(summary)
-    return summary
+    return publish_stages(summary)
 
 
-def publish_stage(summary: Summary) -> None:
-    """Make visible what each stage wanted, made, found and lacks."""
+def publish_stages(summary: Summary) -> Summary:
+    """Make visible what each stage wanted, made, found and lacks; the same summary comes back."""
     create_table_artifact(
         table=[{"stage": stage, **counts} for stage, counts in summary["stages"].items()],
         key="a2r-stages",
         description=f"{summary['run_id']}: {summary['status']}. Traces by what became of them.",
     )
+    return summary
 
 
 def print_summary(summary: Summary, console: Console, root: str) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -180,21 +180,21 @@ def stage_summary(run: Run, stage: Stage) -> dict[str, Any]:
     }
 
 
-def raise_for(complaints: list[str], summary: dict[str, Any]) -> None:
-    """Fail the flow loudly, after all that could be done is done."""
-    if complaints:
-        wanting = ", ".join(
-            f"{missing} of {counts['wanted']} {stage}"
-            for stage, counts in summary["stages"].items()
-            if counts and (missing := counts["wanted"] - counts["generated"] - counts["reused"])
-        )
-        lost = f"Not made: {wanting} traces. All others are" if wanting else "All traces are"
-        raise StageFailed(
-            summary,
-            "\n".join(complaints)
-            + f"\n{lost} stored; run the same command again, or press Retry on the flow "
-            "run, to make only what is missing.",
-        )
+def whole(summary: dict[str, Any], complaints: Sequence[str]) -> dict[str, Any]:
+    """The summary of work that is whole; else fail the flow loudly, after all that could be done is done."""
+    if not complaints:
+        return summary
+    wanting = ", ".join(
+        f"{missing} of {counts['wanted']} {stage}"
+        for stage, counts in summary["stages"].items()
+        if counts and (missing := counts["wanted"] - counts["generated"] - counts["reused"])
+    )
+    lost = f"Not made: {wanting} traces. All others are" if wanting else "All traces are"
+    raise StageFailed(
+        summary,
+        "\n".join(complaints) + f"\n{lost} stored; run the same command again, or press Retry on the flow "
+        "run, to make only what is missing.",
+    )
 
 
 def _stages(run: Run, members: dict[str, list[Member]]) -> dict[str, dict[str, int]]:

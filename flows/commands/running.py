@@ -1,88 +1,71 @@
 """Commands that run an experiment or a stage of it. Flows are imported where they run: `--help` stays quick."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from configs.loading import load_experiment, presets
 from configs.sweep import load_sweep
 from flows.commands.options import DEFAULT_ROOT, AsJson, Config, Limit, Overrides, Root, Verbose
-from tasks.orchestration import carry_out, configure_process, perform
+from tasks.orchestration import Show, carry_out, configure_process, perform
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: a2r run quickstart --set explorer.sampling.n=8")
-def run(
-    config: Config,
-    overrides: Overrides = None,
-    limit: Limit = None,
-    root: Root = DEFAULT_ROOT,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-) -> None:
-    """Run an experiment: explore, synthesize, grade, load. Only what is missing is generated."""
-    experiment = load_experiment(config, overrides or ())
-    configure_process(verbose=verbose)
-    from flows.evaluate import evaluate
-    from tasks.publish import print_summary
-
-    perform(evaluate, experiment, root, limit, as_json=as_json, show=print_summary)
-
-
-@app.command(epilog="Example: a2r explore quickstart --limit 20")
-def explore(
-    config: Config,
-    overrides: Overrides = None,
-    limit: Limit = None,
-    root: Root = DEFAULT_ROOT,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-) -> None:
-    """Make the missing explorer traces of an experiment."""
-    experiment = load_experiment(config, overrides or ())
-    configure_process(verbose=verbose)
-    from flows.stages import explore as explore_flow
-    from tasks.publish import print_stages
-
-    perform(explore_flow, experiment, root, limit, as_json=as_json, show=print_stages)
+EXPERIMENT_COMMANDS = {
+    "run": (
+        "Run an experiment: explore, synthesize, grade, load. Only what is missing is generated.",
+        "a2r run quickstart --set explorer.sampling.n=8",
+    ),
+    "explore": (
+        "Make the missing explorer traces of an experiment.",
+        "a2r explore quickstart --limit 20",
+    ),
+    "synthesize": (
+        "Make the missing synthesizer traces from the explorer traces that are stored.",
+        "a2r synthesize quickstart --set synthesizer.sampling.n=4",
+    ),
+    "grade": (
+        "Grade the stored traces of an experiment and record the outcome as a run; generate nothing.",
+        "a2r grade quickstart --set grader.kind=math",
+    ),
+}
+"""What runs a flow over one experiment: its help and its example."""
 
 
-@app.command(epilog="Example: a2r synthesize quickstart --set synthesizer.sampling.n=4")
-def synthesize(
-    config: Config,
-    overrides: Overrides = None,
-    limit: Limit = None,
-    root: Root = DEFAULT_ROOT,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-) -> None:
-    """Make the missing synthesizer traces from the explorer traces that are stored."""
-    experiment = load_experiment(config, overrides or ())
-    configure_process(verbose=verbose)
-    from flows.stages import synthesize as synthesize_flow
-    from tasks.publish import print_stages
+def _flow(command: str) -> tuple[Callable[..., dict[str, Any]], Show]:
+    """A command's flow, and how what it returns is shown."""
+    from flows import evaluate, stages
+    from tasks.publish import print_stages, print_summary
 
-    perform(synthesize_flow, experiment, root, limit, as_json=as_json, show=print_stages)
+    return {
+        "run": (evaluate.evaluate, print_summary),
+        "explore": (stages.explore, print_stages),
+        "synthesize": (stages.synthesize, print_stages),
+        "grade": (stages.grade, print_summary),
+    }[command]
 
 
-@app.command(epilog="Example: a2r grade quickstart --set grader.kind=math")
-def grade(
-    config: Config,
-    overrides: Overrides = None,
-    limit: Limit = None,
-    root: Root = DEFAULT_ROOT,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-) -> None:
-    """Grade the stored traces of an experiment and record the outcome as a run; generate nothing."""
-    experiment = load_experiment(config, overrides or ())
-    configure_process(verbose=verbose)
-    from flows.stages import grade as grade_flow
-    from tasks.publish import print_summary
+def _add(command: str, told: str, example: str) -> None:
+    @app.command(command, help=told, epilog=f"Example: {example}")
+    def perform_it(
+        config: Config,
+        overrides: Overrides = None,
+        limit: Limit = None,
+        root: Root = DEFAULT_ROOT,
+        as_json: AsJson = False,
+        verbose: Verbose = False,
+    ) -> None:
+        experiment = load_experiment(config, overrides or ())
+        configure_process(verbose=verbose)
+        flow, show = _flow(command)
+        perform(flow, experiment, root, limit, as_json=as_json, show=show)
 
-    perform(grade_flow, experiment, root, limit, as_json=as_json, show=print_summary)
+
+for _name, (_told, _example) in EXPERIMENT_COMMANDS.items():
+    _add(_name, _told, _example)
 
 
 @app.command(epilog="Example: a2r check a2r-efficient")
