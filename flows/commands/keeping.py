@@ -72,15 +72,14 @@ def import_outputs(
     verbose: Verbose = False,
 ) -> None:
     """Import outputs that exist already: they become problems, traces and a graded run; nothing is generated."""
-    from tasks.imports.samples import Options
-
-    options = Options(question, outputs, gold, gold_after, identity, scores, verdict)
     configure_process(verbose=verbose)
     from flows.evaluate import evaluate
     from tasks.imports.importing import import_log
     from tasks.imports.outcome import print_import, run_of
+    from tasks.imports.samples import Options
     from tasks.publish import print_summary
 
+    options = Options(question, outputs, gold, gold_after, identity, scores, verdict)
     imported = import_log(
         logs, root, options, form=form, model=model, benchmark=benchmark, name=name, overrides=overrides or ()
     )

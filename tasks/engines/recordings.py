@@ -5,9 +5,10 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,12 +21,15 @@ _GROUPS_HELD = 32
 """Row groups in memory; shards read problems in order, so each group is read about once."""
 
 
-class Recorded(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
     """One recorded output and what the recording says of it."""
 
-    text: str | None
+    output: str | None
+    """The text; None where the recording holds a failure in its place."""
     score: float | None = None
     reasoning: str | None = None
+    """Where the recording keeps it apart; else it may stand inside `output`."""
     finish_reason: str | None = None
     num_prompt_tokens: int | None = None
     num_completion_tokens: int | None = None
@@ -34,8 +38,8 @@ class Recorded(NamedTuple):
     error: str | None = None
 
 
-DETAILS = Recorded._fields[2:]
-"""What besides text and score an engine's settings may name a column for."""
+DETAILS = tuple(field.name for field in fields(Recorded))[2:]
+"""What besides output and score an engine's settings may name a column for."""
 
 
 def columns_of(settings: ReplayEngine) -> dict[str, str]:
@@ -75,8 +79,8 @@ class RecordedOutputs:
         details["started_at"] = [_time(value) for value in details["started_at"]]
         return [
             Recorded(
-                None if text is None else str(text),
-                scores[place],
+                output=None if text is None else str(text),
+                score=scores[place],
                 **{name: values[place] for name, values in details.items()},
             )
             for place, text in enumerate(texts)

@@ -49,8 +49,8 @@ class RecordedEngine:
         now = datetime.now(UTC)
         for place, index in enumerate(request.sample_indexes):
             recorded = outputs[index] if index < len(outputs) else None
-            if recorded is not None and recorded.text is not None:
-                deliver(place, _completion(recorded, recorded.text, now))
+            if recorded is not None and recorded.output is not None:
+                deliver(place, _completion(recorded, recorded.output, now))
                 continue
             if recorded is not None:
                 reason = recorded.error or "there is no output in the recording"

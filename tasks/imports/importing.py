@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.loading import load_experiment
+from tasks.engines.recordings import DETAILS
 from tasks.generating.roles import roles_of
 from tasks.imports.detect import READERS, files_of, format_of
 from tasks.imports.judgements import keep_judgements
@@ -23,15 +24,6 @@ from warehouse.store import Store
 
 EXPERIMENT_FILE = "experiment.yaml"
 _UNKNOWN_MODEL = "unknown"
-_MORE_COLUMNS = (
-    "reasoning",
-    "finish_reason",
-    "num_prompt_tokens",
-    "num_completion_tokens",
-    "started_at",
-    "latency_seconds",
-    "error",
-)
 _SYNTHESIZER = """
 # Recorded outputs are the explorer. To have a synthesizer read them, give one and run this file:
 #
@@ -151,7 +143,7 @@ def _write_experiment(recording: Recording, head: Head, files: Sequence[Path]) -
                 "question": "question",
                 "outputs": "output",
                 "scores": "score",
-                **{column: column for column in _MORE_COLUMNS},
+                **{column: column for column in DETAILS},
             },
             "prompt": "recorded",
             "sampling": {"n": recording.num_samples, **head.sampling},

@@ -89,7 +89,14 @@ def _samples(  # noqa: PLR0917 - once, in the order of its words
         if problem_id not in seen:
             seen.add(problem_id)
             for index, output in enumerate(outputs):
-                yield Sample(problem_id, text, gold, index, output, metadata=metadata)
+                yield Sample(
+                    problem_id=problem_id,
+                    question=text,
+                    gold=gold,
+                    sample_index=index,
+                    output=output,
+                    metadata=metadata,
+                )
         yield from _judgements(row, problem_id, len(outputs), taking_first)
 
 

@@ -17,17 +17,24 @@ from tasks.imports.samples import (
     Options,
     Sample,
     Told,
+    details,
     gold_behind,
     json_lines,
     number,
     text_of,
     verdict_of,
-    whole,
 )
 
 NAME = "nemo_skills"
 FILE = re.compile(r"output(-rs(?P<seed>\d+))?\.jsonl")
 _IDS = ("id", "problem_id", "unique_id")
+_DETAILS = {
+    "reasoning": "reasoning_content",
+    "finish_reason": "finish_reason",
+    "num_prompt_tokens": "num_input_tokens",
+    "num_completion_tokens": "num_generated_tokens",
+    "latency_seconds": "generation_time",
+}
 _VERDICTS = ("symbolic_correct", "is_correct")
 _ADDED = re.compile(
     r"generation.*|_full_generation|reasoning_content|num_.*tokens|finish_reason|usage|serialized_output|logprobs|"
@@ -98,12 +105,8 @@ def _sample(row: Mapping[str, Any], index: int, position: int, options: Options)
         gold=gold,
         sample_index=index,
         output=output,
-        reasoning=text_of(row.get("reasoning_content")),
-        finish_reason=text_of(row.get("finish_reason")),
-        num_prompt_tokens=whole(row.get("num_input_tokens")),
-        num_completion_tokens=whole(row.get("num_generated_tokens")),
         started_at=datetime.fromtimestamp(began, UTC) if began else None,
-        latency_seconds=number(row.get("generation_time")),
+        **details(row, _DETAILS),
         metadata={
             name: value
             for name, value in row.items()

@@ -13,18 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.errors import UserError
+from tasks.engines.recordings import DETAILS
 from tasks.imports.samples import (
     Head,
     Judgement,
     Options,
     Sample,
     Told,
+    details,
     gold_behind,
     json_lines,
     number,
     text_of,
     verdict_of,
-    whole,
 )
 
 NAME = "rows"
@@ -43,14 +44,7 @@ _NAMES = {
     "gold": ("gold", "answer", "expected_answer", "target", "ground_truth", "solution", "gt"),
     "id": ("id", "problem_id", "unique_id", "question_id", "idx"),
 }
-_PER_OUTPUT = (
-    "reasoning",
-    "finish_reason",
-    "num_prompt_tokens",
-    "num_completion_tokens",
-    "latency_seconds",
-    "error",
-)
+_PER_OUTPUT = {name: name for name in DETAILS if name != "started_at"}
 _ROWS_AT_ONCE = 256
 
 
@@ -96,11 +90,8 @@ def _samples(
         for place, row in _rows(file, told):
             try:
                 question, gold, outputs = _texts(row, columns, options)
-                lists = {
-                    name: _listed(row, name, len(outputs))
-                    for name in (*_PER_OUTPUT, columns["scores"])
-                    if name
-                }
+                lists = {name: _listed(row, name, len(outputs)) for name in _PER_OUTPUT}
+                scores = _listed(row, columns["scores"], len(outputs))
                 verdicts = _listed(row, columns["verdict"], len(outputs))
             except ValueError as error:
                 told.broken(f"{place} {error}")
@@ -118,13 +109,8 @@ def _samples(
                     gold=gold,
                     sample_index=start + offset,
                     output=output,
-                    reasoning=text_of(lists["reasoning"][offset]),
-                    finish_reason=text_of(lists["finish_reason"][offset]),
-                    num_prompt_tokens=whole(lists["num_prompt_tokens"][offset]),
-                    num_completion_tokens=whole(lists["num_completion_tokens"][offset]),
-                    latency_seconds=number(lists["latency_seconds"][offset]),
-                    score=_score(lists[columns["scores"]][offset]) if columns["scores"] else None,
-                    error=text_of(lists["error"][offset]),
+                    score=_score(scores[offset]),
+                    **details({name: values[offset] for name, values in lists.items()}, _PER_OUTPUT),
                     metadata=metadata,
                 )
                 is_correct = verdict_of(verdicts[offset])

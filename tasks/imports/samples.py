@@ -1,38 +1,28 @@
 """What every reader makes of a log: samples and judgements one by one, and what the log says of itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from configs.errors import UserError
+from tasks.engines.recordings import Recorded
 
 SHOWN_BREAKS = 5
 
 
-class Sample(NamedTuple):
-    """One recorded output, or the recorded failure to get one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample(Recorded):
+    """One recorded output, or the recorded failure to get one, and the problem it is of."""
 
     problem_id: str
     question: str
     gold: str
     sample_index: int
     """Where the log puts it among its problem's samples (epoch, repeat, seed); only the order counts."""
-    output: str | None
-    """The text; None where the log holds a failure in its place."""
-    reasoning: str | None = None
-    """Where the log keeps it apart; else it may stand inside `output`."""
-    finish_reason: str | None = None
-    num_prompt_tokens: int | None = None
-    num_completion_tokens: int | None = None
-    started_at: datetime | None = None
-    latency_seconds: float | None = None
-    score: float | None = None
-    error: str | None = None
-    metadata: Mapping[str, object] = {}
+    metadata: Mapping[str, object] = field(default_factory=dict)
     """What else the log knows of the problem."""
 
 
@@ -179,3 +169,18 @@ def verdict_of(value: object) -> bool | None:
             )
         case _:
             return None
+
+
+_READ: dict[str, Callable[[object], Any]] = {
+    "reasoning": text_of,
+    "finish_reason": text_of,
+    "num_prompt_tokens": whole,
+    "num_completion_tokens": whole,
+    "latency_seconds": number,
+    "error": text_of,
+}
+
+
+def details(row: Mapping[str, object], columns: Mapping[str, str]) -> dict[str, Any]:
+    """What a row says of its output, as fields of `Sample`; `columns` tells under which names."""
+    return {name: _READ[name](row.get(column)) for name, column in columns.items()}

@@ -239,7 +239,7 @@ def test_recorded_outputs_are_sorted_and_found_by_question(tmp_path):
     assert pq.ParquetFile(engine.path).num_row_groups > 4
     recorded = RecordedOutputs(engine)
     for i in (0, 3, 699):
-        assert [r.text for r in recorded.of(f"q{i}?")] == [f"{i + 700 * k}" for k in range(3)]
+        assert [r.output for r in recorded.of(f"q{i}?")] == [f"{i + 700 * k}" for k in range(3)]
     assert recorded.of("unknown") == []
     assert imported.experiment.explorer.sampling.n == 3
 
