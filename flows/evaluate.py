@@ -34,7 +34,8 @@ def evaluate(experiment: Asked, root: str | None = None, limit: int | None = Non
             run = start_run(requested(experiment), root, limit)
             complaints = generate_stages(plan_explore(run), plan_synthesize(run), run.experiment.execution)
         members = members_of(run)
-        complaints += grade_run(run, members)
-        record_run(run, members, complaints)
+        graded = grade_run(run, members)
+        complaints += graded.complaints
+        record_run(run, members | {"judge": graded.judged}, complaints)
     load_catalog(run.store)
     return whole(publish_run(run.store, run.run_id), complaints)

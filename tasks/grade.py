@@ -15,10 +15,11 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.generating.roles import Role
 from tasks.generating.shards import quoted
-from tasks.graders.grading import Grader
+from tasks.graders.grading import Case, Grader
+from tasks.judge import Judge
 from tasks.progress import PROGRESS
 from tasks.runs import Run
-from tasks.verdicts import Grading, grader_of
+from tasks.verdicts import LONGEST_STORED, Grading, grader_of
 from warehouse.records import Member
 from warehouse.store import Store, patiently
 from warehouse.verdicts import VerdictMemory
@@ -32,6 +33,8 @@ class Graded:
     """Verdicts that were not stored before."""
     complaints: list[str] = field(default_factory=list)
     """Why some have none, in sentences for people."""
+    judged: list[Member] = field(default_factory=list)
+    """A judge's traces that the verdicts rest on, new or not."""
 
 
 def grade_traces(role: Role, members: Iterable[Member], grader: Grader) -> Graded:
@@ -41,7 +44,7 @@ def grade_traces(role: Role, members: Iterable[Member], grader: Grader) -> Grade
     interrupted grading goes on where it stopped.
     """
     store, done = Store(role.root), Graded()
-    graded = _graded(store, role, grader)
+    graded = set(_kept(store, role, grader, ["trace_id", "gold"]))
     golds: dict[str, set[str]] = {}
     for member in members:
         if (member.trace_id, member.gold) not in graded:
@@ -63,13 +66,32 @@ def _grades(role: Role, trace_ids: list[str], golds: dict[str, set[str]], at_wor
     return at_work.grades(role.index.batches(trace_ids, ["problem_digest", "status", "answer"]), golds)
 
 
-def _graded(store: Store, role: Role, grader: Grader) -> set[tuple[str, str]]:
-    """The (trace, gold) pairs this grader has judged among the recipe's traces."""
+def judged_members(role: Role, members: Iterable[Member], judge: Judge) -> list[Member]:
+    """The judge's traces behind the stored verdicts on these members: what judging them cost."""
+    digests = {(member.trace_id, member.gold): member.problem_digest for member in members}
+    cases: set[Case] = set()
+    cut: dict[str, set[str]] = {}
+    for trace_id, gold, answer in _kept(Store(role.root), role, judge, ["trace_id", "gold", "extracted"]):
+        if answer is None or (trace_id, gold) not in digests:
+            continue
+        if len(answer) <= LONGEST_STORED:
+            cases.add(Case(digests[trace_id, gold], gold, answer))
+        else:
+            cut.setdefault(trace_id, set()).add(gold)
+    for row in role.index.rows(cut, ["answer"]).to_pylist():
+        held = row["trace_id"]
+        for answer in filter(None, judge.extract([row["answer"]])):
+            cases.update(Case(digests[held, gold], gold, answer) for gold in cut[held])
+    return judge.members(cases)
 
-    def read() -> set[tuple[str, str]]:
+
+def _kept(store: Store, role: Role, grader: Grader, columns: list[str]) -> list[tuple[str, ...]]:
+    """Columns of the grader's stored verdicts on the recipe's traces."""
+
+    def read() -> list[tuple[str, ...]]:
         parts = store.names(_folder(grader), prefix=f"part-{role.recipe.key}-")
-        tables = (store.read_part(part, ["trace_id", "gold"]).to_pydict().values() for part in parts)
-        return {pair for columns in tables for pair in zip(*columns, strict=True)}
+        tables = (store.read_part(part, columns).select(columns).to_pydict().values() for part in parts)
+        return [row for table in tables for row in zip(*table, strict=True)]
 
     return patiently(read)
 
@@ -80,13 +102,20 @@ def _folder(grader: Grader) -> str:
 
 @task(name="grade-stage", task_run_name="grade {stage}", cache_policy=NO_CACHE)
 def grade_stage(stage: str, run: Run, members: list[Member]) -> Graded:
-    """Grade one stage's traces."""
+    """Grade one stage's traces; where a model judges, tell also of its own."""
     role = run.synthesizer if stage == "synthesize" and run.synthesizer else run.explorer
     with closing(grader_of(run.experiment.grader, run.store.root, run.listed)) as grader:
-        return grade_traces(role, members, grader)
+        done = grade_traces(role, members, grader)
+        if isinstance(grader, Judge):
+            done.judged = judged_members(role, members, grader)
+        return done
 
 
-def grade_run(run: Run, members: dict[str, list[Member]]) -> list[str]:
-    """Grade both stages of a run; return a sentence for everything that could not be graded."""
-    graded = [grade_stage(stage, quoted(run), quoted(held)) for stage, held in members.items()]
-    return list(dict.fromkeys(sentence for stage in graded for sentence in stage.complaints))
+def grade_run(run: Run, members: dict[str, list[Member]]) -> Graded:
+    """Grade both stages of a run; what concerns both is told once."""
+    stages = [grade_stage(stage, quoted(run), quoted(held)) for stage, held in members.items()]
+    return Graded(
+        sum(stage.num_new for stage in stages),
+        list(dict.fromkeys(sentence for stage in stages for sentence in stage.complaints)),
+        list(dict.fromkeys(member for stage in stages for member in stage.judged)),
+    )

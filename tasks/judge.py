@@ -21,7 +21,7 @@ from tasks.progress import PROGRESS
 from warehouse.canonical import digest
 from warehouse.identity import sample_seed, trace_id
 from warehouse.planner import missing_traces
-from warehouse.records import Problem, Wanted
+from warehouse.records import Member, Problem, Wanted
 
 _SAID = re.compile(r"\bverdict\b[\s:*`]*(in)?correct\b", re.IGNORECASE)
 
@@ -67,6 +67,14 @@ class Judge:
             if held and held.is_permanent:
                 said[trace.trace_id] = "grader_error"
         return {case: said[trace.trace_id] for case, trace in wanted.items() if trace.trace_id in said}
+
+    def members(self, cases: Collection[Case]) -> list[Member]:
+        """The judge's traces that the verdicts on these cases rest on."""
+        wanted = [(case.gold, self._wanted(case)) for case in sorted(cases)]
+        return [
+            Member("judge", w.problem_id, w.problem_digest, w.sample_index, w.trace_id, gold)
+            for gold, w in wanted
+        ]
 
     def close(self) -> None:
         """Let go of the engine."""

@@ -95,11 +95,13 @@ def print_stages(summary: Summary, console: Console, _root: str) -> None:
         names.remove("blocked")
     for heading in ("stage", *names, "FLOP", "$"):
         stages.add_column(heading, justify="left" if heading == "stage" else "right")
-    for stage, counts in summary["stages"].items():
-        cost = summary.get("cost", {}).get(stage, {})
+    costs = summary.get("cost", {})
+    for stage in summary["stages"] | costs:  # a judge only costs
+        cost = costs.get(stage, {})
+        counts = {"tokens": cost.get("tokens")} | summary["stages"].get(stage, {})
         stages.add_row(
             stage,
-            *(f"{counts[name]:,}" for name in names),
+            *("–" if counts.get(name) is None else f"{counts[name]:,}" for name in names),
             _flop(cost.get("petaflops")),
             "–" if cost.get("dollars") is None else f"{cost['dollars']:,.4g}",
         )

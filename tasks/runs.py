@@ -15,11 +15,12 @@ import pyarrow as pa
 from prefect.runtime import flow_run
 
 from configs.experiment import Experiment
+from configs.graders import JudgeGrader
 from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
 from tasks.engines.seen import SEEN
 from tasks.generating.planning import SynthesisShard, plans_of
-from tasks.generating.roles import Role, SynthesizerRole, roles_of
+from tasks.generating.roles import Role, SynthesizerRole, judge_role, roles_of
 from tasks.generating.shards import StageFailed
 from tasks.run_names import scheduled_at
 from tasks.verdicts import grader_of
@@ -138,8 +139,11 @@ def members_of(run: Run) -> dict[str, list[Member]]:
 
 
 def record_run(run: Run, members: dict[str, list[Member]], complaints: list[str]) -> dict[str, Any]:
-    """Leave the run on record: its members first, its manifest last. Returns the manifest."""
-    stages = _stages(run, members)
+    """Leave the run on record: its members first, its manifest last. Returns the manifest.
+
+    `members` may hold a judge's traces beside those of the stages.
+    """
+    stages, grader = _stages(run, members), run.experiment.grader
     is_whole = not complaints and all(s["wanted"] == s["generated"] + s["reused"] for s in stages.values())
     manifest = {
         "run_id": run.run_id,
@@ -153,6 +157,9 @@ def record_run(run: Run, members: dict[str, list[Member]], complaints: list[str]
         "grader": run.grader,
         "explorer": _role_record(run.explorer, run.num_explored),
         "synthesizer": _role_record(run.synthesizer, run.num_synthesized) if run.synthesizer else None,
+        "judge": _role_record(judge_role(grader, run.store.root), 1)
+        if isinstance(grader, JudgeGrader)
+        else None,
         "stages": {"explore": stages["explore"], "synthesize": stages.get("synthesize")},
         "complaints": complaints,
         "servers": SEEN.take(),

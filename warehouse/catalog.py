@@ -26,6 +26,7 @@ TABLES = (
     "grades",
     "runs",
     "roles",
+    "judges",
     "members",
     "samples",
     "cons_at_k",

@@ -181,7 +181,7 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, files: Iterable[str]) -> None:
     manifests = [orjson.loads(store.read_bytes(file)) for file in files]
-    for table in ("runs", "roles", "members", "samples"):
+    for table in ("runs", "roles", "judges", "members", "samples"):
         connection.execute(
             statement(f"load/forget_{table}"), {"run_ids": [manifest["run_id"] for manifest in manifests]}
         )
@@ -194,6 +194,10 @@ def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, files: It
                     statement("load/role"),
                     _role_values(run_id, stage, manifest[name], manifest["stages"][stage]),
                 )
+        if judge := manifest.get("judge"):
+            names = ("model", "params", "price_input", "price_output", "recipe")
+            values = {"run_id": run_id} | {name: judge[name] for name in names}
+            connection.execute(statement("load/judge"), values)
         members = f"{store.root}/runs/{run_id}.parquet"
         connection.execute(statement("load/members"), {"run_id": run_id, "file": members})
 

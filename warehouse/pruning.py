@@ -127,7 +127,11 @@ def prune(store: Store, going: Sequence[RunRecord], freed: Freed) -> Iterator[st
 
 
 def _record(manifest: dict[str, Any]) -> RunRecord:
-    roles = {"explore": manifest["explorer"], "synthesize": manifest["synthesizer"]}
+    roles = {
+        "explore": manifest["explorer"],
+        "synthesize": manifest["synthesizer"],
+        "judge": manifest.get("judge"),
+    }
     return RunRecord(
         manifest["run_id"],
         manifest["experiment"],

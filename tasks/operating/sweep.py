@@ -126,7 +126,7 @@ def _row(outcome: dict[str, Any]) -> dict[str, Any]:
     shown["problems"] = metrics["mean@1"]["n"] if "mean@1" in metrics else "–"
     for count in ("errors", "truncated"):
         shown[count] = sum(stage[count] for stage in stages.values())
-    costs = outcome.get("cost", {}).values()
+    costs = [cost for stage, cost in outcome.get("cost", {}).items() if stage != "judge"]
     shown["tokens"] = f"{sum(cost['tokens'] or 0 for cost in costs):,}"
     for unit in ("petaflops", "dollars"):
         amounts = [cost[unit] for cost in costs]

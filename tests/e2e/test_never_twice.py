@@ -8,6 +8,8 @@ import pytest
 
 from warehouse.catalog import connect
 from warehouse.integrity import verify
+from warehouse.loading import load
+from warehouse.pruning import freed_by, prune, recorded_runs
 from warehouse.store import Store
 
 
@@ -155,3 +157,60 @@ def test_first_shard_is_synthesized_while_later_ones_are_explored(evaluated, end
     stages = [body["model"] for body in endpoint.requests]
     last_explored = len(stages) - 1 - stages[::-1].index("small")
     assert stages.index("big") < last_explored
+
+
+def test_judge_is_asked_once_its_cost_is_told_and_it_goes_with_its_last_run(
+    first, evaluated, endpoint, tmp_path
+):
+    def said(prompt, seed):
+        return "Verdict: correct" if seed % 2 else "Verdict: incorrect"
+
+    endpoint.answer = said
+    model = {"id": "big", "params": 1e9, "price": {"input": 1.0, "output": 2.0}}
+    judge = {"kind": "judge", "model": model, "engine": {"kind": "openai", "base_url": endpoint.base_url}}
+    root = Store(str(tmp_path / "root"))
+    summary = evaluated(grader=judge)
+    num_judged = endpoint.num_samples
+    assert endpoint.by_model == {"big": num_judged} and 10 <= num_judged < 60, "one a distinct answer"
+    [traces] = asked(
+        root,
+        "select count(*) num, sum(num_prompt_tokens) prompt, sum(num_completion_tokens) completion "
+        "from traces where stage = 'judge'",
+    )
+    assert traces["num"] == num_judged
+    cost = summary["cost"]["judge"]
+    assert cost["tokens"] == traces["prompt"] + traces["completion"] == traces["prompt"] + 25 * num_judged
+    assert cost["dollars"] == pytest.approx((traces["prompt"] + 50 * num_judged) / 1e6)
+    assert cost["petaflops"] == pytest.approx(2e9 * cost["tokens"] / 1e15)
+    [other] = asked(
+        root, f"select count(*) n from costs where run_id = '{first['run_id']}' and stage = 'judge'"
+    )
+    assert other["n"] == 0
+    again = evaluated(grader=judge, synthesizer=None)
+    assert endpoint.num_samples == num_judged
+    assert 0 < again["cost"]["judge"]["tokens"] < cost["tokens"], "what this run's own verdicts rest on"
+    assert asked(root, "from pareto where dollars is not null") == [], "the judge's price is no answer's"
+
+    both = asked(root, "select trace_id from traces where stage = 'judge'")
+    prune_of(root, summary["run_id"])
+    assert list(verify(root)) == []
+    kept = asked(root, "select trace_id from traces where stage = 'judge'")
+    assert 0 < len(kept) < len(both)
+    [row] = asked(root, "select num_tokens from costs where stage = 'judge'")
+    assert row["num_tokens"] == again["cost"]["judge"]["tokens"]
+    prune_of(root, again["run_id"])
+    assert asked(root, "select trace_id from traces where stage = 'judge'") == []
+    assert list(verify(root)) == []
+
+
+def asked(store, query):
+    with connect(store) as catalog:
+        return catalog.sql(query).to_arrow_table().to_pylist()
+
+
+def prune_of(store, run_id):
+    """Take one run away with what only it wanted."""
+    runs = {run.run_id: run for run in recorded_runs(store)}
+    going = [runs.pop(run_id)]
+    list(prune(store, going, freed_by(store, going, runs.values())))
+    load(store)

@@ -1,19 +1,51 @@
--- One row per run and stage.
+-- One row per run and stage; the stage `judge` is what judging cost, where the grader is a model.
 create or replace view costs as
+with spent as (
+    select
+        stages.run_id,
+        stages.stage,
+        roles.model,
+        roles.params,
+        roles.price_input,
+        roles.price_output,
+        stages.num_prompt_tokens,
+        stages.num_completion_tokens,
+        stages.num_uncounted,
+        stages.num_attempts,
+        stages.num_correct
+    from store.stage_results as stages
+    inner join store.roles on stages.run_id = roles.run_id and stages.stage = roles.stage
+    union all by name
+    select
+        judges.run_id,
+        'judge' as stage,
+        judges.model,
+        judges.params,
+        judges.price_input,
+        judges.price_output,
+        sum(traces.num_billed_prompt_tokens)::bigint as num_prompt_tokens,
+        sum(traces.num_completion_tokens)::bigint as num_completion_tokens,
+        (count(*) filter (where traces.num_completion_tokens is null or traces.num_billed_prompt_tokens is null))::integer
+            as num_uncounted
+    from store.judges
+    inner join store.members on judges.run_id = members.run_id and members.stage = 'judge'
+    inner join store.traces on judges.recipe = traces.recipe and members.trace_id = traces.trace_id
+    group by all
+)
+
 select
-    stages.run_id,
-    stages.stage,
-    roles.model,
-    stages.num_prompt_tokens,
-    stages.num_completion_tokens,
-    stages.num_prompt_tokens + stages.num_completion_tokens as num_tokens,
-    stages.num_uncounted,
-    stages.num_attempts,
-    stages.num_correct,
-    (stages.num_prompt_tokens * roles.price_input + stages.num_completion_tokens * roles.price_output) / 1e6 as dollars,
-    2 * roles.params * (stages.num_prompt_tokens + stages.num_completion_tokens) / 1e15 as petaflops,
-    num_tokens / nullif(stages.num_correct, 0) as tokens_per_correct,
-    dollars / nullif(stages.num_correct, 0) as dollars_per_correct,
-    petaflops / nullif(stages.num_correct, 0) as petaflops_per_correct
-from store.stage_results as stages
-inner join store.roles on stages.run_id = roles.run_id and stages.stage = roles.stage
+    run_id,
+    stage,
+    model,
+    num_prompt_tokens,
+    num_completion_tokens,
+    num_prompt_tokens + num_completion_tokens as num_tokens,
+    num_uncounted,
+    num_attempts,
+    num_correct,
+    (num_prompt_tokens * price_input + num_completion_tokens * price_output) / 1e6 as dollars,
+    2 * params * (num_prompt_tokens + num_completion_tokens) / 1e15 as petaflops,
+    num_tokens / nullif(num_correct, 0) as tokens_per_correct,
+    dollars / nullif(num_correct, 0) as dollars_per_correct,
+    petaflops / nullif(num_correct, 0) as petaflops_per_correct
+from spent

@@ -8,6 +8,7 @@ with spent as (
         sum(dollars) as dollars,
         sum(petaflops) as petaflops
     from costs
+    where stage <> 'judge' -- what measuring costs, not answering
     group by run_id
 ),
 

@@ -1,0 +1,10 @@
+-- Adds the judge of a run.
+insert into store.judges
+values (
+    $run_id,
+    $model,
+    $params,
+    $price_input,
+    $price_output,
+    $recipe
+)
