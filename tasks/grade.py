@@ -20,6 +20,7 @@ from tasks.judge import Judge
 from tasks.progress import PROGRESS
 from tasks.runs import Run
 from tasks.verdicts import LONGEST_STORED, Grading, grader_of
+from warehouse.grades import read_grades, write_grades
 from warehouse.records import Member
 from warehouse.store import Store, patiently
 from warehouse.verdicts import VerdictMemory
@@ -44,7 +45,7 @@ def grade_traces(role: Role, members: Iterable[Member], grader: Grader) -> Grade
     interrupted grading goes on where it stopped.
     """
     store, done = Store(role.root), Graded()
-    graded = set(_kept(store, role, grader, ["trace_id", "gold"]))
+    graded = set(read_grades(store, grader.key, role.recipe, ["trace_id", "gold"]))
     golds: dict[str, set[str]] = {}
     for member in members:
         if (member.trace_id, member.gold) not in graded:
@@ -55,7 +56,7 @@ def grade_traces(role: Role, members: Iterable[Member], grader: Grader) -> Grade
     for trace_ids in by_part.values():
         grades = patiently(partial(_grades, role, trace_ids, golds, at_work))
         if grades.num_rows:
-            store.write_part(_folder(grader), grades, prefix=f"part-{role.recipe.key}-")
+            write_grades(store, grader.key, role.recipe, grades)
         done.num_new += grades.num_rows
         PROGRESS.advance("grade", count=len(trace_ids))
     done.complaints += grader.complaints
@@ -71,7 +72,8 @@ def judged_members(role: Role, members: Iterable[Member], judge: Judge) -> list[
     digests = {(member.trace_id, member.gold): member.problem_digest for member in members}
     cases: set[Case] = set()
     cut: dict[str, set[str]] = {}
-    for trace_id, gold, answer in _kept(Store(role.root), role, judge, ["trace_id", "gold", "extracted"]):
+    columns = ["trace_id", "gold", "extracted"]
+    for trace_id, gold, answer in read_grades(Store(role.root), judge.key, role.recipe, columns):
         if answer is None or (trace_id, gold) not in digests:
             continue
         if len(answer) <= LONGEST_STORED:
@@ -83,21 +85,6 @@ def judged_members(role: Role, members: Iterable[Member], judge: Judge) -> list[
         for answer in filter(None, judge.extract([row["answer"]])):
             cases.update(Case(digests[held, gold], gold, answer) for gold in cut[held])
     return judge.members(cases)
-
-
-def _kept(store: Store, role: Role, grader: Grader, columns: list[str]) -> list[tuple[str, ...]]:
-    """Columns of the grader's stored verdicts on the recipe's traces."""
-
-    def read() -> list[tuple[str, ...]]:
-        parts = store.names(_folder(grader), prefix=f"part-{role.recipe.key}-")
-        tables = (store.read_part(part, columns).select(columns).to_pydict().values() for part in parts)
-        return [row for table in tables for row in zip(*table, strict=True)]
-
-    return patiently(read)
-
-
-def _folder(grader: Grader) -> str:
-    return f"grades/grader={grader.key}"
 
 
 @task(name="grade-stage", task_run_name="grade {stage}", cache_policy=NO_CACHE)

@@ -1,7 +1,9 @@
 """A role ready to work: model, engine and prompt resolved, its recipe known."""
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
 
 from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine, VllmEngine, share_hardware
 from configs.experiment import Experiment, Explorer, References
@@ -52,28 +54,13 @@ class SynthesizerRole(Role):
 def roles_of(experiment: Experiment, root: str) -> tuple[Role, SynthesizerRole | None]:
     """Both roles of an experiment. Raises UserError for a missing model, recording or prompt."""
     shard_size = experiment.execution.shard_size
-    explorer = _role(experiment.explorer, root, shard_size)
-    model, prompt = explorer.model, explorer.prompt
-    explorer = replace(explorer, recipe=explore_recipe(model, prompt.digest, explorer.sampling))
+    explorer = Role(**_parts(experiment.explorer, root, shard_size, explore_recipe))
     form = experiment.synthesizer
     if form is None:
         return explorer, None
-    base = _role(form, root, shard_size)
-    recipe = synthesize_recipe(
-        base.model, base.prompt.digest, base.sampling, form.references, explorer.recipe
-    )
-    return explorer, SynthesizerRole(
-        root=root,
-        recipe=recipe,
-        model=base.model,
-        engine=base.engine,
-        prompt=base.prompt,
-        sampling=base.sampling,
-        shard_size=base.shard_size,
-        largest_shard=base.largest_shard,
-        references=form.references,
-        explorer=explorer,
-    )
+    recipe_of = partial(synthesize_recipe, references=form.references, explorer=explorer.recipe)
+    parts = _parts(form, root, shard_size, recipe_of)
+    return explorer, SynthesizerRole(**parts, references=form.references, explorer=explorer)
 
 
 def take_turns(one: Role, other: Role) -> bool:
@@ -86,8 +73,7 @@ def take_turns(one: Role, other: Role) -> bool:
 
 def judge_role(form: JudgeGrader, root: str) -> Role:
     """The judge of a grader's settings. Raises UserError for a missing model, recording or prompt."""
-    role = _role(form, root, None)
-    return replace(role, recipe=judge_recipe(role.model, role.prompt.digest, role.sampling))
+    return Role(**_parts(form, root, None, judge_recipe))
 
 
 def build_engine(model: Model, settings: Engine) -> protocol.Engine:
@@ -114,17 +100,24 @@ def _place(settings: Engine) -> object:
     return settings.serve if isinstance(settings, OpenAIEngine) else settings
 
 
-def _role(form: Explorer | JudgeGrader, root: str, shard_size: int | None) -> Role:
-    return Role(
-        root=root,
-        recipe=Recipe.of("explore", {}),
-        model=_pinned(form.model, form.engine),
-        engine=form.engine,
-        prompt=load_prompt(form.prompt),
-        sampling=form.sampling,
-        shard_size=shard_size,
-        largest_shard=_largest_shard(form.engine),
-    )
+def _parts(
+    form: Explorer | JudgeGrader,
+    root: str,
+    shard_size: int | None,
+    recipe_of: Callable[[Model, str, Sampling], Recipe],
+) -> dict[str, Any]:
+    """What every role has, by the names of `Role`'s fields."""
+    model, prompt = _pinned(form.model, form.engine), load_prompt(form.prompt)
+    return {
+        "root": root,
+        "recipe": recipe_of(model, prompt.digest, form.sampling),
+        "model": model,
+        "engine": form.engine,
+        "prompt": prompt,
+        "sampling": form.sampling,
+        "shard_size": shard_size,
+        "largest_shard": _largest_shard(form.engine),
+    }
 
 
 def _pinned(model: Model, settings: Engine) -> Model:

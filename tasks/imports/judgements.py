@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tasks.imports.recording import Recording
 from tasks.imports.samples import Judgement
+from warehouse.grades import read_grades, write_grades
 from warehouse.identity import Recipe, trace_id
 from warehouse.records import GRADES
 from warehouse.store import Store
@@ -30,7 +31,7 @@ def keep_judgements(
 ) -> dict[str, tuple[int, int]]:
     """Store the verdicts as grades of their traces; for each grader its verdicts and how many say correct."""
     waiting: dict[str, list[dict[str, object]]] = {}
-    graded: dict[str, set[tuple[str, str]]] = {}
+    graded: dict[str, set[tuple[str, ...]]] = {}
     num, num_correct = Counter[str](), Counter[str]()
     for judgement in judgements:
         known = recording.problems.get(judgement.problem_id)
@@ -40,7 +41,7 @@ def keep_judgements(
         num[grader] += 1
         num_correct[grader] += judgement.is_correct
         if grader not in graded:
-            graded[grader] = _graded(store, recipe, grader)
+            graded[grader] = set(read_grades(store, grader, recipe, ["trace_id", "gold"]))
         judged = trace_id(recipe, known.digest, known.rank(judgement.sample_index))
         if (judged, known.gold) in graded[grader]:
             continue
@@ -56,24 +57,15 @@ def keep_judgements(
             }
         )
         if len(rows) >= _GRADES_AT_ONCE:
-            _write(store, recipe, grader, waiting.pop(grader))
+            write_grades(store, grader, recipe, _table(waiting.pop(grader)))
     for grader, rows in waiting.items():
-        _write(store, recipe, grader, rows)
+        write_grades(store, grader, recipe, _table(rows))
     return {grader: (count, num_correct[grader]) for grader, count in num.items()}
-
-
-def _graded(store: Store, recipe: Recipe, grader: str) -> set[tuple[str, str]]:
-    """The (trace, gold) pairs that an earlier import left, also where its parts were merged since."""
-    done: set[tuple[str, str]] = set()
-    for part in store.names(f"grades/grader={grader}", prefix=f"part-{recipe.key}-"):
-        done.update(zip(*store.read_part(part, ["trace_id", "gold"]).to_pydict().values(), strict=True))
-    return done
 
 
 def _short(answer: str | None) -> str | None:
     return answer if answer is not None and len(answer) <= _LONGEST_ANSWER else None
 
 
-def _write(store: Store, recipe: Recipe, grader: str, rows: list[dict[str, object]]) -> None:
-    table = pa.Table.from_pylist(rows, schema=GRADES)
-    store.write_part(f"grades/grader={grader}", table, prefix=f"part-{recipe.key}-")
+def _table(rows: list[dict[str, object]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=GRADES)

@@ -174,7 +174,7 @@ def test_judge_is_asked_once_its_cost_is_told_and_it_goes_with_its_last_run(
     assert endpoint.by_model == {"big": num_judged} and 10 <= num_judged < 60, "one a distinct answer"
     [traces] = asked(
         root,
-        "select count(*) num, sum(num_prompt_tokens) prompt, sum(num_completion_tokens) completion "
+        "select count(*) num, sum(num_prompt_tokens)::int prompt, sum(num_completion_tokens)::int completion "
         "from traces where stage = 'judge'",
     )
     assert traces["num"] == num_judged
