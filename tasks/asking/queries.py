@@ -100,8 +100,7 @@ def _write(relation: duckdb.DuckDBPyRelation, form: str, output: Path | None) ->
         case "parquet":
             relation.to_parquet(path)
         case _:
-            frame = relation.to_arrow_table().to_pylist()
-            _write_json(frame, output)
+            _write_json(relation.to_arrow_table().to_pylist(), output)
 
 
 def _write_json(rows: list[dict[str, Any]], output: Path | None) -> None:

@@ -6,7 +6,7 @@ made elsewhere, once for each distinct case, and remembered.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from pydantic import BaseModel
 
@@ -15,7 +15,7 @@ from warehouse.canonical import digest
 Verdict = Literal["correct", "wrong", "timeout", "grader_error"]
 """What a grader can say of an answer; `no_answer` and `truncated` are said where there is none."""
 
-VERDICTS: frozenset[str] = frozenset({"correct", "wrong", "timeout", "grader_error"})
+VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
 class Case(NamedTuple):

@@ -37,11 +37,6 @@ _LENGTH = {"max_tokens", "model_length"}
 _ATTACHMENT = "attachment://"
 
 
-def is_log(data: Mapping[str, Any]) -> bool:
-    """Whether a JSON file is such a log."""
-    return {"version", "status", "eval"} <= data.keys()
-
-
 def read(files: list[Path], options: Options, told: Told) -> tuple[Head, Iterator[Sample | Judgement]]:
     """The log's head and its samples, of an archive one sample in memory at a time. Raises UserError."""
     if len(files) > 1:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from prefect import Flow, tags
@@ -17,7 +17,7 @@ from prefect.runtime import flow_run as this_run
 from pydantic import TypeAdapter
 
 from configs.errors import UserError
-from configs.experiment import Experiment
+from configs.experiment import Experiment, Explorer, Synthesizer
 from configs.nightly import Night, NightlyExperiment, load_nightly
 from tasks.asking.compare import Change, watch
 from tasks.generating.shards import StageFailed
@@ -29,6 +29,9 @@ from warehouse.store import Store
 
 MOST_REPORTS = 30
 """Reports of nights that are kept: each carries its own charts' code, about 5 MB; `a2r report` writes any again."""
+
+
+R = TypeVar("R", Explorer, Synthesizer)
 
 
 class Outcome(NamedTuple):
@@ -72,7 +75,7 @@ def experiment_of(entry: NightlyExperiment, night: date) -> Experiment:
     return experiment.model_copy(update={"explorer": explorer, "synthesizer": synthesizer})
 
 
-def with_seed_of(role: Any, night: date) -> Any:  # noqa: ANN401 - Explorer or Synthesizer, the same comes back
+def with_seed_of(role: R, night: date) -> R:
     """The role with a base seed derived from its own and the night's date."""
     digest = hashlib.sha256(f"{role.sampling.seed}/{night.isoformat()}".encode()).digest()
     sampling = role.sampling.model_copy(update={"seed": int.from_bytes(digest[:4], "big") >> 1})
