@@ -13,7 +13,7 @@ from rich.table import Table
 from configs.errors import UserError
 from tasks.asking.naming import Named, resolve
 from tasks.terminal import table_console
-from warehouse.catalog import connect
+from warehouse.catalog import connect, statement
 from warehouse.statistics import LEVEL, bootstrap_interval, bootstrap_p, holm
 from warehouse.store import Store
 
@@ -174,13 +174,8 @@ def _earlier(catalog: duckdb.DuckDBPyConnection, run: Named, num_nights: int) ->
 
 def _nights_before(catalog: duckdb.DuckDBPyConnection, run_id: str, num_nights: int) -> tuple[str, ...]:
     """The last earlier runs of the same experiment and benchmark, newest first."""
-    found = catalog.execute(
-        "select earlier.run_id from runs as earlier join runs as night "
-        "on earlier.experiment = night.experiment and earlier.benchmark = night.benchmark "
-        "and (earlier.started_at, earlier.run_id) < (night.started_at, night.run_id) "
-        "where night.run_id = ? order by earlier.started_at desc, earlier.run_id desc limit ?",
-        [run_id, num_nights],
-    )
+    asked = {"run_id": run_id, "num_nights": num_nights}
+    found = catalog.execute(statement("asking/nights_before"), asked)
     return tuple(row[0] for row in found.fetchall())
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from configs.errors import UserError
 from tasks.terminal import table_console
-from warehouse.catalog import connect
+from warehouse.catalog import connect, statement
 from warehouse.store import Store
 
 MAX_TABLE_ROWS = 200
@@ -40,25 +40,16 @@ def show_problem(problem_id: str, run_id: str | None, root: str, *, full: bool) 
     """Print one problem and its traces in a run. Raises UserError where there is none."""
     store, console = Store(root), Console()
     with connect(store) as catalog:
-        found = catalog.execute(
-            "select s.run_id, p.question, s.gold, s.problem_digest from samples s join runs r using (run_id) "
-            "join problems p using (problem_digest) where s.problem_id = ? and coalesce(s.run_id = ?, true) "
-            "order by r.started_at desc limit 1",
-            [problem_id, run_id],
-        ).fetchone()
+        asked = {"problem_id": problem_id, "run_id": run_id}
+        found = catalog.execute(statement("asking/problem"), asked).fetchone()
         if found is None:
             some = catalog.execute("select distinct problem_id from samples order by 1 limit 5").fetchall()
             examples = ", ".join(row[0] for row in some) or "none yet; run an experiment first"
             where = f" in run {run_id}" if run_id else ""
             raise UserError(f"No problem {problem_id}{where} under {store.root}; there are: {examples}.")
         run, question, gold, digest = found
-        rows = catalog.execute(
-            "select s.stage, s.sample_index, s.verdict, s.extracted, s.num_completion_tokens, s.seed, "
-            "t.reasoning, t.answer, t.error_message from samples s "
-            "left join (from traces where problem_digest = $digest) t using (trace_id) "
-            "where s.run_id = $run and s.problem_id = $problem order by s.stage, s.sample_index",
-            {"run": run, "problem": problem_id, "digest": digest},
-        ).fetchall()
+        asked = {"run_id": run, "problem_id": problem_id, "problem_digest": digest}
+        rows = catalog.execute(statement("asking/answers"), asked).fetchall()
     console.print(Panel(escape(question), title=f"problem {problem_id}", subtitle=f"gold: {escape(gold)}"))
     for stage, index, verdict, extracted, tokens, seed, reasoning, answer, error in rows:
         text = answer if error is None else error
