@@ -19,7 +19,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -258,7 +258,7 @@ class ManagedServer:
             os.close(self._users)
             self._users = None
 
-    async def _until(self, is_done: Any, why: str) -> None:  # noqa: ANN401
+    async def _until(self, is_done: Callable[[], bool], why: str) -> None:
         until = time.monotonic() + 2 * _GONE_SECONDS
         while not is_done():
             if time.monotonic() > until:

@@ -9,9 +9,9 @@ is one. Endpoints that all refuse connections are waited for by everyone togethe
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -24,6 +24,8 @@ from tasks.engines.openai_replicas import Replicas
 from tasks.engines.openai_replies import Sent, outcomes_of, refuses_many_choices
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.seen import SEEN
+
+T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 30.0
 MAX_WAIT_UNREACHABLE_SECONDS = 2.0
@@ -115,17 +117,17 @@ class EndpointEngine:
     async def _outcomes(self, request: Request, places: Sequence[int]) -> list[Completion | Failure]:
         """Send until answered or given up. Raises RefusedError only where `n` itself was refused."""
         body = self._body(request, places)
-        tries = [0]
+        tries = 0
         started = datetime.now(UTC)
         replica: Replica | None = None
 
         async def send() -> list[Completion | Failure]:
-            nonlocal replica
-            tries[0] += 1
+            nonlocal replica, tries
+            tries += 1
             replica = self._replicas.pick(replica)
             replica.in_flight += len(places)
             try:
-                return await self._post(replica, body, request.seeds[places[0]], tries[0])
+                return await self._post(replica, body, request.seeds[places[0]], tries)
             finally:
                 replica.in_flight -= len(places)
 
@@ -138,11 +140,11 @@ class EndpointEngine:
             message = error.message
             if replica and error.code == "unreachable":
                 message = replica.unreachable(error)
-            return [Failure(error.code, message, True, started, tries[0])] * len(places)
+            return [Failure(error.code, message, True, started, tries)] * len(places)
         except RefusedError as error:
             if len(places) > 1 and refuses_many_choices(error.message):
                 raise
-            return [Failure(error.code, error.message, False, started, tries[0])] * len(places)
+            return [Failure(error.code, error.message, False, started, tries)] * len(places)
 
     def _body(self, request: Request, places: Sequence[int]) -> bytes:
         s = request.sampling
@@ -191,7 +193,7 @@ class EndpointEngine:
 
     # --- waiting ---
 
-    async def _retrying(self, send: Any, first: TransientError | None) -> Any:  # noqa: ANN401
+    async def _retrying(self, send: Callable[[], Awaitable[T]], first: TransientError | None) -> T:
         """Try again until it works, `retries` are used up, or the endpoint stays away too long."""
         used = 0
         error = first
