@@ -66,6 +66,11 @@ class Serve(Form):
                 raise ValueError("holds CUDA_VISIBLE_DEVICES; give the GPUs in engine.serve.gpus.")
         return environment
 
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """`args` with their names as in Python: max_model_len for --max-model-len."""
+        return {name.strip("-").replace("-", "_"): value for name, value in self.args.items()}
+
 
 _SAID_ELSEWHERE = {
     "host": "it is 127.0.0.1, and nothing else",

@@ -18,7 +18,7 @@ class Model(Form):
     id: str
     """Hub id, endpoint model name, or the name of a model shipped with the package."""
     revision: str | None = None
-    """Weights revision; `onnx` and `replay` use the digest of their files where it is absent."""
+    """Weights revision; where it is absent, weights and recordings that lie here are known by their bytes."""
     params: float | None = Field(default=None, gt=0)
     """Number of parameters, for the cost in FLOPs (2 x parameters x tokens)."""
     price: Price | None = None

@@ -116,7 +116,7 @@ def _room(role: Role) -> int | None:
         case VllmEngine(args=given):
             args = dict(given)
         case OpenAIEngine(serve=serve) if serve:
-            args = {name.strip("-").replace("-", "_"): value for name, value in serve.args.items()}
+            args = serve.options
         case OpenAIEngine():
             return None  # the endpoint's own setting, which may be less than the model's
         case _:

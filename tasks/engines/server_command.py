@@ -10,6 +10,7 @@ from configs.engines import Serve
 from configs.models import Model
 from tasks.engines.onnx import MODELS
 from tasks.engines.protocol import EngineError
+from tasks.engines.vllm_arguments import hub_revision
 
 LOOPBACK = "127.0.0.1"
 
@@ -31,8 +32,8 @@ def command_of(model: Model, serve: Serve) -> list[str]:
     # `vllm serve` takes the model by its place; the module behind it, and other servers, by --model
     named = [weights] if serve.command[-1] == "serve" else ["--model", weights]
     options = {"host": LOOPBACK, "port": serve.port, "served_model_name": model.id}
-    if model.revision and not Path(weights).is_dir():
-        options |= {"revision": model.revision, "tokenizer_revision": model.revision}
+    if not Path(weights).is_dir() and (revision := hub_revision(model)):
+        options |= {"revision": revision, "tokenizer_revision": revision}
     flags = [flag for name, value in (options | serve.args).items() for flag in _flags(name, value)]
     return [found, *rest, *named, *flags]
 

@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from configs.engines import VllmEngine
 from configs.models import Model, Sampling
 from tasks.engines.protocol import EngineError
@@ -49,18 +51,17 @@ def location_of(model: Model, settings: VllmEngine) -> str:
     return str(folder)
 
 
-def pinned_revision(model: Model, settings: VllmEngine) -> str | None:
-    """The revision that identifies these weights as they are run.
+def pinned_revision(model: Model, location: str, args: Mapping[str, JsonValue]) -> str | None:
+    """The revision that identifies the weights at `location` as vLLM runs them with these settings.
 
     A folder without a revision by hand is identified by the digest of its files (about a second a
     gigabyte, once a process). Settings that make another model of the same weights, such as
     quantization, are appended: `main+quantization=fp8` is not `main`. Precision (`dtype`), parallelism,
     batching and caching are no part of it: they round differently, as another engine or accelerator does.
     """
-    location = location_of(model, settings)
     revision = model.revision or (_digest(Path(location)) if Path(location).is_dir() else None)
-    changes = {name: settings.args[name] for name in _OTHER_MODEL if name in settings.args}
-    if settings.args.get("load_format") == "dummy":
+    changes = {name: args[name] for name in _OTHER_MODEL if name in args}
+    if args.get("load_format") == "dummy":
         changes["load_format"] = "dummy"
     for name, value in sorted(changes.items()):
         text = value if isinstance(value, str) else canonical_json(value).decode()

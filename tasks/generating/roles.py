@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine, VllmEngine, share_hardware
+from configs.engines import Engine, OnnxEngine, OpenAIEngine, ReplayEngine, Serve, VllmEngine, share_hardware
 from configs.experiment import Experiment, Explorer, References
 from configs.graders import JudgeGrader
 from configs.models import Model, Sampling
-from tasks.engines import onnx, openai, protocol, replay, vllm_arguments, vllm_inprocess
+from tasks.engines import onnx, openai, protocol, replay, server_command, vllm_arguments, vllm_inprocess
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.identity import Recipe, explore_recipe, judge_recipe, synthesize_recipe
 from warehouse.index import RecipeIndex
@@ -122,17 +122,20 @@ def _parts(
 
 def _pinned(model: Model, settings: Engine) -> Model:
     """Weights and recordings that lie here are identified by their content, unless pinned by hand."""
-    if isinstance(settings, VllmEngine):
-        return model.model_copy(update={"revision": vllm_arguments.pinned_revision(model, settings)})
-    if model.revision is not None:
-        return model
+    revision = model.revision
     match settings:
-        case OnnxEngine():
+        case VllmEngine(args=args):
+            location = vllm_arguments.location_of(model, settings)
+            revision = vllm_arguments.pinned_revision(model, location, args)
+        case OpenAIEngine(serve=Serve() as serve):
+            location = server_command.weights_of(model, serve)
+            revision = vllm_arguments.pinned_revision(model, location, serve.options)
+        case OnnxEngine() if revision is None:
             revision = onnx.weights_digest(onnx.model_folder(model, settings))
-        case ReplayEngine():
+        case ReplayEngine() if revision is None:
             revision = replay.recording_digest(settings)
-        case OpenAIEngine():
-            return model
+        case _:
+            pass  # an endpoint's weights are known by what the experiment says of them
     return model.model_copy(update={"revision": revision})
 
 

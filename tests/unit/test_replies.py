@@ -1,8 +1,13 @@
-"""Replies of servers that cannot be run here, in the forms that their documentation and sources give.
+"""Replies of servers, of which only vLLM can be run here.
 
-vLLM's were recorded from vLLM 0.32 on a CPU; SGLang's, llama.cpp's and Ollama's are written after
-docs.sglang.io (OpenAI API, separate reasoning), llama.cpp's tools/server README and pull request
-15780 (exceed_context_size_error), and docs.ollama.com (OpenAI compatibility, thinking).
+- vLLM's replies were recorded from vLLM 0.32 on a CPU.
+- All others are written by hand, none is recorded. By the servers' own sources: SGLang's error, usage,
+  model list and overflow message (`entrypoints/openai/protocol.py`, `tokenizer_manager.py`); Ollama's
+  message with `reasoning`, its usage, error, and list of models that may be null (`openai/openai.go`);
+  llama.cpp's refusal of `n`, and its overflow by pull request 15780 and reports of the status 400.
+- By documentation: SGLang's `reasoning_content` (docs.sglang.io, separate reasoning).
+- By neither, so only the form that we expect: llama.cpp's `timings` and `owned_by`, the words
+  `n must be 1` and `invalid temperature`, a gateway's error inside a 200.
 """
 
 from datetime import UTC, datetime

@@ -1,20 +1,26 @@
 """vLLM's settings before vLLM is loaded: unknown names, a missing installation, identity."""
 
+import sys
+
 import pytest
 
-from configs.engines import VllmEngine
+from configs.engines import Serve, VllmEngine
+from configs.experiment import Experiment
 from configs.models import Model, Sampling
 from tasks.engines import vllm_arguments
 from tasks.engines.protocol import EngineError
+from tasks.engines.server_command import command_of
 from tasks.engines.vllm_arguments import (
     MODELS,
     check_arguments,
     engine_arguments,
     hub_revision,
+    location_of,
     pinned_revision,
     sampling_arguments,
     template_arguments,
 )
+from tasks.roles import roles_of
 
 SOURCE = """
 class Other:
@@ -28,6 +34,10 @@ class EngineArgs:
 class AsyncEngineArgs(EngineArgs):
     enable_log_requests: bool = False
 """
+
+
+def revision(model, engine):
+    return pinned_revision(model, location_of(model, engine), engine.args)
 
 
 @pytest.fixture
@@ -67,12 +77,12 @@ def test_missing_vllm_is_told_how_to_install(monkeypatch):
 
 def test_quantised_weights_are_another_revision_and_precision_is_not():
     pinned, engine = Model(id="org/model", revision="abc"), settings(dtype="float16", max_model_len=8)
-    assert pinned_revision(pinned, engine) == "abc"
-    assert pinned_revision(Model(id="org/model"), settings()) is None
-    assert pinned_revision(pinned, settings(quantization="fp8")) == "abc+quantization=fp8"
+    assert revision(pinned, engine) == "abc"
+    assert revision(Model(id="org/model"), settings()) is None
+    assert revision(pinned, settings(quantization="fp8")) == "abc+quantization=fp8"
     both = settings(kv_cache_dtype="fp8", hf_overrides={"b": 1, "a": 2})
-    assert pinned_revision(pinned, both) == 'abc+hf_overrides={"a":2,"b":1}+kv_cache_dtype=fp8'
-    renamed = Model(id="org/model", revision=pinned_revision(pinned, both))
+    assert revision(pinned, both) == 'abc+hf_overrides={"a":2,"b":1}+kv_cache_dtype=fp8'
+    renamed = Model(id="org/model", revision=revision(pinned, both))
     assert hub_revision(renamed) == "abc"
     assert engine_arguments(renamed, both)["revision"] == "abc"
 
@@ -80,15 +90,37 @@ def test_quantised_weights_are_another_revision_and_precision_is_not():
 def test_folder_is_identified_by_its_bytes(tmp_path):
     for file in (MODELS / "a2r-sum3-explorer").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    shipped = pinned_revision(Model(id="a2r-sum3-explorer"), settings())
+    shipped = revision(Model(id="a2r-sum3-explorer"), settings())
     here = VllmEngine(kind="vllm", path=str(tmp_path))
-    assert pinned_revision(Model(id="x"), here) == shipped
+    assert revision(Model(id="x"), here) == shipped
     vllm_arguments._digest.cache_clear()
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    assert pinned_revision(Model(id="x"), here) != shipped
+    assert revision(Model(id="x"), here) != shipped
     with pytest.raises(EngineError, match=r"holds no config\.json"):
-        pinned_revision(Model(id="x"), VllmEngine(kind="vllm", path=str(tmp_path / "no")))
+        revision(Model(id="x"), VllmEngine(kind="vllm", path=str(tmp_path / "no")))
+
+
+def test_served_weights_are_the_same_model_as_in_process(tmp_path):
+    def role(**engine):
+        explorer = {"model": {"id": "a2r-sum3-explorer"}, "engine": engine, "prompt": "explore-small"}
+        form = {"name": "x", "benchmark": {"source": "generated", "count": 1}, "explorer": explorer}
+        return roles_of(Experiment.model_validate(form), str(tmp_path))[0]
+
+    serve = {"port": 8001, "command": [sys.executable, "serve"]}
+    served = role(kind="openai", serve=serve | {"args": {"--kv-cache-dtype": "fp8", "max-model-len": 8}})
+    in_process = role(kind="vllm", args={"kv_cache_dtype": "fp8"})
+    assert served.model == in_process.model
+    assert served.model.revision.endswith("+kv_cache_dtype=fp8") and len(served.model.revision) > 30
+    assert served.recipe == in_process.recipe
+    elsewhere = role(kind="openai", base_url="http://127.0.0.1:8001/v1")
+    assert elsewhere.model.revision is None, "what an endpoint serves is not known here"
+
+
+def test_served_hub_model_is_downloaded_by_its_own_revision():
+    model = Model(id="org/model", revision="abc+quantization=fp8")
+    command = command_of(model, Serve(port=8001, command=(sys.executable, "serve")))
+    assert command[command.index("--revision") + 1] == "abc"
 
 
 def test_sampling_goes_over_the_models_recommendation():
