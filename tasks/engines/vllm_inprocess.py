@@ -7,6 +7,7 @@ problem are handed over together and share their prompt's prefill by prefix cach
 """
 
 import asyncio
+import gc
 import itertools
 import multiprocessing
 import subprocess
@@ -105,6 +106,8 @@ class InProcessEngine:
             await asyncio.to_thread(
                 guard.communicate, b"\n" if loaded or not self._is_loading or pid not in alive else None
             )
+        del loaded
+        gc.collect()  # vLLM's engine is a cycle; at the interpreter's end its finaliser would fail, and say so
 
     # --- one sample ---
 
