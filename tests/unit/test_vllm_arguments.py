@@ -20,7 +20,7 @@ from tasks.engines.vllm_arguments import (
     sampling_arguments,
     template_arguments,
 )
-from tasks.roles import roles_of
+from tasks.generating.roles import roles_of
 
 SOURCE = """
 class Other:
