@@ -82,7 +82,7 @@ async def bare(port, requests):
     """Seconds for all of them, with a semaphore and nothing else."""
     room = asyncio.Semaphore(CONCURRENCY)
     headers = {"Content-Type": "application/json"}
-    connector = aiohttp.TCPConnector(limit=0)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)  # vLLM drops idle connections after 5 s
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
 
         async def one(body):
