@@ -25,7 +25,7 @@ from tasks.engines.vllm_arguments import (
     sampling_arguments,
     template_arguments,
 )
-from tasks.engines.vllm_loading import Loaded, load
+from tasks.engines.vllm_loading import Loaded, load, prepare
 
 LOADING_POLL_SECONDS = 0.1
 SHUTDOWN_SECONDS = 30.0
@@ -60,6 +60,7 @@ class InProcessEngine:
     async def start(self) -> None:
         """Import vLLM and load the model, which takes seconds to minutes."""
         self._before = {child.pid for child in multiprocessing.active_children()}
+        await asyncio.to_thread(prepare)
         self._is_loading = True
         loading = asyncio.ensure_future(asyncio.to_thread(self._load))
         while not loading.done():
@@ -107,7 +108,7 @@ class InProcessEngine:
                 guard.communicate, b"\n" if loaded or not self._is_loading or pid not in alive else None
             )
         del loaded
-        gc.collect()  # vLLM's engine is a cycle; at the interpreter's end its finaliser would fail, and say so
+        gc.collect()  # vLLM's engine is in cycles; at the interpreter's end its finaliser would fail aloud
 
     # --- one sample ---
 

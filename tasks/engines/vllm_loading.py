@@ -41,10 +41,23 @@ class Loaded:
     """Sampling that the model's makers recommend (generation_config.json)."""
 
 
-def load(arguments: dict[str, Any], is_wanted: Callable[[], bool]) -> Loaded:
-    """Import vLLM, check the settings' values, load the model if it is wanted still. Raises EngineError."""
+def prepare() -> None:
+    """Import vLLM, which takes ten seconds and more. Raises EngineError.
+
+    Apart from `load`: an import of vLLM's keeps the frames that it was called from alive, and the engine
+    with them, whose finaliser then fails aloud at the interpreter's end.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    try:
+        from vllm import SamplingParams  # noqa: F401, PLC0415
+        from vllm.v1.engine.async_llm import AsyncLLM  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise EngineError(f"vLLM cannot be imported: {_told(error)} See docs/vllm.md.") from error
+
+
+def load(arguments: dict[str, Any], is_wanted: Callable[[], bool]) -> Loaded:
+    """Check the settings' values, load the model if it is wanted still. Raises EngineError."""
     try:
         from vllm import SamplingParams  # noqa: PLC0415 - an extra, and ten seconds to import
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "HF_HUB_OFFLINE": "1",
     "DO_NOT_TRACK": "1",
+    "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",  # seconds; a CPU's worker was never seen to end by itself
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
 }
 

@@ -85,6 +85,7 @@ class Place:
         done = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
         wall = time.monotonic() - began
         assert done.returncode == 0, done.stdout + done.stderr[-8000:]
+        assert "Exception ignored" not in done.stderr
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
         cpu += sum(seconds - servers.get(process, 0.0) for process, seconds in self.served().items())
