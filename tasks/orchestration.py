@@ -2,21 +2,19 @@
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
 
-import orjson
 from rich.console import Console
 
 from configs.errors import UserError
 from configs.experiment import Experiment
 from tasks.engines.hosting import HOST
 from tasks.progress import PROGRESS
-from tasks.terminal import table_console
+from tasks.terminal import print_json, table_console
 
 _SETTINGS = {
     # the temporary server of a run without PREFECT_API_URL: slow disks need more than the default
@@ -81,7 +79,7 @@ def carry_out(
                 raise
             complaint = error
     if as_json:
-        sys.stdout.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
+        print_json(summary)
     else:
         show(summary, console, root)
     if complaint:

@@ -5,7 +5,7 @@ the relations people use as views over them. Text stays in Parquet and is reache
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +16,8 @@ import yaml
 
 from configs.errors import UserError
 from warehouse.store import Store
+
+Rows = list[dict[str, Any]]
 
 TABLES = (
     "layout",
@@ -178,6 +180,15 @@ def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
             for (column,) in columns:
                 if text := column_comment(name, column):
                     yield f"comment on column {prefix}{name}.{column} is {_quoted(text)}"
+
+
+def rows(
+    catalog: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | Sequence[Any] = ()
+) -> Rows:
+    """A statement's rows as mappings."""
+    done = catalog.execute(query, values)
+    names = [column[0] for column in done.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
 
 
 @cache

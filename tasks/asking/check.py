@@ -1,9 +1,7 @@
 """`a2r check`: what a run would find, need and cost, before it is started."""
 
-import sys
 from typing import Any
 
-import orjson
 from rich.table import Table
 
 from configs.engines import OpenAIEngine, VllmEngine
@@ -15,7 +13,7 @@ from tasks.engines.server_command import command_of
 from tasks.generating.generate import started_engine
 from tasks.generating.planning import SynthesisShard, plans_of
 from tasks.generating.roles import Role, check_settings, roles_of
-from tasks.terminal import table_console
+from tasks.terminal import print_json, table_console
 from warehouse.planner import distinct, missing_traces, wanted_traces
 from warehouse.store import Store
 
@@ -36,7 +34,7 @@ def check_experiment(experiment: Experiment, root: str, limit: int | None, *, as
     """Start each engine, count stored and missing traces, bound context and cost; print it. Raises UserError."""
     report = counts_of(experiment, root, limit)
     if as_json:
-        sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
+        print_json(report)
         return
     console = table_console()
     table = Table(title=f"{experiment.name}: {report['num_problems']} problems", title_justify="left")

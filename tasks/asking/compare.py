@@ -1,19 +1,17 @@
 """`a2r compare`: runs held against the first of them, or a night against those before it, paired by problem."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 import duckdb
-import orjson
 from rich.table import Table
 
 from configs.errors import UserError
 from tasks.asking.naming import Named, resolve
-from tasks.terminal import table_console
-from warehouse.catalog import connect, statement
+from tasks.terminal import print_json, table_console
+from warehouse.catalog import connect, rows, statement
 from warehouse.statistics import LEVEL, bootstrap_interval, bootstrap_p, holm
 from warehouse.store import Store
 
@@ -99,9 +97,7 @@ def compare_runs(names: Sequence[str], root: str, *, baseline: int | None, as_js
                 )
     fell = any(change.verdict == "fell" for change in changes)
     if as_json:
-        told = {"verdict": overall(changes), "level": LEVEL, "correction": "holm", "changes": changes}
-        text = orjson.dumps(told, option=orjson.OPT_INDENT_2)
-        sys.stdout.write(text.decode() + "\n")
+        print_json({"verdict": overall(changes), "level": LEVEL, "correction": "holm", "changes": changes})
     else:
         _print(changes)
     if fell:
@@ -121,7 +117,7 @@ def changes_of(catalog: duckdb.DuckDBPyConnection, asked: Sequence[Comparison]) 
     found = [
         (comparison, row, _differences(catalog, comparison, row["metric"]))
         for comparison in asked
-        for row in _rows(catalog, "from compare_to(?, ?)", [list(comparison.baseline), comparison.run_id])
+        for row in rows(catalog, "from compare_to(?, ?)", [list(comparison.baseline), comparison.run_id])
     ]
     corrected = holm([row["p_value"] for _, row, _ in found])
     return [
@@ -177,12 +173,6 @@ def _nights_before(catalog: duckdb.DuckDBPyConnection, run_id: str, num_nights: 
     asked = {"run_id": run_id, "num_nights": num_nights}
     found = catalog.execute(statement("asking/nights_before"), asked)
     return tuple(row[0] for row in found.fetchall())
-
-
-def _rows(catalog: duckdb.DuckDBPyConnection, query: str, values: list[Any]) -> list[dict[str, Any]]:
-    found = catalog.execute(query, values)
-    names = [column[0] for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _print(changes: Sequence[Change]) -> None:

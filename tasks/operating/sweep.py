@@ -1,10 +1,8 @@
 """A sweep: its cells one after the other, then all of them in one table."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 from rich.console import Console
@@ -16,7 +14,7 @@ from tasks.asking.check import counts_of
 from tasks.engines.hosting import HOST, Stopped
 from tasks.generating.shards import StageFailed
 from tasks.publish import Summary
-from tasks.terminal import table_console
+from tasks.terminal import print_json, table_console
 
 METRICS = ("mean@1", "cons", "pass", "a2r")
 """Columns of the table; `cons` and `pass` are those of all the cell's samples."""
@@ -93,7 +91,7 @@ def check_sweep(sweep: Sweep, root: str, limit: int | None, *, as_json: bool) ->
         "max_completion_tokens": sum(part["tokens"] for part in shared.values()),
     }
     if as_json:
-        sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")
+        print_json(report)
         return
     table = Table(title=f"sweep {sweep.name}: {len(counted)} cells", title_justify="left")
     for heading in ("cell", "problems", "explore missing", "synthesize missing"):

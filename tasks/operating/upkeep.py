@@ -1,18 +1,16 @@
 """Looking after a root: loading, verifying, compaction and pruning, and what they say they did."""
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import track
 from rich.table import Table
 
 from configs.errors import UserError
-from tasks.terminal import table_console
+from tasks.terminal import print_json, table_console
 from warehouse.compaction import FEWEST_PARTS, merge_parts, merges
 from warehouse.integrity import verify
 from warehouse.loading import load
@@ -87,7 +85,7 @@ def compact_root(root: str, fewest: int, *, as_json: bool) -> None:
     store, errors = _existing(root), Console(stderr=True)
     report = compact_store(store, fewest, lambda text: errors.print(text, highlight=False, soft_wrap=True))
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         table = Table(title=f"compacted {store.root}", title_justify="left")
         for heading in ("kind", "files before", "after", "bytes before", "after"):
@@ -137,7 +135,7 @@ def _tell_pruning(
     store: Store, going: list[RunRecord], freed: Freed, *, is_applied: bool, as_json: bool
 ) -> None:
     if as_json:
-        _print_json(
+        print_json(
             {
                 "root": store.root,
                 "is_applied": is_applied,
@@ -186,7 +184,3 @@ def _existing(root: str) -> Store:
     if not any(True for _ in store.files()):
         raise UserError(f"{store.root} holds nothing; give the root of a run with --root.")
     return store
-
-
-def _print_json(report: Report) -> None:
-    sys.stdout.write(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import orjson
 
 from configs.errors import UserError
-from warehouse.catalog import connect, statement
+from warehouse.catalog import Rows, connect, rows, statement
 from warehouse.store import Store
-
-Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -62,13 +59,6 @@ def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = 
         )
     _label(found)
     return found
-
-
-def rows(catalog: duckdb.DuckDBPyConnection, query: str, values: dict[str, Any]) -> Rows:
-    """A statement's rows as mappings."""
-    done = catalog.execute(query, values)
-    names = [column[0] for column in done.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
 
 
 def as_json(found: Findings) -> bytes:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from configs.experiment import References
 from tasks.references import Candidate, shown
-from tasks.report.data import Rows
+from warehouse.catalog import Rows
 
 Cut = str | list[str | int] | None
 """A text; of a long one its head, the number of characters left out, and its tail."""

@@ -14,7 +14,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from tasks.report.data import Findings, Rows
+from tasks.report.data import Findings
+from warehouse.catalog import Rows
 
 PALETTE = ("#4c78db", "#e0803a", "#2fa37c", "#b065c9", "#d9537a", "#9a8b2f", "#3ba3c4", "#8a7f78")
 """Told apart on light and dark ground, and by people who see few colours together with the symbols."""

@@ -18,9 +18,9 @@ import orjson
 from configs.experiment import References
 from tasks.progress import StageProgress
 from tasks.references import CHARACTERS_A_TOKEN
-from tasks.report.data import Findings, Rows, rows
+from tasks.report.data import Findings
 from tasks.report.entries import ProblemTexts, reference_policy
-from warehouse.catalog import connect, statement
+from warehouse.catalog import Rows, connect, rows, statement
 from warehouse.store import Store
 
 BATCH_CHARACTERS = 32_000_000
