@@ -23,47 +23,32 @@ FLOWS: tuple[Flow[..., Any], ...] = (evaluate, explore, synthesize, grade)
 
 def deployments(night: Nightly, root: str) -> list[RunnerDeployment]:
     """Each stage by itself, the whole, compaction every week, and the night on its schedule, one at a time."""
-    parameters = {"experiment": {"experiment": "quickstart", "overrides": []}, "root": root}
-    by_hand = [
-        flow.to_deployment(
-            name="a2r",
-            parameters=parameters,
-            description=flow.description,
-            tags=["a2r", flow.name],
-            work_pool_name=POOL,
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
-        for flow in FLOWS
-    ]
-    every_night = nightly.to_deployment(
-        name="a2r",
-        parameters={"night": night.model_dump(mode="json", exclude={"cron"}), "root": root},
-        description=nightly.description,
-        tags=["a2r", "nightly"],
-        schedules=[Cron(night.cron, timezone=night.timezone)],
-        concurrency_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
+    quickstart = {"experiment": {"experiment": "quickstart", "overrides": []}, "root": root}
+    grid = load_sweep("references").model_dump(mode="json")
+    experiments = night.model_dump(mode="json", exclude={"cron"})
+    return [
+        *(_deployment(flow, quickstart) for flow in FLOWS),
+        _deployment(sweep, {"grid": grid, "root": root}),
+        _deployment(
+            nightly,
+            {"night": experiments, "root": root},
+            schedules=[Cron(night.cron, timezone=night.timezone)],
+            concurrency_limit=ConcurrencyLimitConfig(
+                limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
+            ),
         ),
-        work_pool_name=POOL,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    on_demand = sweep.to_deployment(
+        _deployment(compact, {"root": root}, schedules=[Cron("30 5 * * 0", timezone=night.timezone)]),
+    ]
+
+
+def _deployment(flow: Flow[..., Any], parameters: dict[str, Any], **settings: Any) -> RunnerDeployment:  # noqa: ANN401 - Prefect's
+    made = flow.to_deployment(
         name="a2r",
-        parameters={"grid": load_sweep("references").model_dump(mode="json"), "root": root},
-        description=sweep.description,
-        tags=["a2r", "sweep"],
+        parameters=parameters,
+        description=flow.description,
+        tags=["a2r", flow.name],
         work_pool_name=POOL,
         entrypoint_type=EntrypointType.MODULE_PATH,
+        **settings,
     )
-    every_week = compact.to_deployment(
-        name="a2r",
-        parameters={"root": root},
-        description=compact.description,
-        tags=["a2r", "compact"],
-        schedules=[Cron("30 5 * * 0", timezone=night.timezone)],
-        work_pool_name=POOL,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    # Prefect types them as awaitable too
-    made = cast("list[RunnerDeployment]", [*by_hand, on_demand, every_night, every_week])
-    return [with_fillable_form(deployment) for deployment in made]
+    return with_fillable_form(cast("RunnerDeployment", made))  # Prefect types it as awaitable too
