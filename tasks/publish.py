@@ -107,7 +107,8 @@ def print_stages(summary: Summary, console: Console, _root: str) -> None:
         )
     console.print(stages)
     if not any(counts["generated"] for counts in summary["stages"].values()):
-        console.print("Nothing was missing: no engine was called, every trace came from the store.")
+        untouched = "" if "judge" in costs else "no engine was called, "
+        console.print(f"Nothing was missing: {untouched}every trace came from the store.")
 
 
 def _flop(petaflops: float | None) -> str:
