@@ -60,10 +60,14 @@ class GeneratedBenchmark(Form):
     """Problems made by a seeded generator; the same settings always give the same problems."""
 
     source: Literal["generated"]
-    family: Literal["sum3"] = "sum3"
+    family: Literal["bill", "sum3"] = "sum3"
+    """`sum3`: which three of six integers hit the target; `bill`: prices times quantities, added up."""
+    difficulty: int | None = None
+    """How many integers or items; absent: 6 and 3."""
     count: int = Field(default=200, ge=1)
     seed: int = 0
-    """The test problems of seed 0 and up are never seen in training (the generator asserts it)."""
+    split: Literal["train", "development", "test"] = "test"
+    """Every question belongs to one split for ever, so no test problem is ever trained on, whatever the seeds."""
 
 
 Benchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(discriminator="source")]

@@ -2,7 +2,7 @@
 
 import typer
 
-from flows.commands import asking, keeping, running, serving
+from flows.commands import asking, keeping, running, serving, training
 from tasks.orchestration import told_errors
 
 app = typer.Typer(
@@ -13,7 +13,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (running, asking, keeping, serving):
+for commands in (running, asking, keeping, serving, training):
     app.add_typer(commands.app)
 
 

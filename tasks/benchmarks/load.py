@@ -1,8 +1,8 @@
 """A benchmark's problems, wherever they come from."""
 
 from configs.experiment import Benchmark, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from tasks.benchmarks.families.generate import problems as generated_problems
 from tasks.benchmarks.files import read_rows
-from tasks.benchmarks.generated import sum3
 from tasks.benchmarks.hub import read_hub
 from tasks.benchmarks.mapping import name_of, problems_of
 from warehouse.records import Problem
@@ -20,11 +20,11 @@ def load_problems(benchmark: Benchmark, limit: int | None = None) -> list[Proble
             problems = [
                 Problem.of(
                     benchmark=name,
-                    problem_id=f"{benchmark.family}-{benchmark.seed}-{number:04}",
+                    problem_id=f"{name.replace(':', '-')}-{number:04}",
                     question=puzzle.question,
                     gold=puzzle.gold,
                     metadata={"family": benchmark.family},
                 )
-                for number, puzzle in enumerate(sum3(benchmark.count, benchmark.seed))
+                for number, puzzle in enumerate(generated_problems(benchmark))
             ]
     return problems[:limit]

@@ -12,7 +12,7 @@ from warehouse.records import Problem
 
 
 def name_of(benchmark: Benchmark) -> str:
-    """A benchmark's name in tables: hub path with configuration and split, file stem, or family with seed."""
+    """A benchmark's name in tables: hub path with configuration and split, file stem, or family with its settings."""
     match benchmark:
         case HubBenchmark():
             parts = [benchmark.path, benchmark.config, benchmark.split]
@@ -20,7 +20,10 @@ def name_of(benchmark: Benchmark) -> str:
         case FileBenchmark():
             return Path(benchmark.path).stem
         case GeneratedBenchmark():
-            return f"{benchmark.family}:{benchmark.seed}"
+            parts = [benchmark.family, str(benchmark.seed)]
+            parts += [f"difficulty{benchmark.difficulty}"] if benchmark.difficulty is not None else []
+            parts += [benchmark.split] if benchmark.split != "test" else []
+            return ":".join(parts)
 
 
 def problems_of(rows: Sequence[Row], columns: Columns, name: str, where: str) -> list[Problem]:

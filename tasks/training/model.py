@@ -184,6 +184,13 @@ def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     return (x * cos + turned * sin).type_as(x)
 
 
+def causal(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions and the additive causal mask for right-padded ids."""
+    length = ids.shape[1]
+    mask = torch.full((length, length), float("-inf")).triu(1)[None, None]
+    return torch.arange(length).expand(len(ids), -1), mask
+
+
 def save(model: Qwen3, folder: Path, eos: int, pad: int) -> None:
     """Write model.safetensors (fp32), config.json and generation_config.json."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -20,25 +20,36 @@ def sample(
     temperature: float,
     seed: int,
     batch_size: int = 256,
-) -> list[str]:
-    """One completion a prompt; temperature 0 is greedy. Prompts of like length are batched together."""
-    torch.manual_seed(seed)
+) -> list[list[int]]:
+    """One completion a prompt, as token ids, its end among them if it came to one; temperature 0 is greedy.
+
+    Prompts of like length are batched together.
+    """
+    random = torch.Generator().manual_seed(seed)
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
-    texts = [""] * len(prompts)
+    drawn: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
-        for place, text in zip(
-            places,
-            _batch(model, tokenizer, [prompts[p] for p in places], max_tokens, temperature),
-            strict=True,
-        ):
-            texts[place] = text
-    return texts
+        batch = _batch(model, tokenizer, [prompts[p] for p in places], max_tokens, temperature, random)
+        for place, ids in zip(places, batch, strict=True):
+            drawn[place] = ids
+    return drawn
+
+
+def decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """The text of a completion, without its end."""
+    end = tokenizer.token_to_id(END)
+    return tokenizer.decode([token for token in ids if token != end], skip_special_tokens=False)
 
 
 def _batch(
-    model: Qwen3, tokenizer: Tokenizer, prompts: list[str], max_tokens: int, temperature: float
-) -> list[str]:
+    model: Qwen3,
+    tokenizer: Tokenizer,
+    prompts: list[str],
+    max_tokens: int,
+    temperature: float,
+    random: torch.Generator,
+) -> list[list[int]]:
     """Left-padded, so that all rows write at the same place; rows that ended leave the batch."""
     encoded = [e.ids for e in tokenizer.encode_batch_fast([chat(prompt) for prompt in prompts])]
     length, end = max(map(len, encoded)), tokenizer.token_to_id(END)
@@ -56,10 +67,9 @@ def _batch(
     rows = torch.arange(len(prompts))
     written: list[list[int]] = [[] for _ in prompts]
     for step in range(max_tokens):
-        token = _draw(logits[:, -1].float(), temperature)
+        token = _draw(logits[:, -1].float(), temperature, random)
         for row, value in zip(rows.tolist(), token.tolist(), strict=True):
-            if value != end:
-                written[row].append(value)
+            written[row].append(value)
         going = token != end
         if not going.any():
             break
@@ -68,13 +78,13 @@ def _batch(
         hidden = torch.cat((hidden, torch.zeros(len(rows), 1, dtype=torch.bool)), 1)
         mask = torch.zeros_like(hidden, dtype=torch.float).masked_fill(hidden, -1e9)[:, None, None, :]
         logits, cache = model(token[:, None], (length + step - pads[rows])[:, None], mask, cache)
-    return [tokenizer.decode(ids, skip_special_tokens=False) for ids in written]
+    return written
 
 
-def _draw(logits: Tensor, temperature: float) -> Tensor:
+def _draw(logits: Tensor, temperature: float, random: torch.Generator) -> Tensor:
     if temperature == 0:
         return logits.argmax(-1)
-    return torch.multinomial((logits / temperature).softmax(-1), 1)[:, 0]
+    return torch.multinomial((logits / temperature).softmax(-1), 1, generator=random)[:, 0]
 
 
 def _kept(cache: Cache, going: Tensor) -> Cache:

@@ -1,111 +1,108 @@
-"""Supervised training of one model on (prompt, completion) pairs; the loss is on the completion alone."""
+"""Supervised training of one model; the loss is on what the model is to write, and on nothing else."""
 
 import math
 import random
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from tasks.training.model import Qwen3
+from configs.training import Supervised
+from tasks.training.examples import Example
+from tasks.training.model import Qwen3, causal
+from tasks.training.progress import Progress
 from tasks.training.tokenizer import END, PAD, chat
 
-Pair = tuple[str, str]
-"""A user message and what the assistant should say."""
+BATCHES_A_BLOCK = 16
+"""Examples are made a block at a time and sorted by length within it: little of a batch is padding."""
+
+IGNORED = -100
+"""torch's mark of a target that is not learnt."""
+
+Examples = Callable[[int, int], Sequence[Example]]
+"""(block, how many) -> the block's examples, always the same: training goes on where it was broken off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How long and how fast."""
+def train(
+    model: Qwen3,
+    tokenizer: Tokenizer,
+    examples: Examples,
+    settings: Supervised,
+    evaluate: Callable[[Qwen3], dict[str, float]],
+    checkpoint: Path,
+) -> Progress:
+    """Train in place: Muon on matrices, AdamW on embeddings and norms. Returns the curve.
 
-    seconds: float
-    """Wall time; the schedule follows it, so that a slower machine sees fewer tokens."""
-    batch_size: int = 64
-    muon_rate: float = 0.02
-    adam_rate: float = 3e-3
-    warmup: int = 100
-    clip: float = 1.0
-
-
-@dataclass(slots=True)
-class Curve:
-    """What training left to look at: (seconds, tokens seen, loss) every so often."""
-
-    points: list[tuple[float, int, float]] = field(default_factory=list)
-    num_tokens: int = 0
-    num_steps: int = 0
-
-
-def train(model: Qwen3, tokenizer: Tokenizer, pairs: Iterator[Pair], settings: Settings) -> Curve:
-    """Train in place on fresh pairs each step. Muon on matrices, AdamW on embeddings and norms."""
-    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]  # noqa: PLR2004
-    rest = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]  # noqa: PLR2004
-    muon = torch.optim.Muon(matrices, lr=settings.muon_rate, weight_decay=0.0, adjust_lr_fn="original")
-    adam = torch.optim.AdamW(rest, lr=settings.adam_rate, betas=(0.9, 0.95), weight_decay=0.0)
-    curve, began = Curve(), time.monotonic()
-    running: list[float] = []
-    batches = batches_of(pairs, settings.batch_size)
-    while (elapsed := time.monotonic() - began) < settings.seconds:
-        share = elapsed / settings.seconds
-        rate = min(1.0, (curve.num_steps + 1) / settings.warmup) * (
-            0.02 + 0.49 * (1 + math.cos(math.pi * share))
-        )
-        for group in (*muon.param_groups, *adam.param_groups):
-            group["lr"] = rate * (settings.muon_rate if group in muon.param_groups else settings.adam_rate)
-        ids, targets = batch_of(tokenizer, next(batches))
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, _ = model(ids, *causal(ids))
-        loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=-100)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        for optimizer in (muon, adam):
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        curve.num_steps += 1
-        curve.num_tokens += ids.numel()
-        running.append(loss.item())
-        if curve.num_steps % 200 == 0:
-            point = (round(elapsed, 1), curve.num_tokens, round(sum(running) / len(running), 4))
-            curve.points.append(point)
-            print(*point, flush=True)  # noqa: T201 - the recipe is a command
-            running.clear()
-    return curve
+    Args:
+        model: Its weights are changed.
+        tokenizer: Of the model.
+        examples: Where they come from.
+        settings: Budget and rates.
+        evaluate: Measures the model every so often; what it returns joins the curve.
+        checkpoint: Kept here every minute, read at the beginning if there is one.
+    """
+    named = list(model.named_parameters())
+    matrices = [p for name, p in named if p.dim() == 2 and "embed" not in name]  # noqa: PLR2004
+    rest = [p for name, p in named if p.dim() != 2 or "embed" in name]  # noqa: PLR2004
+    muon = torch.optim.Muon(matrices, lr=settings.matrix_rate, weight_decay=0.0, adjust_lr_fn="original")
+    adam = torch.optim.AdamW(rest, lr=settings.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
+    num_steps = -(-settings.num_examples // settings.batch_size)
+    progress = Progress(checkpoint, num_steps, settings.num_evaluations)
+    progress.resume(model, [muon, adam])
+    for block in range(progress.num_steps // BATCHES_A_BLOCK, -(-num_steps // BATCHES_A_BLOCK)):
+        for batch in batches_of(examples(block, BATCHES_A_BLOCK * settings.batch_size), settings, block):
+            if progress.num_steps == num_steps:
+                break
+            share = progress.num_steps / num_steps
+            rate = min(1.0, (progress.num_steps + 1) / settings.warmup_steps)
+            rate *= 0.02 + 0.49 * (1 + math.cos(math.pi * share))
+            for optimizer, peak in ((muon, settings.matrix_rate), (adam, settings.other_rate)):
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * peak
+            ids, targets = batch_of(tokenizer, batch)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits, _ = model(ids, *causal(ids))
+            loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for optimizer in (muon, adam):
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            progress.step(ids.numel(), {"loss": loss.item()}, lambda: evaluate(model))
+        progress.keep(model, [muon, adam])
+    return progress
 
 
-def batches_of(pairs: Iterator[Pair], batch_size: int, num_sorted: int = 16) -> Iterator[list[Pair]]:
-    """Batches of about equal length, `num_sorted` at a time and in random order: little of them is padding."""
-    rng = random.Random(0)  # noqa: S311 - reproducible, not secret
-    while True:
-        drawn = sorted(
-            (next(pairs) for _ in range(num_sorted * batch_size)),
-            key=lambda pair: len(pair[0]) + len(pair[1]),
-        )
-        starts = [i * batch_size for i in range(num_sorted)]
-        rng.shuffle(starts)
-        yield from (drawn[start : start + batch_size] for start in starts)
+def batches_of(drawn: Sequence[Example], settings: Supervised, block: int) -> list[Sequence[Example]]:
+    """A block's batches of about equal length each, in random order."""
+    by_length = sorted(drawn, key=lambda e: len(e.prompt) + sum(len(p.text) for p in e.completion))
+    starts = list(range(0, len(by_length), settings.batch_size))
+    random.Random(block).shuffle(starts)  # noqa: S311 - reproducible, not secret
+    return [by_length[start : start + settings.batch_size] for start in starts]
 
 
-def batch_of(tokenizer: Tokenizer, pairs: list[Pair]) -> tuple[Tensor, Tensor]:
-    """Token ids and next-token targets, both (batch, length); -100 where nothing is to be learnt."""
-    prompts = [e.ids for e in tokenizer.encode_batch_fast([chat(prompt) for prompt, _ in pairs])]
-    answers = [e.ids for e in tokenizer.encode_batch_fast([answer + END for _, answer in pairs])]
-    length = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True)) - 1
-    pad = tokenizer.token_to_id(PAD)
-    ids = torch.full((len(pairs), length), pad)
-    targets = torch.full((len(pairs), length), -100)
-    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        whole = prompt + answer
-        ids[row, : len(whole) - 1] = torch.tensor(whole[:-1])
-        targets[row, len(prompt) - 1 : len(whole) - 1] = torch.tensor(answer)
-    return ids, targets
-
-
-def causal(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions and the additive causal mask for right-padded ids."""
-    length = ids.shape[1]
-    mask = torch.full((length, length), float("-inf")).triu(1)[None, None]
-    return torch.arange(length).expand(len(ids), -1), mask
+def batch_of(tokenizer: Tokenizer, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+    """Token ids and next-token targets, both (batch, length); IGNORED where nothing is to be learnt."""
+    end, pad = tokenizer.token_to_id(END), tokenizer.token_to_id(PAD)
+    texts = [text for e in examples for text in (chat(e.prompt), *(piece.text for piece in e.completion))]
+    encoded = iter(tokenizer.encode_batch_fast(texts))
+    rows = []
+    for example in examples:
+        ids = list(next(encoded).ids)
+        is_learnt = [False] * len(ids)
+        for piece in example.completion:
+            more = next(encoded).ids
+            ids += more
+            is_learnt += [piece.is_learnt] * len(more)
+        rows.append(([*ids, end], [*is_learnt, True]))
+    length = max(len(ids) for ids, _ in rows) - 1
+    inputs = torch.full((len(rows), length), pad)
+    targets = torch.full((len(rows), length), IGNORED)
+    for row, (ids, is_learnt) in enumerate(rows):
+        whole = torch.tensor(ids)
+        inputs[row, : len(ids) - 1] = whole[:-1]
+        targets[row, : len(ids) - 1] = whole[1:].where(torch.tensor(is_learnt[1:]), IGNORED)
+    return inputs, targets

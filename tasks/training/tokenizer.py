@@ -18,11 +18,12 @@ WORDS = (
     "Reference",
     "Check",
     "Try",
+    "Item",
     " ok",
     " bad",
     "\\boxed{",
 )
-CHARACTERS = "0123456789,=+?:;}\n "
+CHARACTERS = "0123456789,=+*?:;}\n "
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"

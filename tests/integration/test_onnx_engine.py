@@ -8,8 +8,9 @@ import pytest
 from numpy_qwen3 import Oracle
 
 from configs.engines import OnnxEngine
+from configs.experiment import GeneratedBenchmark
 from configs.models import Model, Sampling
-from tasks.benchmarks.generated import sum3
+from tasks.benchmarks.families.generate import problems
 from tasks.engines.chat import ChatFormat
 from tasks.engines.onnx import MODELS, EmbeddedEngine, model_folder, weights_digest
 from tasks.engines.onnx_decoder import Decoder
@@ -18,7 +19,7 @@ from tasks.engines.sampler import Sampler
 
 FOLDERS = sorted(path for path in MODELS.iterdir() if path.is_dir())
 EXPLORER = MODELS / "a2r-sum3-explorer"
-QUESTIONS = [puzzle.question for puzzle in sum3(12, 0)]
+QUESTIONS = [p.question for p in problems(GeneratedBenchmark(source="generated", count=12))]
 
 
 def request(question, *seeds, **sampling):

@@ -1,5 +1,6 @@
 """Problems from files and generators: mapping, answers as text, clear errors."""
 
+import itertools
 import json
 
 import orjson
@@ -9,7 +10,8 @@ import pytest
 
 from configs.errors import UserError
 from configs.experiment import Columns, FileBenchmark, GeneratedBenchmark
-from tasks.benchmarks.generated import split_of, sum3
+from tasks.benchmarks.families.generate import FAMILIES, parse, problems, puzzles
+from tasks.benchmarks.families.puzzles import split_of
 from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import problems_of
 
@@ -86,17 +88,47 @@ def test_generated_problems_are_reproducible_and_unambiguous():
     form = GeneratedBenchmark(source="generated", count=50)
     first, again = load_problems(form), load_problems(form)
     assert first == again
-    assert first[0].question == "47,48,39,29,38,36=115?" or first[0].question.endswith("?")
-    for puzzle in sum3(50, 0):
-        assert sum(puzzle.triple) == puzzle.target
-        assert puzzle.gold == ",".join(str(n) for n in puzzle.numbers if n in puzzle.triple)
+    assert len({p.question for p in first}) == 50
 
 
-def test_splits_never_meet():
-    train = {p.question for p in sum3(2000, 0, "train")}
-    test = {p.question for p in sum3(500, 0, "test")}
+def generated(family, count, **settings):
+    return problems(GeneratedBenchmark(source="generated", family=family, count=count, **settings))
+
+
+def test_sum3_has_exactly_one_triple():
+    for puzzle in generated("sum3", 50):
+        hits = [t for t in itertools.combinations(puzzle.numbers, 3) if sum(t) == puzzle.target]
+        assert [",".join(map(str, t)) for t in hits] == [puzzle.gold]
+
+
+def test_bill_comes_to_its_total():
+    for puzzle in generated("bill", 50):
+        assert int(puzzle.gold) == sum(price * quantity for price, quantity in puzzle.items)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_splits_never_meet(family):
+    train = {p.key for p in generated(family, 2000, split="train")}
+    development = {p.key for p in generated(family, 500, split="development")}
+    test = {p.key for p in generated(family, 500)}
     assert not train & test
-    assert all(split_of(p) == "test" for p in sum3(100, 9))
+    assert not development & (train | test)
+    assert all(split_of(p) == "test" for p in generated(family, 100, seed=9))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_difficulty_is_how_much_there_is_to_do(family):
+    easy, hard = (generated(family, 20, difficulty=d) for d in (4, 7))
+    assert all(len(h.question) > len(e.question) for e, h in zip(easy, hard, strict=True))
+    with pytest.raises(UserError, match=f"benchmark.difficulty is 99; {family} has"):
+        puzzles(family, 99, 0, "test")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_question_says_the_whole_puzzle(family):
+    assert all(parse(family, p.question) == p for p in generated(family, 50))
+    with pytest.raises(UserError, match="is no question"):
+        parse(family, "What is 1?")
 
 
 def test_first_problems_do_not_depend_on_how_many_are_asked_for():

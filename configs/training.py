@@ -1,0 +1,147 @@
+"""The typed form of a training: a family of small models, from untrained to reinforced.
+
+Everything here decides what weights come out, and is part of their identity. Budgets are counted in
+examples and steps, never in time, so that every size sees the same problems on every machine.
+"""
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from configs.errors import UserError
+from configs.form import Form
+
+
+class Shape(Form):
+    """A Qwen3 architecture's numbers."""
+
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int = 1
+    intermediate_size: int
+    head_dim: int = Field(default=32, ge=32)
+    """vLLM's CPU build has no smaller one."""
+
+
+class Supervised(Form):
+    """Training on written answers. The loss is on what the model is to write, and on nothing else."""
+
+    num_examples: int = Field(ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    matrix_rate: float = 0.02
+    """Muon's rate, on matrices."""
+    other_rate: float = 3e-3
+    """AdamW's rate, on embeddings and norms."""
+    warmup_steps: int = 100
+    """Then the rates follow a cosine to 2 % of themselves."""
+    num_evaluations: int = 10
+    """How often the model is measured on development problems; the last is at the end."""
+
+
+class References(Form):
+    """The explorers' own samples on training problems, from which synthesizers learn to read them."""
+
+    explorers: tuple[str, ...]
+    """Sizes of the explorers, all of the synthesizer's seed."""
+    num_problems: int = Field(ge=1)
+    """Problems that each explorer is asked."""
+    num_samples: int = Field(default=8, ge=1)
+    count: int = Field(default=4, ge=1)
+    """At most so many references in a prompt."""
+
+
+class Reinforcement(Form):
+    """GRPO on the synthesizer's own samples: a right answer is rewarded with 1, nothing else is."""
+
+    num_steps: int = Field(ge=1)
+    num_prompts: int = Field(default=32, ge=1)
+    """Prompts a step."""
+    group_size: int = Field(default=8, ge=2)
+    """Samples a prompt, whose mean reward is what each is compared with."""
+    temperature: float = Field(default=1.0, gt=0)
+    rate: float = 3e-4
+    """AdamW's rate."""
+    num_evaluations: int = 10
+
+
+class Training(Form):
+    """A family of models for one family of problems.
+
+    Explorers of every size; synthesizers, each from the explorer of its size; one reinforced; and the
+    opponents they are compared with. Seeds after the first make the headline pair alone.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str = ""
+    family: Literal["bill", "sum3"]
+    difficulty: int | None = None
+    shapes: dict[str, Shape]
+    explorers: tuple[str, ...]
+    """Sizes trained to answer alone."""
+    synthesizers: tuple[str, ...]
+    """Sizes trained to read references."""
+    headline: tuple[str, str]
+    """Explorer and synthesizer that are made with every seed, reinforced, and compared with opponents."""
+    num_seeds: int = Field(default=1, ge=1)
+    explorer: Supervised
+    references: References
+    synthesizer: Supervised
+    reinforcement: Reinforcement | None = None
+    longer_examples: int = Field(default=0, ge=0)
+    """Plain problems on which the headline synthesizer's model goes on alone, so many that it sees as many tokens as
+    the synthesizer; with it comes a model that tries and checks by itself. 0: neither opponent is made."""
+    explorer_tokens: int = Field(ge=1)
+    """Longest answer of an explorer."""
+    synthesizer_tokens: int = Field(ge=1)
+    """Longest answer of a synthesizer, reasoning included."""
+    num_development: int = Field(default=300, ge=1)
+    """Development problems for the curves; test problems play no part."""
+
+    @model_validator(mode="after")
+    def names_its_sizes(self) -> "Training":
+        """Every size that is named has a shape, and every model what it is made from."""
+        explorer, synthesizer = self.headline
+        for place, sizes in (
+            ("explorers", self.explorers),
+            ("synthesizers", self.synthesizers),
+            ("headline", self.headline),
+            ("references.explorers", self.references.explorers),
+        ):
+            if unknown := [size for size in sizes if size not in self.shapes]:
+                raise ValueError(f"{place} names {', '.join(unknown)}; shapes has {', '.join(self.shapes)}.")
+        needed = {*self.synthesizers, *self.references.explorers, explorer}
+        if missing := sorted(needed.difference(self.explorers)):
+            raise ValueError(
+                f"explorers lacks {', '.join(missing)}, which other models are made from; add them."
+            )
+        if synthesizer not in self.synthesizers:
+            raise ValueError(f"headline's synthesizer {synthesizer} is not among synthesizers; add it.")
+        return self
+
+
+def load_training(config: str) -> Training:
+    """The training of a file or of a shipped name. Raises UserError."""
+    shipped = Path(str(resources.files("configs"))) / "trainings"
+    path = Path(config)
+    if path.suffix not in {".yaml", ".yml"} and "/" not in config:
+        path = shipped / f"{config}.yaml"
+        if not path.is_file():
+            names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+            raise UserError(
+                f"{config} is no shipped training; there are: {names}. A file's path must end in .yaml."
+            )
+    try:
+        return Training.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        places = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
+        )
+        raise UserError(f"{path}: {places}. See configs/trainings/sum3.yaml for an example.") from error

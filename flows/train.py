@@ -1,0 +1,22 @@
+"""The training flow: a family of small models, from untrained to reinforced."""
+
+from typing import Any
+
+from prefect import flow
+
+from configs.training import Training
+from flows.stages import explore
+from tasks.train import TRAINER, train_models
+
+
+@flow(name="train", flow_run_name="{training.name}", task_runner=TRAINER)
+def train(training: Training, root: str | None = None) -> dict[str, Any]:
+    """Train explorers, sample them with the pipeline, train synthesizers on what they said, reinforce one.
+
+    A finished model is never trained again; a lesson that was broken off goes on from its last minute.
+
+    Args:
+        training: The family of models.
+        root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
+    """
+    return train_models(training, root, explore)

@@ -1,0 +1,1 @@
+"""Seeded problem generators, a module a family."""

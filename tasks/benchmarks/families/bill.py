@@ -1,0 +1,55 @@
+"""`bill`: a number at the end of a chain of sums in which each step can go wrong.
+
+Several items, each a price times a quantity: 348*7+529*4+267*6=? A small model gets most steps right
+and slips somewhere, each time somewhere else, so a vote is a strong baseline; a model that reads
+several bills can go through them item by item. The difficulty is how many items there are.
+"""
+
+import random
+import re
+from dataclasses import dataclass
+
+PRICES, QUANTITIES = (102, 999), (3, 9)
+DEFAULT_DIFFICULTY, EASIEST, HARDEST = 3, 2, 8
+QUESTION = re.compile(r"(\d+\*\d+(?:\+\d+\*\d+)+)=\?")
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """One bill: items of (price, quantity)."""
+
+    items: tuple[tuple[int, int], ...]
+
+    @property
+    def total(self) -> int:
+        """What the bill comes to."""
+        return sum(price * quantity for price, quantity in self.items)
+
+    @property
+    def question(self) -> str:
+        """Such as 348*7+529*4=?"""
+        return "+".join(f"{price}*{quantity}" for price, quantity in self.items) + "=?"
+
+    @property
+    def gold(self) -> str:
+        """Such as 4552."""
+        return str(self.total)
+
+    @property
+    def key(self) -> str:
+        """The order of the items plays no part."""
+        return str(sorted(self.items))
+
+
+def draw(rng: random.Random, difficulty: int) -> Bill:
+    """A bill of `difficulty` items."""
+    return Bill(tuple((rng.randint(*PRICES), rng.randint(*QUANTITIES)) for _ in range(difficulty)))
+
+
+def parse(question: str) -> Bill | None:
+    """The bill that a question asks, or None where it is none."""
+    found = QUESTION.fullmatch(question)
+    if not found:
+        return None
+    pairs = (item.split("*") for item in found[1].split("+"))
+    return Bill(tuple((int(price), int(quantity)) for price, quantity in pairs))

@@ -1,0 +1,43 @@
+"""A family's problems by name, difficulty, seed and split."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from types import ModuleType
+
+from configs.errors import UserError
+from configs.experiment import GeneratedBenchmark
+from tasks.benchmarks.families import bill, sum3
+from tasks.benchmarks.families.puzzles import Puzzle, Split, stream
+
+FAMILIES: dict[str, ModuleType] = {"bill": bill, "sum3": sum3}
+
+
+def puzzles(family: str, difficulty: int | None, seed: int | str, split: Split) -> Iterator[Puzzle]:
+    """The puzzles of a family without end; one may come twice. Raises UserError for an impossible difficulty."""
+    module = FAMILIES[family]
+    difficulty = module.DEFAULT_DIFFICULTY if difficulty is None else difficulty
+    if not module.EASIEST <= difficulty <= module.HARDEST:
+        raise UserError(
+            f"benchmark.difficulty is {difficulty}; {family} has {module.EASIEST} to {module.HARDEST}."
+        )
+    return stream(family, partial(module.draw, difficulty=difficulty), seed, split)
+
+
+def problems(benchmark: GeneratedBenchmark) -> list[Puzzle]:
+    """The benchmark's distinct puzzles; the first ones do not depend on how many are asked for."""
+    seen: set[str] = set()
+    distinct = (
+        puzzle
+        for puzzle in puzzles(benchmark.family, benchmark.difficulty, benchmark.seed, benchmark.split)
+        if puzzle.question not in seen and not seen.add(puzzle.question)
+    )
+    return list(islice(distinct, benchmark.count))
+
+
+def parse(family: str, question: str) -> Puzzle:
+    """The puzzle that a question of a family asks. Raises UserError where it asks none."""
+    puzzle = FAMILIES[family].parse(question)
+    if puzzle is None:
+        raise UserError(f"{question!r} is no question of the family {family}.")
+    return puzzle

@@ -1,0 +1,101 @@
+"""sum3: worked solutions, checks of references, and tries of one's own."""
+
+import random
+from collections.abc import Sequence
+from itertools import combinations
+
+from tasks.benchmarks.families.sum3 import Sum3
+from tasks.graders.extraction import extract_answer
+from tasks.training.examples import Piece, merged
+
+Triple = tuple[int, ...]
+
+MAX_WRONG_TRIES = 3
+"""Wrong tries that a synthesizer is shown before the right one where no reference holds."""
+MAX_SOLO_TRIES = 6
+"""The same for a model that has no references at all."""
+
+
+def solution(puzzle: Sum3) -> str:
+    r"""A worked solution, such as 19+32=51,51+10=61,\boxed{19,32,10}."""
+    a, b, c = puzzle.triple
+    return f"{a}+{b}={a + b},{a + b}+{c}={a + b + c},\\boxed{{{a},{b},{c}}}"
+
+
+def synthesis(
+    puzzle: Sum3, references: Sequence[str], others: Sequence[str], rng: random.Random
+) -> tuple[Piece, ...]:
+    """Check every reference by adding it up again, stop at the first that holds, else try triples.
+
+    Args:
+        puzzle: The problem.
+        references: The texts in the prompt, in its order.
+        others: More of the explorers' texts on the problem: from them come wrong tries.
+        rng: For the number of tries and their order.
+    """
+    lines: list[Piece] = []
+    tried: set[Triple] = set()
+    for place, text in enumerate(references, start=1):
+        triple = triple_of(text)
+        if triple is None:
+            lines.append(Piece(f"Check{place}: bad\n"))
+            continue
+        tried.add(triple)
+        lines.append(Piece(f"Check{place}:{_sum(puzzle, triple)}\n"))
+        if triple == puzzle.triple:
+            break
+    else:
+        lines += _tries(puzzle, tried, others, rng.randint(0, MAX_WRONG_TRIES), rng)
+    return _thought(puzzle, lines)
+
+
+def solo(puzzle: Sum3, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
+    """Try and check without references, until one holds."""
+    return _thought(puzzle, _tries(puzzle, set(), others, rng.randint(0, MAX_SOLO_TRIES), rng))
+
+
+def triple_of(text: str) -> Triple | None:
+    """The boxed triple of an explorer's answer, or None where there is none."""
+    parts = (extract_answer(text) or "").split(",")
+    if len(parts) != 3 or not all(part.isdigit() and len(part) <= 3 for part in parts):  # noqa: PLR2004
+        return None
+    return tuple(map(int, parts))
+
+
+def _tries(
+    puzzle: Sum3, tried: set[Triple], others: Sequence[str], num_wrong: int, rng: random.Random
+) -> list[Piece]:
+    """Wrong tries, read but not learnt up to their verdict, then the right one.
+
+    What is learnt is a right guess after those that did not hold; a model taught to write wrong ones
+    would write them.
+    """
+    guessed = [t for text in others if (t := triple_of(text)) and t not in tried and t != puzzle.triple]
+    drawn = [t for t in combinations(puzzle.numbers, 3) if t not in tried and t != puzzle.triple]
+    rng.shuffle(drawn)
+    wrong = list(dict.fromkeys([*guessed, *drawn]))[:num_wrong]
+    rng.shuffle(wrong)
+    lines = []
+    for triple in wrong:
+        guess, verdict = _sum(puzzle, triple).split(";")
+        lines += [Piece("Try:"), Piece(guess, is_learnt=False), Piece(f";{verdict}\n")]
+    return [*lines, Piece(f"Try:{_sum(puzzle, puzzle.triple)}\n")]
+
+
+def _thought(puzzle: Sum3, lines: list[Piece]) -> tuple[Piece, ...]:
+    last = Piece(lines[-1].text.removesuffix("\n"))
+    return merged([Piece("<think>"), *lines[:-1], last, Piece(f"</think>{solution(puzzle)}")])
+
+
+def _sum(puzzle: Sum3, triple: Triple) -> str:
+    """The sum done again, a `?` behind each number that is not to be had, and the target said again.
+
+    Without the sum and the target, checking was not learnt; without the marks, a sum that hits the
+    target with invented numbers was called right.
+    """
+    a, b, c = triple
+    x, y, z = (
+        f"{n}?" if n not in puzzle.numbers or n in triple[:i] else f"{n}" for i, n in enumerate(triple)
+    )
+    verdict = " ok" if triple == puzzle.triple else " bad"
+    return f"{x}+{y}={a + b},{a + b}+{z}={a + b + c};{puzzle.target}{verdict}"

@@ -1,0 +1,124 @@
+"""Lessons: one training of one model each, and everything that decides the weights that come out.
+
+A lesson's digest is its identity and names its folder, so a finished one is never given again and a
+changed one never overwrites another. In the digest: kind, problems, shape, seed, budgets and rates,
+what the model starts from, the explorers whose samples it reads, the prompts and the alphabet. Out of
+it: root, machine, threads, and how the curve is measured.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from configs.engines import OnnxEngine
+from configs.experiment import Experiment, Explorer, GeneratedBenchmark
+from configs.form import Form
+from configs.graders import ExactGrader
+from configs.models import Model, Sampling
+from configs.training import Training
+from tasks.prompts.render import load_prompt
+from tasks.training.tokenizer import CHAT_TEMPLATE, build_tokenizer
+from warehouse.canonical import canonical_json
+
+Kind = Literal["explorer", "synthesizer", "reinforced", "longer", "solo"]
+
+TEXTS = "1"
+"""Version of what the models are taught to write; another one makes other models."""
+
+EXPLORE, SYNTHESIZE = "explore-small", "synthesize-small"
+"""The prompts, which are those of the experiments."""
+
+
+class Lesson(Form):
+    """One training of one model."""
+
+    kind: Kind
+    size: str
+    seed: int
+    training: Training
+    start: "Lesson | None" = None
+    """The lesson whose model this one starts from; None: from random weights."""
+    explorers: tuple["Lesson", ...] = ()
+    """Whose samples are read, the headline's explorer first."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, such as a2r-sum3-synthesizer-s-seed1."""
+        seed = f"-seed{self.seed}" if self.seed else ""
+        return f"a2r-{self.training.name}-{self.kind}-{self.size}{seed}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what decides the weights, 16 hexadecimal digits."""
+        return hashlib.sha256(canonical_json(self._identity(), "lesson")).hexdigest()[:16]
+
+    def folder(self, root: str) -> Path:
+        """Where the model is made and kept."""
+        return Path(root) / "models" / f"{self.name}-{self.digest[:8]}"
+
+    def is_done(self, root: str) -> bool:
+        """The record is written last: that it is there means that the model is whole."""
+        return (self.folder(root) / "training.json").is_file()
+
+    def _identity(self) -> dict[str, Any]:
+        form = self.training
+        settings: dict[str, Any] = {
+            "texts": TEXTS,
+            "kind": self.kind,
+            "problems": [form.family, form.difficulty],
+            "shape": form.shapes[self.size].model_dump(),
+            "seed": self.seed,
+            "alphabet": [
+                sorted(build_tokenizer().get_vocab().items(), key=lambda item: item[1]),
+                CHAT_TEMPLATE,
+            ],
+            "start": self.start.digest if self.start else None,
+            "explorers": [lesson.digest for lesson in self.explorers],
+        }
+        match self.kind:
+            case "explorer":
+                budget = form.explorer.model_dump(exclude={"num_evaluations"})
+            case "longer":
+                budget = form.explorer.model_dump(exclude={"num_evaluations"})
+                budget |= {"num_examples": form.longer_examples}
+            case "synthesizer" | "solo":
+                budget = form.synthesizer.model_dump(exclude={"num_evaluations"})
+                settings["references"] = form.references.model_dump(exclude={"explorers"})
+            case "reinforced":
+                budget = form.reinforcement.model_dump(exclude={"num_evaluations"})  # type: ignore[union-attr]
+                settings |= {"references": form.references.model_dump(exclude={"explorers"})}
+                settings |= {"max_tokens": form.synthesizer_tokens}
+        if self.kind != "explorer":
+            settings["prompts"] = [load_prompt(name).digest for name in (EXPLORE, SYNTHESIZE)]
+            settings["explorer_tokens"] = form.explorer_tokens
+        return settings | {"budget": budget}
+
+
+def exploring(lesson: Lesson, root: str, split: Literal["train", "development"]) -> Experiment:
+    """The experiment in which an explorer is asked what other models then read, by the pipeline itself."""
+    form = lesson.training
+    is_training = split == "train"
+    return Experiment(
+        name=f"{lesson.name}.{split}",
+        description=f"Samples of {lesson.name} on {split} problems, for training.",
+        benchmark=GeneratedBenchmark(
+            source="generated",
+            family=form.family,
+            difficulty=form.difficulty,
+            count=form.references.num_problems if is_training else form.num_development,
+            seed=1000 + lesson.seed if is_training else 0,
+            split=split,
+        ),
+        explorer=Explorer(
+            model=Model(id=lesson.name),
+            engine=OnnxEngine(kind="onnx", path=str(lesson.folder(root))),
+            prompt=EXPLORE,
+            sampling=Sampling(
+                n=form.references.num_samples if is_training else form.references.count,
+                temperature=1.0,
+                max_tokens=form.explorer_tokens,
+                seed=lesson.seed,
+            ),
+        ),
+        grader=ExactGrader(kind="exact"),
+    )
