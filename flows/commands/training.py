@@ -1,4 +1,4 @@
-"""The command that trains the small models. Torch is imported in the lessons' own processes."""
+"""Commands that train the small models and hold them against each other. Torch lives in the lessons' own processes."""
 
 from functools import partial
 from typing import Annotated
@@ -26,3 +26,28 @@ def train(
     from tasks.train import print_training
 
     carry_out(partial(train_flow, training=training, root=root), root, as_json=as_json, show=print_training)
+
+
+@app.command(epilog="Example: a2r study sum3 --problems 1000 --docs /tmp/study")
+def study(
+    config: Annotated[
+        str, typer.Argument(help="The training whose models are studied: a path or a shipped name.")
+    ],
+    problems: Annotated[int, typer.Option(min=2, help="Held-out problems, the same for every cell.")] = 2000,
+    docs: Annotated[str, typer.Option(help="Folder of the page that is written.")] = "docs/study",
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Hold trained models of all sizes against each other: explorers, synthesizers, controls, costs."""
+    training = load_training(config)
+    configure_process(verbose=verbose)
+    from flows.study import study as study_flow
+    from tasks.study.run import print_study
+
+    carry_out(
+        partial(study_flow, training=training, root=root, num_problems=problems, docs=docs),
+        root,
+        as_json=as_json,
+        show=print_study,
+    )

@@ -82,9 +82,9 @@ def pipeline(folder):
 
 def overhead(repetitions):
     """The pipeline's wall over bare `LLM.generate`'s, the same requests."""
+    from tasks.benchmarks.generated import sum3
     from vllm import LLM, SamplingParams
 
-    from tasks.benchmarks.generated import sum3
     from tasks.prompts.render import load_prompt
 
     prompt, llm = load_prompt("explore-small"), None

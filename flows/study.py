@@ -1,0 +1,24 @@
+"""The study flow: what a small explorer and a bigger synthesizer are worth, from the models of a training."""
+
+from typing import Any
+
+from prefect import flow
+
+from configs.training import Training
+from flows.evaluate import evaluate
+from tasks.study.run import run_study
+
+
+@flow(name="study", flow_run_name="{training.name}")
+def study(
+    training: Training, root: str | None = None, num_problems: int = 2000, docs: str = "docs/study"
+) -> dict[str, Any]:
+    """Evaluate every cell of the asymmetry study on held-out problems and write its page of tables and plots.
+
+    Args:
+        training: Whose models.
+        root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
+        num_problems: Held-out problems, the same for every cell.
+        docs: Folder of the page.
+    """
+    return run_study(training, root, num_problems, docs, evaluate)

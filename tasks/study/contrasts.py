@@ -1,0 +1,81 @@
+"""What the study is about: differences within problems, at stated costs."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import duckdb
+
+from configs.training import Training
+from tasks.study.results import VOTES, Result
+from warehouse.catalog import statement
+
+
+class Contrast(NamedTuple):
+    """One metric of a run less another's."""
+
+    label: str
+    one: Result
+    metric: str
+    other: Result
+    other_metric: str
+    ratio: float = 1.0
+    """The other's cost a problem over the one's."""
+
+
+def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Contrast]:
+    """Every contrast whose cells are there."""
+    by_label = {r.cell.label: r for r in results}
+    (size, reading), count = training.headline, training.references.count
+    if pair := by_label.get(f"{size} → {reading}, N = {count}"):
+        yield Contrast(f"the explorer's cons@{count} less its mean@1", pair, f"cons@{count}", pair, "mean@1")
+        for label, other in by_label.items():
+            if label.startswith(f"{reading} → {size},"):
+                ratio = other.megaflops / pair.megaflops
+                yield Contrast(f"{pair.cell.label} less {label}", pair, "a2r", other, "a2r", ratio)
+    bigger = [
+        s for s in training.explorers if training.shapes[s].hidden_size > training.shapes[reading].hidden_size
+    ]
+    single = ["its model, plain prompt", "its model alone, as many tokens of training", *bigger]
+    for kind in ("synthesizer", "reinforced"):
+        if pair := by_label.get(kind):
+            yield Contrast(f"{kind}: A2R less cons@{count}", pair, "a2r", pair, f"cons@{count}")
+            yield Contrast(
+                f"{kind}: pass@{count}, a perfect checker, less A2R", pair, f"pass@{count}", pair, "a2r"
+            )
+            for label in single:
+                if other := by_label.get(label):
+                    yield _at_equal_cost(kind, pair, other)
+            if other := by_label.get("its model trained to try and check by itself"):
+                yield _at_equal_cost(kind, pair, other)
+
+
+def measured(catalog: duckdb.DuckDBPyConnection, contrast: Contrast) -> tuple[str, ...]:
+    """A contrast as a line of the page's table."""
+    values = {
+        "run_id": contrast.one.run_id,
+        "metric": contrast.metric,
+        "other_run_id": contrast.other.run_id,
+        "other_metric": contrast.other_metric,
+    }
+    found = catalog.execute(statement("study/contrast"), values).fetchone()
+    if not found or found[2] is None:
+        return (contrast.label, "–", "–", "–", "–")
+    one, other, difference, low, high, _ = found
+    interval = f"{difference:+.3f}" if low is None else f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return (contrast.label, f"{one:.3f}", f"{other:.3f}", interval, f"{contrast.ratio:.2f}")
+
+
+def _at_equal_cost(kind: str, pair: Result, other: Result) -> Contrast:
+    """Against the largest vote of a single model that costs no more, or else against one sample."""
+    n = other.cell.experiment.explorer.sampling.n
+    single = other.megaflops / n
+    k = max([k for k in VOTES if k <= n and k * single <= pair.megaflops], default=1)
+    metric = "mean@1" if k == 1 else f"cons@{k}"
+    return Contrast(
+        f"{kind}: A2R less {other.cell.label}, {metric}",
+        pair,
+        "a2r",
+        other,
+        metric,
+        k * single / pair.megaflops,
+    )

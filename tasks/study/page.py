@@ -1,0 +1,163 @@
+"""The study's page: tables in Markdown, made from the catalog and the training records alone, and its plots."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from configs.training import Training
+from tasks.publish import Summary
+from tasks.study.cells import NUM_ALONE, Cell, Models
+from tasks.study.contrasts import contrasts_of, measured
+from tasks.study.plots import plot_costs, plot_curves, plot_reinforcement
+from tasks.study.results import VOTES, Result, results_of
+from tasks.train import lessons_of
+from warehouse.catalog import connect
+from warehouse.store import Store
+
+INTRODUCTION = """{description} Written by `a2r study {name}` from the store and the training records;
+{num_problems} held-out problems, the same in every row; 95 % intervals clustered by problem. Cost is forward FLOPs a
+problem in millions: 2 × parameters × (prompt + completion tokens), every sample paying for its prompt. Answers that ran
+into their limit are cut off and count as wrong.
+"""
+
+
+def write_page(
+    training: Training,
+    models: Models,
+    outcomes: Sequence[tuple[Cell, Summary]],
+    root: str,
+    docs: Path,
+) -> Path:
+    """Write `<docs>/<training>.md` and its plots; returns the page's path."""
+    docs.mkdir(parents=True, exist_ok=True)
+    records = {
+        lesson.name: orjson.loads((lesson.folder(root) / "training.json").read_bytes())
+        for lesson in lessons_of(training)
+        if lesson.is_done(root)
+    }
+    with connect(Store(root)) as catalog:
+        results = results_of(catalog, outcomes)
+        curves = {r.run_id: _votes(catalog, r.run_id) for r in results if r.cell.group == "alone"}
+        contrasts = [measured(catalog, contrast) for contrast in contrasts_of(training, results)]
+    plots = {
+        "costs": plot_costs(training, results, curves, docs / f"{training.name}-costs.svg"),
+        "curves": plot_curves(records, docs / f"{training.name}-curves.svg"),
+        "reinforcement": plot_reinforcement(records, docs / f"{training.name}-reinforcement.svg"),
+    }
+    some = results[0].metrics["mean@1"]["n"]
+    page = docs / f"{training.name}.md"
+    sections = [
+        f"# {training.name}: what a small explorer and a bigger synthesizer are worth\n",
+        INTRODUCTION.format(description=training.description, name=training.name, num_problems=f"{some:,}"),
+        "## Contrasts, paired by problem\n",
+        _table(
+            ("one less the other", "one", "other", "difference", "the other's cost ÷ the one's"), contrasts
+        ),
+        f"![accuracy over cost]({plots['costs']})\n" if plots["costs"] else "",
+        "## Explorers by themselves\n",
+        _table(*_alone(results, curves)),
+        "## Explorer, synthesizer, number of references\n",
+        _table(*_rows(results, "grid")),
+        "## Controls and opponents of the headline pair\n",
+        _table(*_rows(results, "control")),
+        *(
+            ["## Other seeds of the headline pair\n", _table(*_rows(results, "seed"))]
+            if any(r.cell.group == "seed" for r in results)
+            else []
+        ),
+        "## How the models were trained\n",
+        _table(*_trained(records)),
+        f"![development accuracy over tokens]({plots['curves']})\n" if plots["curves"] else "",
+        f"![reward and entropy]({plots['reinforcement']})\n" if plots["reinforcement"] else "",
+        *([f"Not trained yet: {', '.join(models.missing())}.\n"] if models.missing() else []),
+    ]
+    page.write_text("\n".join(section for section in sections if section), encoding="utf-8")
+    return page
+
+
+def _votes(catalog: duckdb.DuckDBPyConnection, run_id: str) -> dict[tuple[str, int], tuple[float, ...]]:
+    """(kind, k) -> estimate, low, high."""
+    found = catalog.execute(
+        "select kind, k, estimate, low, high from curves where run_id = ? and stage = 'explore'", [run_id]
+    ).fetchall()
+    return {(kind, k): tuple(values) for kind, k, *values in found}
+
+
+# --- tables ------------------------------------------------------------------------------------------
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(estimate: float | None, low: float | None, high: float | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{estimate:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None else "")
+
+
+def _metric(result: Result, name: str) -> str:
+    value = result.metrics.get(name)
+    return _shown(value["estimate"], value["low"], value["high"]) if value else "–"
+
+
+def _alone(
+    results: Sequence[Result], curves: dict[str, dict[tuple[str, int], tuple[float, ...]]]
+) -> tuple[Sequence[str], list[Sequence[str]]]:
+    headings = (
+        "explorer",
+        "mean@1",
+        *(f"cons@{k}" for k in VOTES[1:]),
+        "pass@4",
+        f"pass@{NUM_ALONE}",
+        "MFLOP a sample",
+        "cut off",
+    )
+    rows = []
+    for result in (r for r in results if r.cell.group == "alone"):
+        curve = curves[result.run_id]
+        shown = [_shown(*curve[kind, k]) if (kind, k) in curve else "–" for kind, k in
+                 [("mean", 1), *(("cons", k) for k in VOTES[1:]), ("pass", 4), ("pass", NUM_ALONE)]]  # fmt: skip
+        n = result.cell.experiment.explorer.sampling.n
+        rows.append((result.cell.label, *shown, f"{result.megaflops / n:.1f}", f"{result.num_cut:,}"))
+    return headings, rows
+
+
+def _rows(results: Sequence[Result], group: str) -> tuple[Sequence[str], list[Sequence[str]]]:
+    headings = ("cell", "accuracy", "cons@N", "pass@N", "MFLOP a problem", "cut off", "failed")
+    rows = []
+    for result in (r for r in results if r.cell.group == group):
+        n = result.cell.experiment.explorer.sampling.n
+        per_answer = 1 if result.cell.experiment.synthesizer else n
+        rows.append(
+            (
+                result.cell.label,
+                _metric(result, result.answer),
+                _metric(result, f"cons@{n}"),
+                _metric(result, f"pass@{n}"),
+                f"{result.megaflops / per_answer:.1f}",
+                f"{result.num_cut:,}",
+                f"{result.num_failed:,}",
+            )
+        )
+    return headings, rows
+
+
+def _trained(records: dict[str, dict[str, Any]]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    headings = ("model", "parameters", "tokens", "wall s", "development accuracy, last two points", "digest")
+    rows = [
+        (
+            name,
+            f"{record['num_parameters']:,}",
+            f"{record['num_tokens']:,}",
+            f"{record['seconds']:,.0f}",
+            ", ".join(f"{point['accuracy']:.3f}" for point in record["curve"][-2:]),
+            record["digest"][:8],
+        )
+        for name, record in records.items()
+    ]
+    return headings, rows

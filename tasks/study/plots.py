@@ -1,0 +1,111 @@
+"""The study's plots, as SVG that reads in light and dark pages (extra `[train]`: matplotlib)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from configs.training import Training
+
+if TYPE_CHECKING:
+    from tasks.study.results import Result
+
+STYLE = {"svg.fonttype": "none", "svg.hashsalt": "a2r", "axes.grid": True, "grid.alpha": 0.3, "font.size": 9}
+
+
+def plot_costs(
+    training: Training,
+    results: Sequence["Result"],
+    curves: Mapping[str, Mapping[tuple[str, int], tuple[float, ...]]],
+    path: Path,
+) -> str:
+    """Accuracy over cost: votes of single models as lines, A2R as points. Returns the file's name."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        axes = figure.add_subplot()
+        for result in (r for r in results if r.cell.group == "alone"):
+            curve, n = curves[result.run_id], result.cell.experiment.explorer.sampling.n
+            ks = [k for kind, k in sorted(curve) if kind == "cons" and curve[kind, k][0] is not None]
+            costs = [k * result.megaflops / n for k in ks]
+            axes.plot(
+                costs, [curve["cons", k][0] for k in ks], "o-", ms=3, label=f"{result.cell.label}, vote of k"
+            )
+        for reader in training.synthesizers:
+            cells = [r for r in results if r.cell.group == "grid" and f"→ {reader}," in r.cell.label]
+            if cells:
+                values = [r.metrics["a2r"] for r in cells]
+                below = [v["estimate"] - v["low"] for v in values]
+                above = [v["high"] - v["estimate"] for v in values]
+                axes.errorbar(
+                    [r.megaflops for r in cells],
+                    [v["estimate"] for v in values],
+                    yerr=[below, above],
+                    fmt="s",
+                    ms=5,
+                    capsize=2,
+                    label=f"A2R, synthesizer {reader}",
+                )
+        for result in (r for r in results if r.cell.label == "reinforced"):
+            value = result.metrics["a2r"]
+            axes.plot(result.megaflops, value["estimate"], "*", ms=13, label="A2R, reinforced")
+        axes.set(xscale="log", xlabel="MFLOP a problem (2 × parameters × tokens)", ylabel="accuracy")
+        axes.legend(fontsize=8)
+        return _saved(figure, path)
+
+
+def plot_curves(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
+    """Accuracy on development problems over training tokens, a line a model."""
+    kinds = {"explorer": "answering alone", "synthesizer": "reading references"}
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        for place, (kind, title) in enumerate(kinds.items(), start=1):
+            axes = figure.add_subplot(1, 2, place)
+            for name, record in records.items():
+                if record["lesson"]["kind"] in {kind, "longer" if kind == "explorer" else "solo"}:
+                    points = record["curve"]
+                    axes.plot(
+                        [p["num_tokens"] / 1e6 for p in points],
+                        [p["accuracy"] for p in points],
+                        "o-",
+                        ms=2,
+                        label=name.removeprefix("a2r-"),
+                    )
+            axes.set(title=title, xlabel="million tokens", ylabel="accuracy, development problems")
+            axes.legend(fontsize=6)
+        return _saved(figure, path)
+
+
+def plot_reinforcement(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
+    """Reward, entropy and length over the steps of reinforcement; empty where there was none."""
+    reinforced = {n: r for n, r in records.items() if r["lesson"]["kind"] == "reinforced"}
+    if not reinforced:
+        return ""
+    units = {
+        "reward": "reward",
+        "accuracy": "accuracy, development",
+        "entropy": "entropy, nats a token",
+        "tokens": "tokens a sample",
+    }
+    with rc_context(STYLE):
+        figure = Figure(figsize=(10, 3), layout="constrained")
+        for place, (what, title) in enumerate(units.items(), start=1):
+            axes = figure.add_subplot(1, 4, place)
+            for name, record in reinforced.items():
+                points = record["curve"]
+                axes.plot(
+                    [p["num_steps"] for p in points],
+                    [p[what] for p in points],
+                    "o-",
+                    ms=2,
+                    label=name.removeprefix("a2r-"),
+                )
+            axes.set(title=title, xlabel="step")
+        figure.axes[0].legend(fontsize=6)
+        return _saved(figure, path)
+
+
+def _saved(figure: Figure, path: Path) -> str:
+    figure.savefig(path, metadata={"Date": None})
+    return path.name
