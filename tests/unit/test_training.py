@@ -1,0 +1,134 @@
+"""What small models are taught, which lessons a training has, and when two lessons are one."""
+
+import random
+import re
+
+import pytest
+
+from configs.errors import UserError
+from configs.experiment import GeneratedBenchmark
+from configs.training import Training, load_training
+from tasks.benchmarks.families.generate import problems
+from tasks.graders.extraction import extract_answer
+from tasks.train import lessons_of
+from tasks.training.examples import Piece, merged
+from tasks.training.families import bill, sum3
+from tasks.training.lessons import exploring
+from tasks.training.tokenizer import build_tokenizer
+
+TEACHERS = {"bill": bill, "sum3": sum3}
+
+
+def puzzles(family, count=30):
+    return problems(GeneratedBenchmark(source="generated", family=family, count=count, split="train"))
+
+
+def whole(pieces):
+    return "".join(piece.text for piece in pieces)
+
+
+@pytest.mark.parametrize("family", TEACHERS)
+def test_everything_taught_ends_in_the_right_answer_and_fits_the_alphabet(family):
+    teacher, tokenizer, rng = TEACHERS[family], build_tokenizer(), random.Random(0)
+    drawn = puzzles(family)
+    for puzzle, other in zip(drawn, reversed(drawn), strict=True):
+        texts = [teacher.solution(other), teacher.solution(puzzle), "no box at all", "\\boxed{1,2"]
+        taught = [
+            teacher.solution(puzzle),
+            whole(teacher.synthesis(puzzle, texts, [teacher.solution(other)], rng)),
+            whole(teacher.synthesis(puzzle, (), [teacher.solution(other)], rng)),
+            whole(teacher.solo(puzzle, texts, rng)),
+        ]
+        for text in taught:
+            assert extract_answer(text.rpartition("</think>")[2]) == puzzle.gold
+            assert tokenizer.token_to_id("<unk>") not in tokenizer.encode(text).ids
+            assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
+
+
+def test_sum3_checks_stop_at_the_first_that_holds():
+    [puzzle] = puzzles("sum3", 1)
+    wrong = sum3.solution(puzzles("sum3", 2)[1])
+    right = sum3.solution(puzzle)
+    text = whole(sum3.synthesis(puzzle, [wrong, right, right], (), random.Random(0)))
+    assert re.findall(r"Check(\d):.*?(ok|bad)", text) == [("1", "bad"), ("2", "ok")]
+    assert "Try" not in text
+
+
+def test_sum3_wrong_tries_are_read_but_not_learnt():
+    for seed in range(20):
+        [puzzle] = puzzles("sum3", 1)
+        pieces = sum3.synthesis(puzzle, (), (), random.Random(seed))
+        text = whole(pieces)
+        assert text.count(" ok") == 1
+        assert text.count("Try:") == 1 + text.count(" bad")
+        unlearnt = [piece.text for piece in pieces if not piece.is_learnt]
+        assert len(unlearnt) == text.count(" bad")
+        assert all(re.fullmatch(r"\d+\+\d+=\d+,\d+\+\d+=\d+", guess) for guess in unlearnt)
+
+
+def test_sum3_invented_numbers_are_marked():
+    [puzzle] = puzzles("sum3", 1)
+    invented = f"\\boxed{{{puzzle.target - 2},1,1}}"
+    text = whole(sum3.synthesis(puzzle, [invented], (), random.Random(0)))
+    assert text.startswith(f"<think>Check1:{puzzle.target - 2}?+1?=")
+    assert f";{puzzle.target} bad" in text
+
+
+def test_bill_names_what_each_reference_says_of_an_item():
+    [puzzle] = puzzles("bill", 1)
+    price, quantity = puzzle.items[0]
+    right = bill.solution(puzzle)
+    wrong = right.replace(f"{price}*{quantity}={price * quantity}", f"{price}*{quantity}=7")
+    text = whole(bill.synthesis(puzzle, [wrong, "nothing", right], (), random.Random(0)))
+    product = price * quantity
+    assert text.startswith(f"<think>Item1:7,{product};{product}\nItem2:")
+
+
+def test_neighbouring_pieces_of_a_kind_are_one():
+    pieces = [Piece("a"), Piece("b"), Piece("c", is_learnt=False), Piece("d")]
+    assert merged(pieces) == (Piece("ab"), Piece("c", is_learnt=False), Piece("d"))
+
+
+@pytest.mark.parametrize("name", ["sum3", "bill", "tiny"])
+def test_no_lesson_comes_before_what_it_needs(name):
+    lessons = lessons_of(load_training(name))
+    seen = set()
+    for lesson in lessons:
+        assert {needed.digest for needed in (lesson.start, *lesson.explorers) if needed} <= seen
+        seen.add(lesson.digest)
+    assert len(seen) == len(lessons) == len({lesson.name for lesson in lessons})
+
+
+def test_lesson_is_the_same_whatever_does_not_change_the_weights():
+    form = load_training("tiny")
+    more = form.model_copy(update={"num_seeds": 5, "description": "other", "num_development": 7})
+    known = {lesson.name: lesson.digest for lesson in lessons_of(form)}
+    again = {lesson.name: lesson.digest for lesson in lessons_of(more)}
+    assert known.items() <= again.items()
+
+
+def test_lesson_changes_with_what_it_is_made_from():
+    form = load_training("tiny")
+    longer = form.model_copy(update={"explorer": form.explorer.model_copy(update={"num_examples": 9})})
+    known, changed = ({le.name: le.digest for le in lessons_of(f)} for f in (form, longer))
+    assert not set(known.values()) & set(changed.values())
+    fewer = form.model_copy(update={"references": form.references.model_copy(update={"num_samples": 3})})
+    changed = {lesson.name: lesson.digest for lesson in lessons_of(fewer)}
+    kinds = {name.split("-")[2] for name in known if known[name] != changed[name]}
+    assert kinds == {"synthesizer", "reinforced", "solo"}
+
+
+def test_explorers_are_asked_training_problems_only(tmp_path):
+    explorer = lessons_of(load_training("tiny"))[0]
+    assert exploring(explorer, str(tmp_path), "train").benchmark.split == "train"
+    assert exploring(explorer, str(tmp_path), "development").benchmark.split == "development"
+
+
+def test_training_names_what_is_missing():
+    data = load_training("tiny").model_dump()
+    with pytest.raises(ValueError, match="headline names c; shapes has a, b"):
+        Training.model_validate(data | {"headline": ["a", "c"]})
+    with pytest.raises(ValueError, match="explorers lacks b"):
+        Training.model_validate(data | {"explorers": ["a"]})
+    with pytest.raises(UserError, match="nowhere is no shipped training; there are: bill, sum3, tiny"):
+        load_training("nowhere")
