@@ -1,0 +1,103 @@
+"""The study over models that a training left: the shipped pair, put where a training would have put it."""
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from configs.errors import UserError
+from configs.training import Training
+from tasks.engines.onnx import MODELS
+from tasks.train import lessons_of
+from warehouse.catalog import connect
+from warehouse.store import Store
+
+SHIPPED = {"explorer": "a2r-sum3-explorer", "synthesizer": "a2r-sum3-synthesizer"}
+NUM_PROBLEMS = 12
+
+
+@pytest.fixture(scope="module")
+def training():
+    """A training with one explorer and one synthesizer of another size."""
+    shape = {"num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 32}
+    return Training.model_validate(
+        {
+            "name": "shipped",
+            "family": "sum3",
+            "shapes": {"xs": {"hidden_size": 32, **shape}, "s": {"hidden_size": 64, **shape}},
+            "explorers": ["xs", "s"],
+            "synthesizers": ["s"],
+            "headline": ["xs", "s"],
+            "explorer": {"num_examples": 1},
+            "references": {"explorers": ["xs"], "num_problems": 1, "count": 4},
+            "synthesizer": {"num_examples": 1},
+            "explorer_tokens": 64,
+            "synthesizer_tokens": 320,
+        }
+    )
+
+
+def place(training, root, kind, size):
+    """Put a shipped model where the lesson's would be."""
+    [lesson] = [le for le in lessons_of(training) if (le.kind, le.size, le.seed) == (kind, size, 0)]
+    folder = lesson.folder(root)
+    shutil.copytree(MODELS / SHIPPED[kind], folder)
+    curve = [{"num_steps": 1, "num_tokens": 10**6, "seconds": 1.0, "loss": 0.1, "accuracy": 0.3}]
+    record = {
+        "num_parameters": 150_272 if kind == "explorer" else 434_464,
+        "num_tokens": 10**6,
+        "seconds": 1.0,
+        "digest": lesson.digest,
+        "curve": curve,
+        "lesson": lesson.model_dump(mode="json"),
+    }
+    (folder / "training.json").write_bytes(orjson.dumps(record))
+
+
+def test_study_measures_what_there_is_and_names_what_is_missing(prefect, training, tmp_path):
+    from flows.study import study
+
+    root, docs = str(tmp_path / "root"), tmp_path / "docs"
+    with pytest.raises(UserError, match=r"holds no model of shipped; train them first: a2r train shipped"):
+        study(training, root, NUM_PROBLEMS, str(docs))
+    place(training, root, "explorer", "xs")
+    place(training, root, "synthesizer", "s")
+    report = study(training, root, NUM_PROBLEMS, str(docs))
+    assert report["status"] == "complete"
+    assert report["missing_models"] == ["a2r-shipped-explorer-s"]
+    page = (docs / "shipped.md").read_text()
+    for cell in ("xs → s, N = 1", "xs → s, N = 4", "synthesizer, another problem's references", "plain prompt"):
+        assert cell in page
+    assert "Not trained yet: a2r-shipped-explorer-s" in page
+    assert "<svg" in (docs / "shipped-costs.svg").read_text()
+    with connect(Store(root)) as catalog:
+        [(a2r, low, high)] = catalog.execute(
+            "select estimate, low, high from metrics join runs using (run_id) where metric = 'a2r' "
+            "and experiment = 'study.a2r-shipped-explorer-xs.a2r-shipped-synthesizer-s.4'"
+        ).fetchall()[:1]
+        shown = catalog.execute(
+            "select p.problem_id, t.answer from traces t join problems p using (problem_digest) "
+            "where t.model = 'a2r-shipped-explorer-xs-elsewhere' and t.sample_index = 0"
+        ).fetchall()
+        own = dict(
+            catalog.execute(
+                "select t.answer, p.problem_id from traces t join problems p using (problem_digest) "
+                "where t.model = 'a2r-shipped-explorer-xs' and t.sample_index = 0"
+            ).fetchall()
+        )
+    assert f"| xs → s, N = 4 | {a2r:.3f} [{low:.3f}, {high:.3f}]" in page
+    moved = [own[answer] != problem for problem, answer in shown if answer in own]
+    assert len(moved) == NUM_PROBLEMS
+    assert all(moved), "each problem has the answers to another one"
+
+
+def test_study_made_again_generates_nothing(prefect, training, tmp_path):
+    from flows.study import study
+
+    root = str(tmp_path / "root")
+    place(training, root, "explorer", "xs")
+    study(training, root, NUM_PROBLEMS, str(tmp_path / "docs"))
+    before = sorted(Path(root).glob("traces/**/part-*.parquet"))
+    study(training, root, NUM_PROBLEMS, str(tmp_path / "docs"))
+    assert sorted(Path(root).glob("traces/**/part-*.parquet")) == before
