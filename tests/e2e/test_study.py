@@ -67,7 +67,12 @@ def test_study_measures_what_there_is_and_names_what_is_missing(prefect, trainin
     assert report["status"] == "complete"
     assert report["missing_models"] == ["a2r-shipped-explorer-s"]
     page = (docs / "shipped.md").read_text()
-    for cell in ("xs → s, N = 1", "xs → s, N = 4", "synthesizer, another problem's references", "plain prompt"):
+    for cell in (
+        "xs → s, N = 1",
+        "xs → s, N = 4",
+        "synthesizer, another problem's references",
+        "plain prompt",
+    ):
         assert cell in page
     assert "Not trained yet: a2r-shipped-explorer-s" in page
     assert "<svg" in (docs / "shipped-costs.svg").read_text()

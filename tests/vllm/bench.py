@@ -82,9 +82,10 @@ def pipeline(folder):
 
 def overhead(repetitions):
     """The pipeline's wall over bare `LLM.generate`'s, the same requests."""
-    from tasks.benchmarks.generated import sum3
     from vllm import LLM, SamplingParams
 
+    from configs.experiment import GeneratedBenchmark
+    from tasks.benchmarks.families.generate import problems
     from tasks.prompts.render import load_prompt
 
     prompt, llm = load_prompt("explore-small"), None
@@ -101,7 +102,7 @@ def overhead(repetitions):
                 add_generation_prompt=True,
                 return_dict=False,
             )
-            for puzzle in sum3(PROBLEMS, 0)
+            for puzzle in problems(GeneratedBenchmark(source="generated", count=PROBLEMS))
         ]
         assert len(encoded) * N == len(rows)
         requests = [{"prompt_token_ids": ids} for ids in encoded for _ in range(N)]
