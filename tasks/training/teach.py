@@ -39,6 +39,8 @@ TEACHERS = {"bill": bill, "sum3": sum3}
 TOKENIZER = build_tokenizer()
 END_ID, PAD_ID = TOKENIZER.token_to_id(END), TOKENIZER.token_to_id(PAD)
 
+ALONE, READING = load_prompt(EXPLORE), load_prompt(SYNTHESIZE)
+
 PLAIN_SHARE, EMPTY_SHARE = 1 / 8, 1 / 16
 """Of a synthesizer's examples: plain problems, so that it does not forget them; prompts without references."""
 HELPED_SHARE = 1 / 2
@@ -118,13 +120,13 @@ def _give(lesson: Lesson, root: str, model: Qwen3, checkpoint: Path) -> Progress
 
 def prompt_alone(question: str) -> str:
     """The explorer's prompt."""
-    return load_prompt(EXPLORE).render(question)[0].content
+    return ALONE.render(question)[0].content
 
 
 def prompt_with(question: str, texts: Sequence[str]) -> str:
     """The synthesizer's prompt."""
     references = tuple(Reference(place, text, 1) for place, text in enumerate(texts, start=1))
-    return load_prompt(SYNTHESIZE).render(question, references)[0].content
+    return READING.render(question, references)[0].content
 
 
 # --- what a lesson is given ---------------------------------------------------------------------------
