@@ -1,0 +1,178 @@
+"""A training for real, on the smallest plan: needs torch, and is run by `make test-vllm` beside vLLM.
+
+Every lesson, nothing given twice, a killed lesson that goes on, and weights that say the same in torch, onnxruntime
+and transformers.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from configs.engines import OnnxEngine
+from configs.experiment import GeneratedBenchmark
+from configs.models import Model, Sampling
+from configs.training import load_training
+from tasks.benchmarks.families.generate import problems
+from tasks.engines.onnx import EmbeddedEngine
+from tasks.engines.protocol import Message, Request
+from tasks.train import lessons_of
+
+torch = pytest.importorskip("torch")
+
+A2R = str(Path(sys.executable).with_name("a2r"))
+NUM_PROMPTS = 500
+
+
+def train(config, root, **more):
+    command = [A2R, "train", str(config), "--root", str(root), "--json"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    root = tmp_path_factory.mktemp("trained") / "root"
+    done = train("tiny", root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root, json.loads(done.stdout)
+
+
+def test_every_lesson_leaves_a_model_and_its_record(trained):
+    root, report = trained
+    lessons = lessons_of(load_training("tiny"))
+    assert report["status"] == "complete"
+    assert [model["model"] for model in report["models"]] == [lesson.name for lesson in lessons]
+    for lesson in lessons:
+        record = orjson.loads((lesson.folder(str(root)) / "training.json").read_bytes())
+        assert record["lesson"] == lesson.model_dump(mode="json")
+        budget = {"reinforced": 2, "explorer": 32}.get(lesson.kind, 8)
+        assert record["num_steps"] == budget
+        assert record["curve"][-1]["num_steps"] == budget
+        assert not (lesson.folder(str(root)) / "checkpoint.pt").exists()
+
+
+def test_training_made_again_trains_and_samples_nothing(trained):
+    root, report = trained
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*.safetensors")}
+    parts = sorted(root.glob("traces/**/part-*.parquet"))
+    done = train("tiny", root)
+    assert json.loads(done.stdout) == report
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*.safetensors")} == before
+    assert sorted(root.glob("traces/**/part-*.parquet")) == parts
+
+
+def test_synthesizers_read_what_the_pipeline_stored(trained):
+    from tasks.training.teach import _asked, prompt_with
+
+    root, _ = trained
+    [lesson] = [le for le in lessons_of(load_training("tiny")) if (le.kind, le.size) == ("synthesizer", "b")]
+    asked = _asked(lesson, str(root), "train")
+    assert len(asked) == lesson.training.references.num_problems
+    puzzle, texts = next(pair for pair in asked if pair[1])
+    assert (
+        prompt_with(puzzle.question, texts[:1]) == f"Problem:{puzzle.question}\nReference1:{texts[0].strip()}"
+    )
+
+
+def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
+    from tasks.training import progress
+
+    plan = load_training("tiny").model_dump(mode="json")
+    plan |= {"explorers": ["a"], "synthesizers": ["a"], "headline": ["a", "a"], "longer_examples": 0}
+    plan |= {"reinforcement": None}
+    plan["explorer"] |= {"num_examples": 64 * 16 * 40}
+    file = tmp_path / "plan.yaml"
+    file.write_text(json.dumps(plan))
+    [lesson, *_] = lessons_of(load_training(str(file)))
+    folder = lesson.folder(str(tmp_path / "root"))
+    folder.mkdir(parents=True)
+    often = "from tasks.training import progress, teach; progress.SECONDS_BETWEEN_CHECKPOINTS = 0.0; "
+    often += "import sys; teach.teach(teach.Lesson.model_validate_json(sys.stdin.buffer.read()), sys.argv[1])"
+    process = subprocess.Popen([sys.executable, "-c", often, str(tmp_path / "root")], stdin=subprocess.PIPE)
+    process.stdin.write(lesson.model_dump_json().encode())
+    process.stdin.close()
+    until = time.monotonic() + 120
+    while not (folder / "checkpoint.pt").exists() and time.monotonic() < until:
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = torch.load(folder / "checkpoint.pt", weights_only=True)["progress"][0]
+    assert 0 < kept < 640
+    assert not lesson.is_done(str(tmp_path / "root"))
+    assert progress.SECONDS_BETWEEN_CHECKPOINTS == 60.0
+    again = subprocess.run(
+        [sys.executable, "-m", "tasks.training.teach", str(tmp_path / "root")],
+        input=lesson.model_dump_json().encode(),
+        check=True,
+        capture_output=True,
+    )
+    assert lesson.is_done(str(tmp_path / "root"))
+    record = orjson.loads((folder / "training.json").read_bytes())
+    assert record["num_steps"] == 640
+    assert again.stdout.count(b"%") == len([p for p in record["curve"] if p["num_steps"] > kept])
+
+
+@pytest.mark.parametrize("name", ["a2r-sum3-explorer", "a2r-sum3-synthesizer"])
+def test_shipped_weights_say_the_same_in_torch_onnxruntime_and_transformers(name):
+    """Greedy, on 500 prompts."""
+    from tokenizers import Tokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from tasks.engines.onnx import MODELS
+    from tasks.training.model import load
+    from tasks.training.sample import sample
+
+    folder, limit = MODELS / name, 48
+    prompts = [p.question for p in problems(GeneratedBenchmark(source="generated", count=NUM_PROMPTS))]
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    drawn = sample(load(folder), tokenizer, prompts, max_tokens=limit, temperature=0.0, seed=0)
+    written = [tokenizer.decode(ids) for ids in drawn]
+    assert greedy_texts(folder, prompts, limit) == written
+
+    theirs = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    chats = [
+        theirs.apply_chat_template(
+            [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False
+        )
+        for text in prompts
+    ]
+    batch = theirs(chats, return_tensors="pt", padding=True, return_token_type_ids=False)
+    made = model.generate(**batch, max_new_tokens=limit, do_sample=False)
+    completions = made[:, batch["input_ids"].shape[1] :].tolist()
+    assert [tokenizer.decode(ids) for ids in completions] == written
+
+
+def greedy_texts(folder, prompts, limit):
+    """What the embedded engine writes, whole."""
+    sampling = Sampling(temperature=0, max_tokens=limit)
+
+    async def run():
+        engine = EmbeddedEngine(Model(id=folder.name), OnnxEngine(kind="onnx", path=str(folder)))
+        await engine.start()
+        try:
+            held = [{} for _ in prompts]
+            await asyncio.gather(
+                *(
+                    engine.complete(
+                        Request((Message("user", prompt),), sampling, (0,), prompt, (0,)), kept.__setitem__
+                    )
+                    for prompt, kept in zip(prompts, held, strict=True)
+                )
+            )
+            return [kept[0] for kept in held]
+        finally:
+            await engine.close()
+
+    return [
+        done.answer if done.reasoning is None else f"<think>{done.reasoning}</think>{done.answer}"
+        for done in asyncio.run(run())
+    ]
