@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tests against the real vLLM, on any CPU: builds .venv-vllm (this package beside vLLM's CPU build) and runs
 #
-#     tests/vllm/run.sh           one experiment three ways, and a run that is killed
+#     tests/vllm/run.sh           one experiment three ways, a run that is killed, and (for its torch) a training
 #     tests/vllm/run.sh kills     everything that is killed: runs, guards, servers, replicas
 #
 # Where the environment cannot be built it says why and succeeds. A virtual environment with uv stands in .venv.
@@ -41,4 +41,4 @@ if [ "$what" = kills ]; then
     export A2R_VLLM_PYTHON="$PWD/$python"
     exec .venv/bin/python -m pytest tests/vllm/test_server_kills.py
 fi
-exec $python -m pytest tests/vllm/test_same_traces.py "tests/vllm/test_inprocess_kill.py::test_killed_run_leaves_no_process_of_vllm[generating]"
+exec $python -m pytest tests/training tests/vllm/test_same_traces.py "tests/vllm/test_inprocess_kill.py::test_killed_run_leaves_no_process_of_vllm[generating]"
