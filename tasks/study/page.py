@@ -107,7 +107,7 @@ def _metric(result: Result, name: str) -> str:
 
 def _alone(
     results: Sequence[Result], curves: dict[str, dict[tuple[str, int], tuple[float, ...]]]
-) -> tuple[Sequence[str], list[Sequence[str]]]:
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     headings = (
         "explorer",
         "mean@1",
@@ -127,7 +127,7 @@ def _alone(
     return headings, rows
 
 
-def _rows(results: Sequence[Result], group: str) -> tuple[Sequence[str], list[Sequence[str]]]:
+def _rows(results: Sequence[Result], group: str) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     headings = ("cell", "accuracy", "cons@N", "pass@N", "MFLOP a problem", "cut off", "failed")
     rows = []
     for result in (r for r in results if r.cell.group == group):
@@ -147,7 +147,7 @@ def _rows(results: Sequence[Result], group: str) -> tuple[Sequence[str], list[Se
     return headings, rows
 
 
-def _trained(records: dict[str, dict[str, Any]]) -> tuple[Sequence[str], list[Sequence[str]]]:
+def _trained(records: dict[str, dict[str, Any]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     headings = ("model", "parameters", "tokens", "wall s", "development accuracy, last two points", "digest")
     rows = [
         (

@@ -12,7 +12,13 @@ from configs.training import Training
 if TYPE_CHECKING:
     from tasks.study.results import Result
 
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "a2r", "axes.grid": True, "grid.alpha": 0.3, "font.size": 9}
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "a2r",
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "font.size": 9,
+}
 
 
 def plot_costs(
@@ -73,7 +79,8 @@ def plot_curves(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
                         label=name.removeprefix("a2r-"),
                     )
             axes.set(title=title, xlabel="million tokens", ylabel="accuracy, development problems")
-            axes.legend(fontsize=6)
+            if axes.lines:
+                axes.legend(fontsize=6)
         return _saved(figure, path)
 
 

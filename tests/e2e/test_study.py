@@ -81,20 +81,19 @@ def test_study_measures_what_there_is_and_names_what_is_missing(prefect, trainin
             "select estimate, low, high from metrics join runs using (run_id) where metric = 'a2r' "
             "and experiment = 'study.a2r-shipped-explorer-xs.a2r-shipped-synthesizer-s.4'"
         ).fetchall()[:1]
-        shown = catalog.execute(
-            "select p.problem_id, t.answer from traces t join problems p using (problem_digest) "
-            "where t.model = 'a2r-shipped-explorer-xs-elsewhere' and t.sample_index = 0"
-        ).fetchall()
-        own = dict(
-            catalog.execute(
-                "select t.answer, p.problem_id from traces t join problems p using (problem_digest) "
-                "where t.model = 'a2r-shipped-explorer-xs' and t.sample_index = 0"
+        answers = {
+            explorer: catalog.execute(
+                "select s.problem_id, t.answer from samples s join runs r using (run_id) join traces t using (trace_id) "
+                "where s.stage = 'explore' and r.explorer = ? and s.sample_index = 0 and r.synthesizer is not null",
+                [explorer],
             ).fetchall()
-        )
+            for explorer in ("a2r-shipped-explorer-xs", "a2r-shipped-explorer-xs-elsewhere")
+        }
     assert f"| xs → s, N = 4 | {a2r:.3f} [{low:.3f}, {high:.3f}]" in page
-    moved = [own[answer] != problem for problem, answer in shown if answer in own]
-    assert len(moved) == NUM_PROBLEMS
-    assert all(moved), "each problem has the answers to another one"
+    own, elsewhere = (set(pairs) for pairs in answers.values())
+    assert len({problem for problem, _ in elsewhere}) == NUM_PROBLEMS
+    assert {answer for _, answer in elsewhere} == {answer for _, answer in own}
+    assert not own & elsewhere, "each problem has the answers to another one"
 
 
 def test_study_made_again_generates_nothing(prefect, training, tmp_path):

@@ -31,9 +31,12 @@ A2R = str(Path(sys.executable).with_name("a2r"))
 NUM_PROMPTS = 500
 
 
-def train(config, root, **more):
+def train(config, root):
+    """One `a2r train`, with a Prefect of its own: this environment's may be another version than the user's."""
+    environment = os.environ | {"PREFECT_HOME": str(root.parent / "prefect")}
+    environment["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "300"
     command = [A2R, "train", str(config), "--root", str(root), "--json"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 @pytest.fixture(scope="module")
