@@ -31,6 +31,7 @@ Show = Callable[[dict[str, Any], Console, str], None]
 
 EXIT_INCOMPLETE = 1
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 def configure_process(*, verbose: bool) -> None:
@@ -63,11 +64,11 @@ def carry_out(
     """Run a flow, show or print what it returns, and exit 1 unless the work is whole.
 
     With `as_json` stdout holds the one object and everything else goes to stderr. The first Ctrl-C
-    stops cleanly and exits with 130; what had arrived is stored by then.
+    stops cleanly and exits with 130, SIGTERM with 143; what had arrived is stored by then.
     """
     console = table_console(stderr=as_json)
     complaint = None
-    with PROGRESS.shown_on(Console(stderr=True)), _stopped_by_ctrl_c() as was_stopped:
+    with PROGRESS.shown_on(Console(stderr=True)), _stopped_by_signals() as was_stopped:
         try:
             summary = flow()
         except Exception as error:
@@ -100,7 +101,7 @@ def told_errors(command: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _stopped_by_ctrl_c() -> Iterator[Callable[[], bool]]:
+def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
     signals: list[int] = []
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -110,8 +111,16 @@ def _stopped_by_ctrl_c() -> Iterator[Callable[[], bool]]:
         PROGRESS.say("Stopping: what has arrived is being stored. Ctrl-C again quits at once.")
         HOST.stop()
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    def on_terminate(_number: int, _frame: FrameType | None) -> None:
+        HOST.stop()
+        raise SystemExit(EXIT_TERMINATED)  # an ordinary exit also ends Prefect's temporary server
+
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in ((signal.SIGINT, on_signal), (signal.SIGTERM, on_terminate))
+    }
     try:
         yield lambda: bool(signals)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

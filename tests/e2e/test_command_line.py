@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from configs.loading import presets
@@ -181,6 +182,23 @@ def test_ctrl_c_stores_what_arrived_and_says_how_to_go_on(home, endpoint, benchm
     a2r("run", path)
     assert len(endpoint.requests) - sent <= 200 - sent + 4, "at most those in flight are sent again"
     assert "no damage" in a2r("verify").stdout
+
+
+def test_sigterm_stores_what_arrived_and_leaves_no_server_behind(home, endpoint, benchmark_file):
+    path = slow_experiment(endpoint, benchmark_file, home)
+    process = started(path, endpoint, 40)
+    begun = psutil.Process(process.pid).children(recursive=True)
+    assert begun, "Prefect's temporary server"
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    _, alive = psutil.wait_procs(begun, timeout=30)
+    for left in alive:
+        left.kill()
+    assert alive == []
+    sent = len(endpoint.requests)
+    a2r("run", path)
+    assert len(endpoint.requests) - sent <= 200 - sent + 4, "at most those in flight are sent again"
 
 
 def test_kill_at_random_moments_loses_only_what_was_in_flight(home, endpoint, benchmark_file):
