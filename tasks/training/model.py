@@ -184,6 +184,11 @@ def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     return (x * cos + turned * sin).type_as(x)
 
 
+def autocast() -> torch.autocast:
+    """bf16 for what follows, on the device that tensors are made on."""
+    return torch.autocast(torch.get_default_device().type, torch.bfloat16)
+
+
 def causal(ids: Tensor) -> tuple[Tensor, Tensor]:
     """Positions and the additive causal mask for right-padded ids."""
     length = ids.shape[1]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from configs.training import Reinforcement
 from tasks.graders.extraction import extract_answer
-from tasks.training.model import Qwen3, causal
+from tasks.training.model import Qwen3, autocast, causal
 from tasks.training.progress import Progress
 from tasks.training.sample import decode, sample
 from tasks.training.tokenizer import END, PAD, chat
@@ -117,7 +117,7 @@ def _step(
     for start in range(0, len(order), ROWS_A_PASS):
         places = order[start : start + ROWS_A_PASS]
         ids, targets, is_written = _rows(tokenizer, [told[place] for place in places])
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits, _ = model(ids, *causal(ids))
         log_probabilities = (logits.float() / temperature).log_softmax(-1)
         taken = log_probabilities.gather(-1, targets[..., None])[..., 0]

@@ -25,7 +25,7 @@ def sample(
 
     Prompts of like length are batched together.
     """
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator(torch.get_default_device()).manual_seed(seed)
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     drawn: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), batch_size):

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from configs.training import Supervised
 from tasks.training.examples import Example
-from tasks.training.model import Qwen3, causal
+from tasks.training.model import Qwen3, autocast, causal
 from tasks.training.progress import Progress
 from tasks.training.tokenizer import END, PAD, chat
 
@@ -63,7 +63,7 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = rate * peak
             ids, targets = batch_of(tokenizer, batch)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 logits, _ = model(ids, *causal(ids))
             loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
             loss.backward()

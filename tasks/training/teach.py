@@ -58,6 +58,7 @@ def teach(lesson: Lesson, root: str) -> None:
         if lesson.is_done(root):
             return
         torch.set_num_threads(1)
+        torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(lesson.seed)
         model = load(lesson.start.folder(root)) if lesson.start else _untrained(lesson)
         progress = _give(lesson, root, model, folder / "checkpoint.pt")
@@ -71,7 +72,7 @@ def teach(lesson: Lesson, root: str) -> None:
             "num_steps": progress.num_steps,
             "num_tokens": progress.num_tokens,
             "seconds": round(progress.seconds, 1),
-            "machine": f"{platform.machine()}, one thread, {os.cpu_count()} cores",
+            "machine": _machine(),
             "versions": {"python": platform.python_version(), "torch": version("torch")},
             "curve": progress.curve,
             "lesson": lesson.model_dump(mode="json"),
@@ -80,6 +81,12 @@ def teach(lesson: Lesson, root: str) -> None:
         beside.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
         beside.replace(folder / "training.json")
         progress.checkpoint.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()}, one thread of {os.cpu_count()} cores"
 
 
 def _untrained(lesson: Lesson) -> Qwen3:
