@@ -26,10 +26,10 @@ paired as (
     from measured as one
     inner join measured as other on one.problem_id = other.problem_id
     where
-        one.run_id = $run_id
-        and one.metric = $metric
-        and other.run_id = $other_run_id
-        and other.metric = $other_metric
+        one.run_id = $run_id -- noqa: RF02
+        and one.metric = $metric -- noqa: RF02
+        and other.run_id = $other_run_id -- noqa: RF02
+        and other.metric = $other_metric -- noqa: RF02
         and one.value is not null
         and other.value is not null
 )
