@@ -2,17 +2,21 @@
 
     A2R_VLLM_PYTHON=~/vllm/bin/python python tests/vllm/server_ratio.py
 
-Bare, pipeline, bare again, at the same concurrency; bodies differ from the pipeline's in nothing but the
+The server has half of the cores and the clients the other half, as if it were another machine: on shared cores its
+busy-waiting processes keep any client from sending, now and then, and the yardstick itself varies by a factor of two.
+Bare and pipeline in turn, at the same concurrency; bodies differ from the pipeline's in nothing but the
 order they are sent in. Start-up is what the pipeline takes for one problem, on another root, before its
 first request and behind its last reply: Prefect, imports, grading, the catalog, the report of numbers.
 What grows with the requests is not taken off.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,6 +39,7 @@ A2R = str(Path(sys.executable).with_name("a2r"))
 MODEL = "a2r-sum3-explorer"
 FOLDER = Path(__file__).parents[2] / "tasks" / "models" / MODEL
 PROBLEMS, N, CONCURRENCY = 500, 4, 64
+REPETITIONS = 3
 TOKENS = 96
 """Of every answer, so that 2,000 take half a minute and more: an engine's work, not a client's."""
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
@@ -172,6 +177,11 @@ def main():
             start_new_session=True,
         )
         try:
+            cores = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(
+                server.pid, cores[: len(cores) // 2]
+            )  # before it starts processes of its own
+            os.sched_setaffinity(0, cores[len(cores) // 2 :])
             until = time.monotonic() + 600
             while not is_healthy(port):
                 assert server.poll() is None and time.monotonic() < until, (folder / "vllm.log").read_text()[
@@ -181,24 +191,31 @@ def main():
             requests = list(bodies(port))
             asyncio.run(bare(port, requests[:200]))
             startup = pipeline(folder, "startup", "--limit", "1")
-            first = asyncio.run(bare(port, requests))
-            spent = pipeline(folder, "root")
-            second = asyncio.run(bare(port, requests))
+            bares, ours = [asyncio.run(bare(port, requests))], list[Spent]()
+            for turn in range(REPETITIONS):
+                ours.append(pipeline(folder, f"root-{turn}"))
+                bares.append(asyncio.run(bare(port, requests)))
         finally:
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
-    mean = (first + second) / 2
     fixed = startup.before + startup.after
+    around = [(before + after) / 2 for before, after in itertools.pairwise(bares)]
+
+    def ratios(seconds):
+        """One a repetition, over the bare client before and after it; the median last."""
+        found = [spent / beside for spent, beside in zip(seconds, around, strict=True)]
+        return " ".join(f"{ratio:.3f}" for ratio in found) + f"; median {statistics.median(found):.3f}"
+
     for told, figure in (
-        ("bare client, before and after, seconds", f"{first:.1f}, {second:.1f}"),
-        ("pipeline: to first request, to last reply, to the end", shown(spent)),
+        ("bare client, seconds", " ".join(f"{seconds:.1f}" for seconds in bares)),
+        ("pipeline: to first request, to last reply, to the end", "; ".join(map(shown, ours))),
         ("  the same for one problem", shown(startup)),
         (
             "  (whole - start-up and end for one problem) / bare (at most 1.05)",
-            f"{(spent.whole - fixed) / mean:.3f}",
+            ratios([spent.whole - fixed for spent in ours]),
         ),
-        ("  first request to last reply / bare", f"{spent.span / mean:.3f}"),
-        ("  whole / bare", f"{spent.whole / mean:.3f}"),
+        ("  first request to last reply / bare", ratios([spent.span for spent in ours])),
+        ("  whole / bare", ratios([spent.whole for spent in ours])),
     ):
         print(f"{told:<68} {figure}", flush=True)
 
