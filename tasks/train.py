@@ -114,7 +114,12 @@ def train_models(training: Training, root: str | None, explore: Callable[..., An
     """
     if missing := [name for name in ("torch", "onnx", "safetensors") if not find_spec(name)]:
         raise UserError(f"Training needs {', '.join(missing)}; install the extra: pip install 'a2r[train]'.")
-    return _School(training, root or default_root(), explore).run()
+    place = root or default_root()
+    if "://" in place:
+        raise UserError(
+            f"Models are trained into a folder of this machine, and {place} is none; give one with --root."
+        )
+    return _School(training, place, explore).run()
 
 
 def lessons_of(training: Training) -> list[Lesson]:

@@ -7,6 +7,7 @@ it: root, machine, threads, and how the curve is measured.
 """
 
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,10 +69,7 @@ class Lesson(Form):
             "problems": [form.family, form.difficulty],
             "shape": form.shapes[self.size].model_dump(),
             "seed": self.seed,
-            "alphabet": [
-                sorted(build_tokenizer().get_vocab().items(), key=lambda item: item[1]),
-                CHAT_TEMPLATE,
-            ],
+            "alphabet": [_alphabet(), CHAT_TEMPLATE],
             "start": self.start.digest if self.start else None,
             "explorers": [lesson.digest for lesson in self.explorers],
         }
@@ -92,6 +90,11 @@ class Lesson(Form):
             settings["prompts"] = [load_prompt(name).digest for name in (EXPLORE, SYNTHESIZE)]
             settings["explorer_tokens"] = form.explorer_tokens
         return settings | {"budget": budget}
+
+
+@cache
+def _alphabet() -> list[tuple[str, int]]:
+    return sorted(build_tokenizer().get_vocab().items(), key=lambda item: item[1])
 
 
 def exploring(lesson: Lesson, root: str, split: Literal["train", "development"]) -> Experiment:
