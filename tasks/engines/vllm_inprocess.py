@@ -9,10 +9,11 @@ problem are handed over together and share their prompt's prefill by prefix cach
 import asyncio
 import gc
 import itertools
-import multiprocessing
+import os
 import subprocess
 import time
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from configs.engines import VllmEngine
 from configs.models import Model
@@ -27,17 +28,17 @@ from tasks.engines.vllm_arguments import (
 )
 from tasks.engines.vllm_loading import Loaded, load, prepare
 
-LOADING_POLL_SECONDS = 0.1
 SHUTDOWN_SECONDS = 30.0
 """How long vLLM's processes may take to end by themselves before they are killed."""
-CORES = ("EngineCore", "VLLM")
-"""How vLLM names the processes it starts; others of ours, such as graders, are none of its."""
+_MARK = "A2R_VLLM_ENGINE"
+"""Variable that every process of an engine inherits, and by which they are found."""
 _GUARD = """
-tree() { for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do tree "$child"; done; echo "$1"; }
-read -r _ || kill -KILL $(tree "$1")
+end() { kill -KILL $(grep -lszxF "$1" /proc/[0-9]*/environ | cut -d/ -f3) 2>/dev/null; }
+read -r _ || { end "$1"; sleep 1; }
+end "$1"
 """
-"""Ends a process and all it has started: vLLM's workers hold the accelerator, and one that still loads does
-not notice that its core is gone."""
+"""Ends every process with the mark as soon as its input is closed, by us or by the kernel; twice if by the kernel,
+for one that was just being started. vLLM's processes hold the accelerator and do not notice that we are gone."""
 
 
 class InProcessEngine:
@@ -51,24 +52,26 @@ class InProcessEngine:
         self._kept = {"logprobs": 0} if settings.logprobs else {}
         self._arguments = engine_arguments(model, settings)
         self._loaded: Loaded | None = None
-        self._guards: dict[int, subprocess.Popen[bytes]] = {}
-        self._before: set[int | None] = set()
+        self._guard: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count()
-        self._is_loading = False
         self._is_closed = False
 
     async def start(self) -> None:
         """Import vLLM and load the model, which takes seconds to minutes."""
-        self._before = {child.pid for child in multiprocessing.active_children()}
         await asyncio.to_thread(prepare)
-        self._is_loading = True
-        loading = asyncio.ensure_future(asyncio.to_thread(self._load))
-        while not loading.done():
-            self._guard()
-            await asyncio.wait({loading}, timeout=LOADING_POLL_SECONDS)
-        self._guard()
-        self._is_loading = False
-        self._loaded = loading.result()
+        mark = f"{_MARK}={uuid4().hex}"
+        self._guard = subprocess.Popen(  # noqa: S603, ASYNC220 - our own words; forking takes no time
+            ["/bin/sh", "-c", _GUARD, "sh", mark],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.environ[_MARK] = mark.partition("=")[2]
+        try:
+            self._loaded = await asyncio.to_thread(self._load)
+        finally:
+            os.environ.pop(_MARK, None)
 
     async def complete(self, request: Request, deliver: Deliver) -> None:
         """Hand all samples over at once and deliver each as it ends."""
@@ -99,14 +102,8 @@ class InProcessEngine:
         loaded, self._loaded = self._loaded, None
         if loaded:
             await asyncio.to_thread(loaded.engine.shutdown, SHUTDOWN_SECONDS)
-        elif self._is_loading:
-            self._guard()
-        alive = {child.pid for child in multiprocessing.active_children()}
-        guards, self._guards = self._guards, {}
-        for pid, guard in guards.items():  # one that is told nothing ends its process: loading is broken off
-            await asyncio.to_thread(
-                guard.communicate, b"\n" if loaded or not self._is_loading or pid not in alive else None
-            )
+        if self._guard:  # ends what is left, also of an engine that was still loading
+            await asyncio.to_thread(self._guard.communicate, b"\n")
         del loaded
         gc.collect()  # vLLM's engine is in cycles; at the interpreter's end its finaliser would fail aloud
 
@@ -168,24 +165,3 @@ class InProcessEngine:
         if self._loaded is None:
             raise EngineError("the vLLM engine is closed.")
         return self._loaded
-
-    def _guard(self) -> None:
-        """Give each process that vLLM starts a guard that ends it should this process die without a word.
-
-        The guard waits on a pipe that the kernel closes with this process. vLLM's core does not notice
-        by itself: it would stay, and keep the accelerator's memory.
-        """
-        for child in multiprocessing.active_children():
-            if (
-                child.name.startswith(CORES)
-                and child.pid
-                and child.pid not in self._before
-                and child.pid not in self._guards
-            ):
-                self._guards[child.pid] = subprocess.Popen(  # noqa: S603 - a process id, and no text of anyone
-                    ["/bin/sh", "-c", _GUARD, "sh", str(child.pid)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
