@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,7 +17,10 @@ from pydantic_core import ErrorDetails
 from configs.engines import Engine
 from configs.errors import UserError
 from configs.experiment import Benchmark, Experiment
+from configs.form import Form
 from configs.graders import Grader
+
+F = TypeVar("F", bound=Form)
 
 
 def presets() -> dict[str, str]:
@@ -52,6 +55,36 @@ def load_experiment(config: str, overrides: Sequence[str] = ()) -> Experiment:
     except ValidationError as error:
         sentences = [_sentence(detail, data) for detail in error.errors()]
         raise UserError("\n".join(f"{_shown(file)}: {sentence}" for sentence in sentences)) from error
+
+
+def load_form(kind: str, config: str, form: type[F], example: str) -> tuple[Path, F]:
+    """A file of another kind than an experiment, by its path or its shipped name, and what it says. Raises UserError.
+
+    Args:
+        kind: Such as sweep; shipped ones lie in the folder of its plural.
+        config: A path, which ends in .yaml or holds a slash, or a shipped name.
+        form: What the file is a form of.
+        example: The shipped name to look at.
+    """
+    file, shipped = Path(config), _folder() / f"{kind}s"
+    if file.suffix not in {".yaml", ".yml"} and "/" not in config:
+        file = shipped / f"{config}.yaml"
+        if not file.is_file():
+            names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+            raise UserError(
+                f"{config} is no shipped {kind}; there are: {names}. A file's path must end in .yaml."
+            )
+    try:
+        return file, form.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        places = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
+        )
+        raise UserError(f"{file}: {places}. See configs/{kind}s/{example}.yaml for an example.") from error
 
 
 def _names() -> list[str]:

@@ -16,16 +16,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
-import yaml
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.form import Form
-from configs.loading import load_experiment
+from configs.loading import load_experiment, load_form
 
 Scalar = str | int | float | bool | None
 Axis = tuple[Scalar, ...] | dict[str, dict[str, JsonValue]]
@@ -58,19 +56,7 @@ class Cell:
 
 def load_sweep(config: str, overrides: Sequence[str] = ()) -> Sweep:
     """The sweep of a file or of a shipped name, with further overrides for every cell. Raises UserError."""
-    file = _find(config)
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-        sweep = Sweep.model_validate(data)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is not valid YAML: {error}") from error
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        places = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
-        )
-        raise UserError(f"{file}: {places}. See configs/sweeps/references.yaml for an example.") from error
+    file, sweep = load_form("sweep", config, Sweep, "references")
     base = sweep.base
     if base.endswith((".yaml", ".yml")) or "/" in base:
         base = str(file.parent.resolve() / Path(base).expanduser())
@@ -121,14 +107,3 @@ def _short(axes: Sequence[str] | dict[str, Axis]) -> dict[str, str]:
     """Each axis by its last word, or by the whole where two end in the same."""
     last = Counter(key.rsplit(".", 1)[-1] for key in axes)
     return {key: word if last[word := key.rsplit(".", 1)[-1]] == 1 else key for key in axes}
-
-
-def _find(config: str) -> Path:
-    path = Path(config)
-    if path.suffix in {".yaml", ".yml"} or "/" in config:
-        return path
-    shipped = Path(str(resources.files("configs"))) / "sweeps"
-    if (file := shipped / f"{config}.yaml").is_file():
-        return file
-    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
-    raise UserError(f"{config} is no shipped sweep; there are: {names}. A file's path must end in .yaml.")

@@ -4,15 +4,12 @@ Everything here decides what weights come out, and is part of their identity. Bu
 examples and steps, never in time, so that every size sees the same problems on every machine.
 """
 
-from importlib import resources
-from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from configs.errors import UserError
 from configs.form import Form
+from configs.loading import load_form
 
 
 class Shape(Form):
@@ -125,23 +122,4 @@ class Training(Form):
 
 def load_training(config: str) -> Training:
     """The training of a file or of a shipped name. Raises UserError."""
-    shipped = Path(str(resources.files("configs"))) / "trainings"
-    path = Path(config)
-    if path.suffix not in {".yaml", ".yml"} and "/" not in config:
-        path = shipped / f"{config}.yaml"
-        if not path.is_file():
-            names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
-            raise UserError(
-                f"{config} is no shipped training; there are: {names}. A file's path must end in .yaml."
-            )
-    try:
-        return Training.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        places = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
-        )
-        raise UserError(f"{path}: {places}. See configs/trainings/sum3.yaml for an example.") from error
+    return load_form("training", config, Training, "sum3")[1]

@@ -16,14 +16,13 @@ from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 from rich.console import Console
 from rich.table import Table
 
 from configs.errors import UserError
 from configs.training import Training
 from tasks.engines.hosting import HOST, Stopped
-from tasks.generating.shards import StageFailed, quoted, run_log
+from tasks.generating.shards import StageFailed, believed, quoted, run_log, unquoted
 from tasks.progress import PROGRESS
 from tasks.runs import default_root
 from tasks.training.lessons import Kind, Lesson, exploring
@@ -48,12 +47,10 @@ class LessonContent(CachePolicy):
         **_: Any,  # noqa: ANN401 - Prefect's signature
     ) -> str | None:
         """The key."""
-        given = inputs["lesson"]
-        lesson: Lesson = given.unquote() if isinstance(given, quote) else given
+        lesson: Lesson = unquoted(inputs["lesson"])
         key = hashlib.sha256(f"{inputs['root']}\n{lesson.digest}".encode()).hexdigest()[:32]
-        while task_ctx.result_store.exists(key) and not lesson.is_done(inputs["root"]):
-            key = hashlib.sha256(key.encode()).hexdigest()[:32]
-        return key
+        results = task_ctx.result_store
+        return believed(key, lambda key: results.exists(key) and not lesson.is_done(inputs["root"]))
 
 
 @task(

@@ -11,10 +11,12 @@ from tasks.orchestration import carry_out, configure_process
 
 app = typer.Typer()
 
+Config = Annotated[str, typer.Argument(help="The path of a training file, or the name of a shipped one.")]
+
 
 @app.command(epilog="Example: a2r train tiny --root /tmp/models")
 def train(
-    config: Annotated[str, typer.Argument(help="The path of a training file, or the name of a shipped one.")],
+    config: Config,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -30,9 +32,7 @@ def train(
 
 @app.command(epilog="Example: a2r study sum3 --problems 1000 --docs /tmp/study")
 def study(
-    config: Annotated[
-        str, typer.Argument(help="The training whose models are studied: a path or a shipped name.")
-    ],
+    config: Config,
     problems: Annotated[int, typer.Option(min=2, help="Held-out problems, the same for every cell.")] = 2000,
     docs: Annotated[str, typer.Option(help="Folder of the page that is written.")] = "docs/study",
     root: Root = DEFAULT_ROOT,

@@ -49,6 +49,11 @@ def quoted(value: T) -> T:
     return cast("T", quote(value))
 
 
+def unquoted(value: Any) -> Any:  # noqa: ANN401 - whatever `quoted` was given
+    """What `quoted` handed over."""
+    return value.unquote() if isinstance(value, quote) else value
+
+
 Pending = tuple[Shard, PrefectFuture[list[str]]]
 """A shard and the future of its parts."""
 
@@ -91,14 +96,19 @@ class ShardContent(CachePolicy):
         **_: Any,  # noqa: ANN401 - Prefect's signature
     ) -> str | None:
         """The key, or None where nothing is missing and so nothing is worth remembering."""
-        shard: Shard = inputs["shard"].unquote() if isinstance(inputs["shard"], quote) else inputs["shard"]
+        shard: Shard = unquoted(inputs["shard"])
         missing = self.missing(shard)
         if not missing:
             return None
-        key = shard_key(shard.role.root, shard.role.recipe, missing)
-        while _names_lost_parts(task_ctx.result_store, key, Store(shard.role.root)):
-            key = hashlib.sha256(key.encode()).hexdigest()[:32]
-        return key
+        key, results = shard_key(shard.role.root, shard.role.recipe, missing), task_ctx.result_store
+        return believed(key, lambda key: _names_lost_parts(results, key, Store(shard.role.root)))
+
+
+def believed(key: str, is_lost: Callable[[str], bool]) -> str:
+    """The key, or the first that follows from it whose result is not one that names what is lost."""
+    while is_lost(key):
+        key = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return key
 
 
 def shard_key(root: str, recipe: Recipe, missing: Iterable[Wanted]) -> str:
