@@ -1,5 +1,6 @@
 """A training: every lesson of a family of models, each in a process of its own, none given twice."""
 
+import asyncio
 import hashlib
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, cast
 
 import orjson
@@ -64,11 +66,7 @@ def train_model(label: str, lesson: Lesson, root: str) -> str:
     """Give one lesson; returns the model's folder. Raises UserError with the end of its log."""
     folder = lesson.folder(root)
     if not lesson.is_done(root):
-        if HOST.stops:
-            raise Stopped
-        status = _teach(label, lesson, root)
-        if HOST.stops:
-            raise Stopped
+        status = HOST.run(_teach(label, lesson, root))
         if not lesson.is_done(root):
             tail = (folder / "training.log").read_text(errors="replace")[-600:].strip()
             raise UserError(
@@ -79,29 +77,38 @@ def train_model(label: str, lesson: Lesson, root: str) -> str:
     return str(folder)
 
 
-def _teach(label: str, lesson: Lesson, root: str) -> int:
-    """Give a lesson in a process of its own; what it says goes into its log and to whoever watches."""
+async def _teach(label: str, lesson: Lesson, root: str) -> int:
+    """Give a lesson in a process of its own; what it says goes into its log and to whoever watches.
+
+    Cancelled, it ends the process, whose last minute is lost.
+    """
     folder = lesson.folder(root)
     folder.mkdir(parents=True, exist_ok=True)
     run_log().info("%s begins; its log is %s", label, folder / "training.log")
-    with (
-        (folder / "training.log").open("ab") as log,
-        subprocess.Popen(  # noqa: S603 - this interpreter
-            [sys.executable, "-m", "tasks.training.teach", root],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
+    with subprocess.Popen(  # noqa: S603, ASYNC220 - this interpreter; forking takes no time
+        [sys.executable, "-m", "tasks.training.teach", root],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
         assert process.stdin  # noqa: S101 - both are pipes
-        assert process.stdout  # noqa: S101
         process.stdin.write(lesson.model_dump_json().encode())
         process.stdin.close()
+        try:
+            await asyncio.to_thread(_listen, label, process, folder / "training.log")
+        except asyncio.CancelledError:
+            process.terminate()
+            raise
+    return process.returncode
+
+
+def _listen(label: str, process: subprocess.Popen[bytes], path: Path) -> None:
+    assert process.stdout  # noqa: S101 - a pipe
+    with path.open("ab") as log:
         for line in process.stdout:
             log.write(line)
             log.flush()
             PROGRESS.say(f"{label}: {line.decode(errors='replace').strip()}")
-    return process.returncode
 
 
 def train_models(training: Training, root: str | None, explore: Callable[..., Any]) -> dict[str, Any]:

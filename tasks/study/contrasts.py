@@ -29,7 +29,7 @@ def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Cont
     if pair := by_label.get(f"{size} → {reading}, N = {count}"):
         yield Contrast(f"the explorer's cons@{count} less its mean@1", pair, f"cons@{count}", pair, "mean@1")
         for label, other in by_label.items():
-            if label.startswith(f"{reading} → {size},"):
+            if size != reading and label.startswith(f"{reading} → {size},"):
                 ratio = other.megaflops / pair.megaflops
                 yield Contrast(f"{pair.cell.label} less {label}", pair, "a2r", other, "a2r", ratio)
     bigger = [

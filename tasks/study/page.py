@@ -1,6 +1,6 @@
 """The study's page: tables in Markdown, made from the catalog and the training records alone, and its plots."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ import orjson
 
 from configs.training import Training
 from tasks.publish import Summary
+from tasks.study.cards import write_cards
 from tasks.study.cells import NUM_ALONE, Cell, Models
 from tasks.study.contrasts import contrasts_of, measured
 from tasks.study.plots import plot_costs, plot_curves, plot_reinforcement
-from tasks.study.results import VOTES, Result, results_of
+from tasks.study.results import VOTES, Curve, Result, results_of
+from tasks.study.tables import shown, table
 from tasks.train import lessons_of
 from warehouse.catalog import connect
 from warehouse.store import Store
@@ -47,29 +49,30 @@ def write_page(
         "curves": plot_curves(records, docs / f"{training.name}-curves.svg"),
         "reinforcement": plot_reinforcement(records, docs / f"{training.name}-reinforcement.svg"),
     }
+    write_cards(lessons_of(training), records, results, root)
     some = results[0].metrics["mean@1"]["n"]
     page = docs / f"{training.name}.md"
     sections = [
         f"# {training.name}: what a small explorer and a bigger synthesizer are worth\n",
         INTRODUCTION.format(description=training.description, name=training.name, num_problems=f"{some:,}"),
         "## Contrasts, paired by problem\n",
-        _table(
+        table(
             ("one less the other", "one", "other", "difference", "the other's cost ÷ the one's"), contrasts
         ),
         f"![accuracy over cost]({plots['costs']})\n" if plots["costs"] else "",
         "## Explorers by themselves\n",
-        _table(*_alone(results, curves)),
+        table(*_alone(results, curves)),
         "## Explorer, synthesizer, number of references\n",
-        _table(*_rows(results, "grid")),
+        table(*_rows(results, "grid")),
         "## Controls and opponents of the headline pair\n",
-        _table(*_rows(results, "control")),
+        table(*_rows(results, "control")),
         *(
-            ["## Other seeds of the headline pair\n", _table(*_rows(results, "seed"))]
+            ["## Other seeds of the headline pair\n", table(*_rows(results, "seed"))]
             if any(r.cell.group == "seed" for r in results)
             else []
         ),
         "## How the models were trained\n",
-        _table(*_trained(records)),
+        table(*_trained(records)),
         f"![development accuracy over tokens]({plots['curves']})\n" if plots["curves"] else "",
         f"![reward and entropy]({plots['reinforcement']})\n" if plots["reinforcement"] else "",
         *([f"Not trained yet: {', '.join(models.missing())}.\n"] if models.missing() else []),
@@ -78,35 +81,17 @@ def write_page(
     return page
 
 
-def _votes(catalog: duckdb.DuckDBPyConnection, run_id: str) -> dict[tuple[str, int], tuple[float, ...]]:
-    """(kind, k) -> estimate, low, high."""
+def _votes(catalog: duckdb.DuckDBPyConnection, run_id: str) -> Curve:
     found = catalog.execute(
         "select kind, k, estimate, low, high from curves where run_id = ? and stage = 'explore'", [run_id]
     ).fetchall()
-    return {(kind, k): tuple(values) for kind, k, *values in found}
-
-
-# --- tables ------------------------------------------------------------------------------------------
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows)]
-    return "\n".join(lines) + "\n"
-
-
-def _shown(estimate: float | None, low: float | None, high: float | None) -> str:
-    if estimate is None:
-        return "–"
-    return f"{estimate:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None else "")
-
-
-def _metric(result: Result, name: str) -> str:
-    value = result.metrics.get(name)
-    return _shown(value["estimate"], value["low"], value["high"]) if value else "–"
+    return {
+        (kind, k): {"estimate": estimate, "low": low, "high": high} for kind, k, estimate, low, high in found
+    }
 
 
 def _alone(
-    results: Sequence[Result], curves: dict[str, dict[tuple[str, int], tuple[float, ...]]]
+    results: Sequence[Result], curves: Mapping[str, Curve]
 ) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     headings = (
         "explorer",
@@ -120,10 +105,16 @@ def _alone(
     rows = []
     for result in (r for r in results if r.cell.group == "alone"):
         curve = curves[result.run_id]
-        shown = [_shown(*curve[kind, k]) if (kind, k) in curve else "–" for kind, k in
-                 [("mean", 1), *(("cons", k) for k in VOTES[1:]), ("pass", 4), ("pass", NUM_ALONE)]]  # fmt: skip
+        wanted = [("mean", 1), *(("cons", k) for k in VOTES[1:]), ("pass", 4), ("pass", NUM_ALONE)]
         n = result.cell.experiment.explorer.sampling.n
-        rows.append((result.cell.label, *shown, f"{result.megaflops / n:.1f}", f"{result.num_cut:,}"))
+        rows.append(
+            (
+                result.cell.label,
+                *(shown(curve.get(point)) for point in wanted),
+                f"{result.megaflops / n:.1f}",
+                f"{result.num_cut:,}",
+            )
+        )
     return headings, rows
 
 
@@ -136,9 +127,9 @@ def _rows(results: Sequence[Result], group: str) -> tuple[Sequence[str], Sequenc
         rows.append(
             (
                 result.cell.label,
-                _metric(result, result.answer),
-                _metric(result, f"cons@{n}"),
-                _metric(result, f"pass@{n}"),
+                shown(result.metrics.get(result.answer)),
+                shown(result.metrics.get(f"cons@{n}")),
+                shown(result.metrics.get(f"pass@{n}")),
                 f"{result.megaflops / per_answer:.1f}",
                 f"{result.num_cut:,}",
                 f"{result.num_failed:,}",

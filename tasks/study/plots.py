@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from configs.training import Training
 
 if TYPE_CHECKING:
-    from tasks.study.results import Result
+    from tasks.study.results import Curve, Result
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -24,7 +24,7 @@ STYLE: Any = {
 def plot_costs(
     training: Training,
     results: Sequence["Result"],
-    curves: Mapping[str, Mapping[tuple[str, int], tuple[float, ...]]],
+    curves: Mapping[str, "Curve"],
     path: Path,
 ) -> str:
     """Accuracy over cost: votes of single models as lines, A2R as points. Returns the file's name."""
@@ -33,11 +33,10 @@ def plot_costs(
         axes = figure.add_subplot()
         for result in (r for r in results if r.cell.group == "alone"):
             curve, n = curves[result.run_id], result.cell.experiment.explorer.sampling.n
-            ks = [k for kind, k in sorted(curve) if kind == "cons" and curve[kind, k][0] is not None]
-            costs = [k * result.megaflops / n for k in ks]
-            axes.plot(
-                costs, [curve["cons", k][0] for k in ks], "o-", ms=3, label=f"{result.cell.label}, vote of k"
-            )
+            found = [(k, v["estimate"]) for (kind, k), v in sorted(curve.items()) if kind == "cons"]
+            votes = {k: estimate for k, estimate in found if estimate is not None}
+            costs = [k * result.megaflops / n for k in votes]
+            axes.plot(costs, list(votes.values()), "o-", ms=3, label=f"{result.cell.label}, vote of k")
         for reader in training.synthesizers:
             cells = [r for r in results if r.cell.group == "grid" and f"→ {reader}," in r.cell.label]
             if cells:

@@ -1,6 +1,6 @@
 """What the catalog says of the study's cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ from warehouse.catalog import statement
 
 VOTES = (1, 2, 4, 8, 16)
 """Votes for which a model by itself is shown."""
+
+Curve = Mapping[tuple[str, int], Mapping[str, float | None]]
+"""(kind, k) -> estimate, low, high of an explorer's samples: kind is mean, cons or pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 import math
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from tokenizers import Tokenizer
@@ -18,6 +20,9 @@ from tasks.training.tokenizer import END, PAD, chat
 
 BATCHES_A_BLOCK = 16
 """Examples are made a block at a time and sorted by length within it: little of a batch is padding."""
+
+STEPS_WORTH_COMPILING = 1000
+"""Fusing a model takes about a minute; a step is then a third to a half faster."""
 
 IGNORED = -100
 """torch's mark of a target that is not learnt."""
@@ -52,6 +57,7 @@ def train(
     num_steps = -(-settings.num_examples // settings.batch_size)
     progress = Progress(checkpoint, num_steps, settings.num_evaluations)
     progress.resume(model, [muon, adam])
+    forward = _fused(model) if num_steps - progress.num_steps >= STEPS_WORTH_COMPILING else model
     for block in range(progress.num_steps // BATCHES_A_BLOCK, -(-num_steps // BATCHES_A_BLOCK)):
         for batch in batches_of(examples(block, BATCHES_A_BLOCK * settings.batch_size), settings, block):
             if progress.num_steps == num_steps:
@@ -64,7 +70,7 @@ def train(
                     group["lr"] = rate * peak
             ids, targets = batch_of(tokenizer, batch)
             with autocast():
-                logits, _ = model(ids, *causal(ids))
+                logits, _ = forward(ids, *causal(ids))
             loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -74,6 +80,13 @@ def train(
             progress.step(ids.numel(), {"loss": loss.item()}, lambda: evaluate(model))
         progress.keep(model, [muon, adam])
     return progress
+
+
+def _fused(model: Qwen3) -> Callable[..., Any]:
+    """The same model with its element-wise operations fused; itself where there is no C++ compiler."""
+    if not (shutil.which("g++") or shutil.which("clang++")):
+        return model
+    return cast("Callable[..., Any]", torch.compile(model, dynamic=True))
 
 
 def batches_of(drawn: Sequence[Example], settings: Supervised, block: int) -> list[Sequence[Example]]:

@@ -49,6 +49,8 @@ def place(training, root, kind, size):
         "num_tokens": 10**6,
         "seconds": 1.0,
         "digest": lesson.digest,
+        "machine": "one thread of a test",
+        "versions": {"torch": "0"},
         "curve": curve,
         "lesson": lesson.model_dump(mode="json"),
     }
@@ -90,6 +92,13 @@ def test_study_measures_what_there_is_and_names_what_is_missing(prefect, trainin
             for explorer in ("a2r-shipped-explorer-xs", "a2r-shipped-explorer-xs-elsewhere")
         }
     assert f"| xs → s, N = 4 | {a2r:.3f} [{low:.3f}, {high:.3f}]" in page
+    [reader] = [le for le in lessons_of(training) if le.kind == "synthesizer"]
+    card = (reader.folder(root) / "README.md").read_text()
+    assert (
+        f"| xs → s, N = 4, 4 references of a2r-shipped-explorer-xs | {a2r:.3f} [{low:.3f}, {high:.3f}]"
+        in card
+    )
+    assert "| hardware | one thread of a test |" in card
     own, elsewhere = (set(pairs) for pairs in answers.values())
     assert len({problem for problem, _ in elsewhere}) == NUM_PROBLEMS
     assert {answer for _, answer in elsewhere} == {answer for _, answer in own}

@@ -123,6 +123,39 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     assert again.stdout.count(b"%") == len([p for p in record["curve"] if p["num_steps"] > kept])
 
 
+def test_asked_to_stop_the_lesson_ends_at_once_and_goes_on_later(tmp_path):
+    """The signal goes to the command alone, as from a service manager; its lesson is in a process of its own."""
+    plan = load_training("tiny").model_dump(mode="json")
+    plan["explorer"] |= {"num_examples": 10_000_000}
+    file = tmp_path / "plan.yaml"
+    file.write_text(json.dumps(plan))
+    root = tmp_path / "root"
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
+    environment["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "300"
+    command = subprocess.Popen(
+        [A2R, "train", str(file), "--root", str(root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+    until = time.monotonic() + 300
+    while not lessons_under_way(root) and time.monotonic() < until:
+        assert command.poll() is None
+        time.sleep(0.1)
+    assert lessons_under_way(root)
+    command.send_signal(signal.SIGINT)
+    said, _ = command.communicate(timeout=60)
+    assert command.returncode == 130, said
+    assert not lessons_under_way(root)
+
+
+def lessons_under_way(root):
+    """Process ids of lessons of that root."""
+    found = subprocess.run(["pgrep", "-f", f"tasks.training.teach {root}"], capture_output=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
 @pytest.mark.parametrize("name", ["a2r-sum3-explorer", "a2r-sum3-synthesizer"])
 def test_shipped_weights_say_the_same_in_torch_onnxruntime_and_transformers(name):
     """Greedy, on 500 prompts."""

@@ -1,0 +1,18 @@
+"""Markdown tables and numbers with their intervals."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def shown(value: Mapping[str, Any] | None) -> str:
+    """An estimate with its interval; a dash where there is none."""
+    if value is None or value["estimate"] is None:
+        return "–"
+    interval = f" [{value['low']:.3f}, {value['high']:.3f}]" if value["low"] is not None else ""
+    return f"{value['estimate']:.3f}{interval}"
