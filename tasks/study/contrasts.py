@@ -1,6 +1,6 @@
 """What the study is about: differences within problems, at stated costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -25,6 +25,17 @@ class Contrast(NamedTuple):
 def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Contrast]:
     """Every contrast whose cells are there."""
     by_label = {r.cell.label: r for r in results}
+    yield from _of_the_pair(training, by_label)
+    for kind in ("synthesizer", "reinforced"):
+        if pair := by_label.get(kind):
+            yield from _of_a_reader(training, kind, pair, by_label)
+    before, after = by_label.get("synthesizer"), by_label.get("reinforced")
+    if before and after:
+        ratio = before.megaflops / after.megaflops
+        yield Contrast("reinforced less synthesizer, A2R", after, "a2r", before, "a2r", ratio)
+
+
+def _of_the_pair(training: Training, by_label: Mapping[str, Result]) -> Iterator[Contrast]:
     (size, reading), count = training.headline, training.references.count
     if pair := by_label.get(f"{size} → {reading}, N = {count}"):
         yield Contrast(f"the explorer's cons@{count} less its mean@1", pair, f"cons@{count}", pair, "mean@1")
@@ -32,21 +43,26 @@ def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Cont
             if size != reading and label.startswith(f"{reading} → {size},"):
                 ratio = other.megaflops / pair.megaflops
                 yield Contrast(f"{pair.cell.label} less {label}", pair, "a2r", other, "a2r", ratio)
-    bigger = [
-        s for s in training.explorers if training.shapes[s].hidden_size > training.shapes[reading].hidden_size
+
+
+def _of_a_reader(
+    training: Training, kind: str, pair: Result, by_label: Mapping[str, Result]
+) -> Iterator[Contrast]:
+    """Against voting, against the ceiling of choosing, and against opponents that cost as much."""
+    reading, count = training.headline[1], training.references.count
+    width = training.shapes[reading].hidden_size
+    opponents = [
+        "its model, plain prompt",
+        "its model alone, as many tokens of training",
+        *(size for size in training.explorers if training.shapes[size].hidden_size > width),
+        f"{kind}, no references",
+        "its model trained to try and check by itself",
     ]
-    single = ["its model, plain prompt", "its model alone, as many tokens of training", *bigger]
-    for kind in ("synthesizer", "reinforced"):
-        if pair := by_label.get(kind):
-            yield Contrast(f"{kind}: A2R less cons@{count}", pair, "a2r", pair, f"cons@{count}")
-            yield Contrast(
-                f"{kind}: pass@{count}, a perfect checker, less A2R", pair, f"pass@{count}", pair, "a2r"
-            )
-            for label in single:
-                if other := by_label.get(label):
-                    yield _at_equal_cost(kind, pair, other)
-            if other := by_label.get("its model trained to try and check by itself"):
-                yield _at_equal_cost(kind, pair, other)
+    yield Contrast(f"{kind}: A2R less cons@{count}", pair, "a2r", pair, f"cons@{count}")
+    yield Contrast(f"{kind}: pass@{count}, a perfect checker, less A2R", pair, f"pass@{count}", pair, "a2r")
+    for label in opponents:
+        if other := by_label.get(label):
+            yield _at_equal_cost(kind, pair, other)
 
 
 def measured(catalog: duckdb.DuckDBPyConnection, contrast: Contrast) -> tuple[str, ...]:
