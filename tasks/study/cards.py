@@ -49,7 +49,7 @@ def write_cards(
 ) -> None:
     """Write README.md into the folder of every model of which something was measured."""
     for lesson in lessons:
-        rows = [_row(result) for result in results if lesson.name in _models_of(result)]
+        rows = [_row(result) for result in results if lesson.name == _answering(result)]
         if lesson.name in records and rows:
             path = lesson.folder(root) / "README.md"
             path.write_text(card(lesson, records[lesson.name], results, rows), encoding="utf-8")
@@ -110,11 +110,11 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
     ]
 
 
-def _models_of(result: Result) -> set[str]:
-    """The model that a row tells of: who answers in it."""
+def _answering(result: Result) -> str:
+    """The model that a row tells of."""
     experiment = result.cell.experiment
     reader = experiment.synthesizer
-    return {reader.model.id if reader else experiment.explorer.model.id}
+    return reader.model.id if reader else experiment.explorer.model.id
 
 
 def _row(result: Result) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     assert again.stdout.count(b"%") == len([p for p in record["curve"] if p["num_steps"] > kept])
 
 
-def test_asked_to_stop_the_lesson_ends_at_once_and_goes_on_later(tmp_path):
+def test_asked_to_stop_the_lesson_ends_at_once(tmp_path):
     """The signal goes to the command alone, as from a service manager; its lesson is in a process of its own."""
     plan = load_training("tiny").model_dump(mode="json")
     plan["explorer"] |= {"num_examples": 10_000_000}
