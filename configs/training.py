@@ -78,7 +78,7 @@ class Training(Form):
     difficulty: int | None = None
     shapes: dict[str, Shape]
     explorers: tuple[str, ...]
-    """Sizes trained to answer alone."""
+    """Sizes trained to answer alone, the smallest first."""
     synthesizers: tuple[str, ...]
     """Sizes trained to read references."""
     headline: tuple[str, str]

@@ -129,8 +129,9 @@ def train_models(training: Training, root: str | None, explore: Callable[..., An
 def lessons_of(training: Training) -> list[Lesson]:
     """Every lesson, what matters most first; none before what it starts from and whose samples it reads.
 
-    The headline pair with the first seed, its opponents, the pair with the other seeds, the other
-    sizes from the smallest up.
+    The headline pair with the first seed and its reinforcement; the other explorers, the biggest first,
+    since the longest lesson should not be left alone at the end; the opponents; the pair with the other
+    seeds; the other synthesizers; the other seeds' reinforcement.
     """
     form, (exploring_size, reading_size) = training, training.headline
     read = tuple(dict.fromkeys((exploring_size, *form.references.explorers)))
@@ -144,20 +145,21 @@ def lessons_of(training: Training) -> list[Lesson]:
 
     def pair(seed: int) -> list[Lesson]:
         bases = [explorer(size, seed) for size in dict.fromkeys((*read, reading_size))]
-        synthesizer = after("synthesizer", explorer(reading_size, seed))
-        reinforced = [after("reinforced", synthesizer)] if form.reinforcement else []
-        return [*bases, synthesizer, *reinforced]
+        return [*bases, after("synthesizer", explorer(reading_size, seed))]
+
+    def reinforced(seed: int) -> list[Lesson]:
+        return [after("reinforced", pair(seed)[-1])] if form.reinforcement else []
 
     base = explorer(reading_size, 0)
-    opponents = [after("solo", base), after("longer", base, is_reading=False)] if form.longer_examples else []
-    sizes = [explorer(size, 0) for size in form.explorers]
-    readers = [after("synthesizer", explorer(size, 0)) for size in form.synthesizers]
-    later = [lesson for seed in range(1, form.num_seeds) for lesson in pair(seed)]
+    later = range(1, form.num_seeds)
     ordered = [
         *pair(0),
-        *opponents,
-        *later,
-        *(x for size in sizes for x in (size, *(r for r in readers if r.size == size.size))),
+        *reinforced(0),
+        *(explorer(size, 0) for size in reversed(form.explorers)),
+        *([after("solo", base), after("longer", base, is_reading=False)] if form.longer_examples else []),
+        *(lesson for seed in later for lesson in pair(seed)),
+        *(after("synthesizer", explorer(size, 0)) for size in form.synthesizers),
+        *(lesson for seed in later for lesson in reinforced(seed)),
     ]
     return list({lesson.digest: lesson for lesson in ordered}.values())
 

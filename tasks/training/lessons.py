@@ -23,8 +23,8 @@ from warehouse.canonical import canonical_json
 
 Kind = Literal["explorer", "synthesizer", "reinforced", "longer", "solo"]
 
-TEXTS = "1"
-"""Version of what the models are taught to write; another one makes other models."""
+TEXTS: dict[Kind, str] = {"explorer": "1", "longer": "1", "synthesizer": "2", "reinforced": "2", "solo": "2"}
+"""Version of what a kind is taught to write; another one makes other models."""
 
 EXPLORE, SYNTHESIZE = "explore-small", "synthesize-small"
 """The prompts, which are those of the experiments."""
@@ -64,7 +64,7 @@ class Lesson(Form):
     def _identity(self) -> dict[str, Any]:
         form = self.training
         settings: dict[str, Any] = {
-            "texts": TEXTS,
+            "texts": TEXTS[self.kind],
             "kind": self.kind,
             "problems": [form.family, form.difficulty],
             "shape": form.shapes[self.size].model_dump(),

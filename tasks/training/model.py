@@ -99,10 +99,11 @@ class Attention(nn.Module):
         v = self.v_proj(x).view(batch, length, -1, dim).transpose(1, 2)
         if past is not None:
             k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
-        repeat = self.shape.num_attention_heads // self.shape.num_key_value_heads
-        keys, values = k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
-        scores = q @ keys.transpose(-1, -2) * dim**-0.5 + mask
-        out = scores.float().softmax(-1).type_as(q) @ values
+        # queries that share a key-value head lie side by side, so that keys and values are not copied
+        grouped = q.reshape(batch, k.shape[1], -1, dim)
+        scores = (grouped @ k.transpose(-1, -2)).unflatten(2, (-1, length)) * dim**-0.5 + mask[:, :, None]
+        weights = scores.float().softmax(-1).type_as(q).flatten(2, 3)
+        out = (weights @ v).view(batch, -1, length, dim)
         return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1)), (k, v)
 
 

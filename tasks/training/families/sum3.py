@@ -1,6 +1,7 @@
 """sum3: worked solutions, checks of references, and tries of one's own."""
 
 import random
+import re
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -9,6 +10,9 @@ from tasks.graders.extraction import extract_answer
 from tasks.training.examples import Piece, merged
 
 Triple = tuple[int, ...]
+
+CHOSEN = re.compile(r"((?<=Try:)\d+|(?<=\+)\d+(?=\??=))")
+"""In a sum the three numbers that were guessed; the others follow from them."""
 
 MAX_WRONG_TRIES = 3
 """Wrong tries that a synthesizer is shown before the right one where no reference holds."""
@@ -65,21 +69,25 @@ def triple_of(text: str) -> Triple | None:
 def _tries(
     puzzle: Sum3, tried: set[Triple], others: Sequence[str], num_wrong: int, rng: random.Random
 ) -> list[Piece]:
-    """Wrong tries, read but not learnt up to their verdict, then the right one.
+    """Wrong tries, whose numbers are read but not learnt, then the right one.
 
-    What is learnt is a right guess after those that did not hold; a model taught to write wrong ones
-    would write them.
+    What is learnt is to add up honestly whatever was tried, and a right guess after those that did not
+    hold. A model taught to write wrong guesses would write them; one not taught their sums writes sums
+    that hit the target.
     """
     guessed = [t for text in others if (t := triple_of(text)) and t not in tried and t != puzzle.triple]
     drawn = [t for t in combinations(puzzle.numbers, 3) if t not in tried and t != puzzle.triple]
     rng.shuffle(drawn)
     wrong = list(dict.fromkeys([*guessed, *drawn]))[:num_wrong]
     rng.shuffle(wrong)
-    lines = []
-    for triple in wrong:
-        guess, verdict = _sum(puzzle, triple).split(";")
-        lines += [Piece("Try:"), Piece(guess, is_learnt=False), Piece(f";{verdict}\n")]
+    lines = [piece for triple in wrong for piece in _unguessed(f"Try:{_sum(puzzle, triple)}\n")]
     return [*lines, Piece(f"Try:{_sum(puzzle, puzzle.triple)}\n")]
+
+
+def _unguessed(line: str) -> list[Piece]:
+    """A try, all of it learnt but the numbers that were chosen."""
+    parts = CHOSEN.split(line)
+    return [Piece(part, is_learnt=place % 2 == 0) for place, part in enumerate(parts)]
 
 
 def _thought(puzzle: Sum3, lines: list[Piece]) -> tuple[Piece, ...]:
