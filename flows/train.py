@@ -6,6 +6,7 @@ from prefect import flow
 
 from configs.training import Training
 from flows.stages import explore
+from tasks.engines.hosting import hosted_engines
 from tasks.train import TRAINER, train_models
 
 
@@ -19,4 +20,5 @@ def train(training: Training, root: str | None = None) -> dict[str, Any]:
         training: The family of models.
         root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
     """
-    return train_models(training, root, explore)
+    with hosted_engines():
+        return train_models(training, root, explore)

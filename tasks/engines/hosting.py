@@ -49,6 +49,8 @@ class Host:
         self._is_stopped = False
         self.stops = 0
         """How often `stop` was called; closing does not reset it."""
+        self.num_users = 0
+        """Blocks of `hosted_engines` that are open, one inside the other."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for it. Raises Stopped after `stop`."""
@@ -132,12 +134,20 @@ HOST = Host()
 def hosted_engines() -> Iterator[None]:
     """Engines started inside this block are closed at its end, whatever ends it.
 
+    Inside another such block (a training whose lessons go on while the flow `explore` samples a model that
+    is done) the loop and the other work on it stay.
+
     What the process holds already (a million objects of Prefect and its libraries) is kept out of
     garbage collection from here on: looking through it again and again costs as much as the requests.
     """
     gc.collect()
     gc.freeze()
+    HOST.num_users += 1
     try:
         yield
     finally:
-        HOST.close()
+        HOST.num_users -= 1
+        if HOST.num_users:
+            HOST.release()
+        else:
+            HOST.close()

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from tasks.engines.hosting import Host, Stopped
+from tasks.engines import hosting
+from tasks.engines.hosting import Host, Stopped, hosted_engines
 
 
 class Loading:
@@ -42,3 +43,28 @@ def test_close_frees_who_waits_for_an_engine_that_still_loads():
     waiting.join(10)
     assert not waiting.is_alive()
     assert len(outcomes) == 1 and engine.is_closed
+
+
+@pytest.mark.timeout(30)
+def test_an_inner_block_ends_its_engines_and_not_the_work_around_it(monkeypatch):
+    host, done = Host(), []
+    monkeypatch.setattr(hosting, "HOST", host)
+    began, may_end = threading.Event(), threading.Event()
+
+    async def lesson():
+        began.set()
+        await asyncio.to_thread(may_end.wait, 10)
+        return "taught"
+
+    with hosted_engines():
+        around = threading.Thread(target=lambda: done.append(host.run(lesson())), daemon=True)
+        around.start()
+        assert began.wait(10)
+        with hosted_engines():
+            pass
+        may_end.set()
+        around.join(10)
+    assert done == ["taught"]
+    with pytest.raises(Stopped):
+        host.stop()
+        host.run(asyncio.sleep(0))
