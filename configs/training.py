@@ -80,7 +80,7 @@ class Training(Form):
     explorers: tuple[str, ...]
     """Sizes trained to answer alone, the smallest first."""
     synthesizers: tuple[str, ...]
-    """Sizes trained to read references."""
+    """Sizes trained to read references, the smallest first."""
     headline: tuple[str, str]
     """Explorer and synthesizer that are made with every seed, reinforced, and compared with opponents."""
     num_seeds: int = Field(default=1, ge=1)

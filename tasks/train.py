@@ -129,9 +129,8 @@ def train_models(training: Training, root: str | None, explore: Callable[..., An
 def lessons_of(training: Training) -> list[Lesson]:
     """Every lesson, what matters most first; none before what it starts from and whose samples it reads.
 
-    The headline pair with the first seed and its reinforcement; the other explorers, the biggest first,
-    since the longest lesson should not be left alone at the end; the opponents; the pair with the other
-    seeds; the other synthesizers; the other seeds' reinforcement.
+    The headline pair with the first seed and its reinforcement; the other sizes, the biggest first, since
+    the longest lesson should not be left alone at the end; the opponents; the pair with the other seeds.
     """
     form, (exploring_size, reading_size) = training, training.headline
     read = tuple(dict.fromkeys((exploring_size, *form.references.explorers)))
@@ -145,21 +144,17 @@ def lessons_of(training: Training) -> list[Lesson]:
 
     def pair(seed: int) -> list[Lesson]:
         bases = [explorer(size, seed) for size in dict.fromkeys((*read, reading_size))]
-        return [*bases, after("synthesizer", explorer(reading_size, seed))]
-
-    def reinforced(seed: int) -> list[Lesson]:
-        return [after("reinforced", pair(seed)[-1])] if form.reinforcement else []
+        synthesizer = after("synthesizer", explorer(reading_size, seed))
+        reinforced = [after("reinforced", synthesizer)] if form.reinforcement else []
+        return [*bases, synthesizer, *reinforced]
 
     base = explorer(reading_size, 0)
-    later = range(1, form.num_seeds)
     ordered = [
         *pair(0),
-        *reinforced(0),
         *(explorer(size, 0) for size in reversed(form.explorers)),
+        *(after("synthesizer", explorer(size, 0)) for size in reversed(form.synthesizers)),
         *([after("solo", base), after("longer", base, is_reading=False)] if form.longer_examples else []),
-        *(lesson for seed in later for lesson in pair(seed)),
-        *(after("synthesizer", explorer(size, 0)) for size in form.synthesizers),
-        *(lesson for seed in later for lesson in reinforced(seed)),
+        *(lesson for seed in range(1, form.num_seeds) for lesson in pair(seed)),
     ]
     return list({lesson.digest: lesson for lesson in ordered}.values())
 

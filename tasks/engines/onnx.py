@@ -26,7 +26,14 @@ from tasks.engines.reasoning import split_reasoning
 from tasks.engines.sampler import Sampler, refuse_unsupported
 
 MODELS = Path(__file__).parents[1] / "models"
-FILES = ("model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json")
+FILES = (
+    "model.onnx",
+    "model.safetensors",
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+)
 
 
 def model_folder(model: Model, settings: OnnxEngine) -> Path:
@@ -48,7 +55,7 @@ def model_folder(model: Model, settings: OnnxEngine) -> Path:
 
 @lru_cache(maxsize=32)
 def weights_digest(folder: Path) -> str:
-    """Identity of a model folder: weights, tokenizer, chat format and ends, 16 hexadecimal digits."""
+    """Identity of a model folder: graph, weights, tokenizer, chat format and ends, 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in FILES:
         digest.update(hashlib.sha256((folder / name).read_bytes()).digest())

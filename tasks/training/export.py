@@ -2,7 +2,8 @@
 
     python -m tasks.training.export FOLDER…
 
-The graph is fp32 and serves prefill and decoding alike. Attention is onnxruntime's
+The graph holds no weights: it names their places in model.safetensors beside it, so that both are one
+model by construction. It is fp32 and serves prefill and decoding alike. Attention is onnxruntime's
 GroupQueryAttention, which rotates queries and keys itself and reads and writes one key-value
 buffer in place. Only the logits of each row's last token leave the graph.
 
@@ -20,30 +21,33 @@ import numpy as np
 import onnx
 import orjson
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import load_file
 
+WEIGHTS = "model.safetensors"
+TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "BF16": TensorProto.BFLOAT16}
 OPSET, MICROSOFT = 20, "com.microsoft"
 
 
 class _Graph:
-    """Nodes and weights as they are added; names count up."""
+    """Nodes, constants, and the weights that they name; names count up."""
 
-    def __init__(self, weights: dict[str, np.ndarray]) -> None:
+    def __init__(self, weights: dict[str, onnx.TensorProto]) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
         self._weights = weights
         self._count = 0
 
     def constant(self, name: str, value: np.ndarray) -> str:
-        """An initializer, added once."""
+        """An initializer of the graph's own, added once."""
         if name not in self.initializers:
             self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
         return name
 
-    def weight(self, name: str, *, transposed: bool = False) -> str:
-        """A parameter of the checkpoint in fp32."""
-        value = self._weights[name].astype(np.float32)
-        return self.constant(name, value.T if transposed else value)
+    def weight(self, name: str) -> str:
+        """A parameter of the checkpoint, in fp32."""
+        tensor = self.initializers[name] = self._weights[name]
+        if tensor.data_type == TensorProto.FLOAT:
+            return name
+        return self.add("Cast", name, to=TensorProto.FLOAT)
 
     def add(self, kind: str, *inputs: str, outputs: int = 1, domain: str = "", **attributes: object) -> str:
         """A node; returns its first output's name."""
@@ -57,14 +61,14 @@ class _Graph:
         return self.add("SimplifiedLayerNormalization", x, self.weight(weight), axis=-1, epsilon=eps)
 
     def linear(self, x: str, weight: str) -> str:
-        """X · Wᵀ."""
-        return self.add("MatMul", x, self.weight(weight, transposed=True))
+        """X · Wᵀ; the transposition is folded into the weight when the graph is loaded."""
+        return self.add("MatMul", x, self.add("Transpose", self.weight(weight), perm=[1, 0]))
 
 
 def export(folder: Path) -> Path:
     """Write model.onnx beside the checkpoint and return its path."""
     config = orjson.loads((folder / "config.json").read_bytes())
-    graph = _Graph(load_file(folder / "model.safetensors"))
+    graph = _Graph(_stored(folder / WEIGHTS))
     heads, groups, dim = (config[name] for name in ("num_attention_heads", "num_key_value_heads", "head_dim"))
     eps, capacity, layers = (
         config["rms_norm_eps"],
@@ -113,7 +117,7 @@ def export(folder: Path) -> Path:
         silu = graph.add("Mul", gate, graph.add("Sigmoid", gate))
         x = graph.add("Add", x, graph.linear(graph.add("Mul", silu, up), f"{name}.mlp.down_proj.weight"))
     last = graph.norm(graph.add("GatherND", x, "last_index", batch_dims=1), "model.norm.weight", eps)
-    head = graph.add("Transpose", "model.embed_tokens.weight", perm=[1, 0])
+    head = graph.add("Transpose", graph.weight("model.embed_tokens.weight"), perm=[1, 0])
     graph.nodes.append(helper.make_node("MatMul", [last, head], ["logits"]))
 
     def value(name: str, kind: int, shape: list[int | str]) -> onnx.ValueInfoProto:
@@ -141,6 +145,33 @@ def export(folder: Path) -> Path:
     path = folder / "model.onnx"
     onnx.save(model, path)
     return path
+
+
+def _stored(path: Path) -> dict[str, onnx.TensorProto]:
+    """The tensors of a safetensors file, each as a place in it. Raises ValueError for a type that is no float.
+
+    The file is a header's length (8 bytes), the header in JSON, then the tensors' bytes, little-endian and
+    in row order, which is what ONNX calls external data (https://huggingface.co/docs/safetensors,
+    https://onnx.ai/onnx/repo-docs/ExternalData.html).
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = orjson.loads(file.read(length))
+    stored = {}
+    for name, told in header.items():
+        if name == "__metadata__":
+            continue
+        if told["dtype"] not in TYPES:
+            raise ValueError(f"{path} has {name} in {told['dtype']}; the graph reads {', '.join(TYPES)}.")
+        start, end = told["data_offsets"]
+        tensor = onnx.TensorProto(name=name, data_type=TYPES[told["dtype"]], dims=told["shape"])
+        tensor.data_location = TensorProto.EXTERNAL
+        place = {"location": path.name, "offset": 8 + length + start, "length": end - start}
+        tensor.external_data.extend(
+            onnx.StringStringEntryProto(key=key, value=str(value)) for key, value in place.items()
+        )
+        stored[name] = tensor
+    return stored
 
 
 if __name__ == "__main__":
