@@ -11,7 +11,7 @@ from tasks.train import TRAINER, train_models
 
 
 @flow(name="train", flow_run_name="{training.name}", task_runner=TRAINER)
-def train(training: Training, root: str | None = None) -> dict[str, Any]:
+def train(training: Training, root: str | None = None, *, from_scratch: bool = False) -> dict[str, Any]:
     """Train explorers, sample them with the pipeline, train synthesizers on what they said, reinforce one.
 
     A finished model is never trained again; a lesson that was broken off goes on from its last minute.
@@ -19,6 +19,7 @@ def train(training: Training, root: str | None = None) -> dict[str, Any]:
     Args:
         training: The family of models.
         root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
+        from_scratch: Train those models too that come with the project.
     """
     with hosted_engines():
-        return train_models(training, root, explore)
+        return train_models(training, root, explore, from_scratch=from_scratch)

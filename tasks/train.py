@@ -27,7 +27,8 @@ from tasks.engines.hosting import HOST, Stopped
 from tasks.generating.shards import StageFailed, believed, quoted, run_log, unquoted
 from tasks.progress import PROGRESS
 from tasks.runs import default_root
-from tasks.training.lessons import Kind, Lesson, exploring
+from tasks.training.lessons import Lesson, exploring, lessons_of
+from tasks.training.shipped import bring
 
 Taught = PrefectFuture[str]
 
@@ -111,52 +112,31 @@ def _listen(label: str, process: subprocess.Popen[bytes], path: Path) -> None:
             PROGRESS.say(f"{label}: {line.decode(errors='replace').strip()}")
 
 
-def train_models(training: Training, root: str | None, explore: Callable[..., Any]) -> dict[str, Any]:
+def train_models(
+    training: Training, root: str | None, explore: Callable[..., Any], *, from_scratch: bool = False
+) -> dict[str, Any]:
     """Give every lesson that is not given yet. Raises StageFailed after all others are done.
 
-    `explore` is the pipeline's own flow: what synthesizers learn to read are traces of the store.
+    `explore` is the pipeline's own flow: what synthesizers learn to read are traces of the store. Models that
+    come with the project count as given, unless all is to be made `from_scratch`.
     """
-    if missing := [name for name in ("torch", "onnx", "safetensors") if not find_spec(name)]:
+    place, lessons = local_root(root), lessons_of(training)
+    if not from_scratch:
+        bring(lessons, place)
+    missing = [name for name in ("torch", "onnx") if not find_spec(name)]
+    if missing and not all(lesson.is_done(place) for lesson in lessons):
         raise UserError(f"Training needs {', '.join(missing)}; install the extra: pip install 'a2r[train]'.")
+    return _School(training, place, explore).run()
+
+
+def local_root(root: str | None) -> str:
+    """The folder in which models are trained. Raises UserError where it is none of this machine."""
     place = root or default_root()
     if "://" in place:
         raise UserError(
             f"Models are trained into a folder of this machine, and {place} is none; give one with --root."
         )
-    return _School(training, place, explore).run()
-
-
-def lessons_of(training: Training) -> list[Lesson]:
-    """Every lesson, what matters most first; none before what it starts from and whose samples it reads.
-
-    The headline pair with the first seed and its reinforcement; the other sizes, the biggest first, since
-    the longest lesson should not be left alone at the end; the opponents; the pair with the other seeds.
-    """
-    form, (exploring_size, reading_size) = training, training.headline
-    read = tuple(dict.fromkeys((exploring_size, *form.references.explorers)))
-
-    def explorer(size: str, seed: int) -> Lesson:
-        return Lesson(kind="explorer", size=size, seed=seed, training=form)
-
-    def after(kind: Kind, start: Lesson, *, is_reading: bool = True) -> Lesson:
-        explorers = tuple(explorer(size, start.seed) for size in read) if is_reading else ()
-        return start.model_copy(update={"kind": kind, "start": start, "explorers": explorers})
-
-    def pair(seed: int) -> list[Lesson]:
-        bases = [explorer(size, seed) for size in dict.fromkeys((*read, reading_size))]
-        synthesizer = after("synthesizer", explorer(reading_size, seed))
-        reinforced = [after("reinforced", synthesizer)] if form.reinforcement else []
-        return [*bases, synthesizer, *reinforced]
-
-    base = explorer(reading_size, 0)
-    ordered = [
-        *pair(0),
-        *(explorer(size, 0) for size in reversed(form.explorers)),
-        *(after("synthesizer", explorer(size, 0)) for size in reversed(form.synthesizers)),
-        *([after("solo", base), after("longer", base, is_reading=False)] if form.longer_examples else []),
-        *(lesson for seed in range(1, form.num_seeds) for lesson in pair(seed)),
-    ]
-    return list({lesson.digest: lesson for lesson in ordered}.values())
+    return place
 
 
 class _School:
@@ -165,7 +145,8 @@ class _School:
     def __init__(self, training: Training, root: str, explore: Callable[..., Any]) -> None:
         self._training, self._root, self._explore = training, root, explore
         self._lessons = lessons_of(training)
-        self._read = {explorer.digest for lesson in self._lessons for explorer in lesson.explorers}
+        open_ones = [lesson for lesson in self._lessons if not lesson.is_done(root)]
+        self._read = {explorer.digest for lesson in open_ones for explorer in lesson.explorers}
         self._explored: set[str] = set()
         self._complaints: list[str] = []
 
@@ -190,6 +171,8 @@ class _School:
         return self._report()
 
     def _can_be_given(self, lesson: Lesson, done: set[str]) -> bool:
+        if lesson.is_done(self._root):
+            return True
         is_started = lesson.start is None or lesson.start.digest in done
         return is_started and all(explorer.digest in self._explored for explorer in lesson.explorers)
 

@@ -17,17 +17,25 @@ Config = Annotated[str, typer.Argument(help="The path of a training file, or the
 @app.command(epilog="Example: a2r train tiny --root /tmp/models")
 def train(
     config: Config,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Train those models too that come with the project.")
+    ] = False,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train a family of small models; what is finished is not trained again (needs the extra `train`)."""
+    """Train a family of small models; what is finished or shipped is not trained again (needs the extra `train`)."""
     training = load_training(config)
     configure_process(verbose=verbose)
     from flows.train import train as train_flow
     from tasks.train import print_training
 
-    carry_out(partial(train_flow, training=training, root=root), root, as_json=as_json, show=print_training)
+    carry_out(
+        partial(train_flow, training=training, root=root, from_scratch=from_scratch),
+        root,
+        as_json=as_json,
+        show=print_training,
+    )
 
 
 @app.command(epilog="Example: a2r study sum3 --problems 1000 --docs /tmp/study")
@@ -39,7 +47,7 @@ def study(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Hold trained models of all sizes against each other: explorers, synthesizers, controls, costs."""
+    """Hold models of all sizes against each other, those that are shipped and those trained into the root."""
     training = load_training(config)
     configure_process(verbose=verbose)
     from flows.study import study as study_flow

@@ -6,9 +6,10 @@ from typing import Any
 from tasks.study.results import Result
 from tasks.study.tables import shown, table
 from tasks.training.lessons import Kind, Lesson
+from tasks.training.shipped import shipped_name
 
 CARD = """# {name}
-
+{shipped}
 A Qwen3-architecture language model of {num_parameters:,} parameters ({shape}; tied embeddings, a token a character) that {does}.
 {problems}
 
@@ -63,6 +64,7 @@ def card(
     shape = form.shapes[lesson.size]
     return CARD.format(
         name=lesson.name,
+        shipped=f"\nShipped as `{alias}`.\n" if (alias := shipped_name(lesson)) != lesson.name else "",
         num_parameters=record["num_parameters"],
         shape=f"hidden {shape.hidden_size}, {shape.num_hidden_layers} layers, {shape.num_attention_heads} heads, "
         f"{shape.num_key_value_heads} key-value, head dimension {shape.head_dim}, MLP {shape.intermediate_size}",

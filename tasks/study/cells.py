@@ -15,8 +15,7 @@ from configs.experiment import Experiment, Explorer, GeneratedBenchmark, Referen
 from configs.graders import ExactGrader
 from configs.models import Model, Sampling
 from configs.training import Training
-from tasks.train import lessons_of
-from tasks.training.lessons import EXPLORE, SYNTHESIZE, Kind, Lesson
+from tasks.training.lessons import EXPLORE, SYNTHESIZE, Kind, Lesson, lessons_of
 
 Group = Literal["alone", "grid", "control", "seed"]
 

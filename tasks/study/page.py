@@ -15,7 +15,7 @@ from tasks.study.contrasts import contrasts_of, measured
 from tasks.study.plots import plot_costs, plot_curves, plot_reinforcement
 from tasks.study.results import VOTES, Curve, Result, results_of
 from tasks.study.tables import shown, table
-from tasks.train import lessons_of
+from tasks.training.lessons import lessons_of
 from warehouse.catalog import connect
 from warehouse.store import Store
 

@@ -15,9 +15,11 @@ from tasks.engines.hosting import HOST, Stopped
 from tasks.generating.roles import roles_of
 from tasks.generating.shards import StageFailed, run_log
 from tasks.publish import Summary
-from tasks.runs import default_root
 from tasks.study.cells import Cell, Models, cells_of
 from tasks.study.page import write_page
+from tasks.train import local_root
+from tasks.training.lessons import lessons_of
+from tasks.training.shipped import bring
 from warehouse.planner import distinct, wanted_traces
 
 Evaluate = Callable[..., Summary]
@@ -27,7 +29,8 @@ def run_study(
     training: Training, root: str | None, num_problems: int, docs: str, evaluate: Evaluate
 ) -> dict[str, Any]:
     """Evaluate every cell, then write the page. Only what is missing is generated. Raises StageFailed."""
-    place = root or default_root()
+    place = local_root(root)
+    bring(lessons_of(training), place)
     models = Models(training, place)
     outcomes: list[tuple[Cell, Summary]] = []
     complaints: list[str] = []

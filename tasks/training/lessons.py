@@ -97,6 +97,39 @@ def _alphabet() -> list[tuple[str, int]]:
     return sorted(build_tokenizer().get_vocab().items(), key=lambda item: item[1])
 
 
+def lessons_of(training: Training) -> list[Lesson]:
+    """Every lesson, what matters most first; none before what it starts from and whose samples it reads.
+
+    The headline pair with the first seed and its reinforcement; the other sizes, the biggest first, since
+    the longest lesson should not be left alone at the end; the opponents; the pair with the other seeds.
+    """
+    form, (exploring_size, reading_size) = training, training.headline
+    read = tuple(dict.fromkeys((exploring_size, *form.references.explorers)))
+
+    def explorer(size: str, seed: int) -> Lesson:
+        return Lesson(kind="explorer", size=size, seed=seed, training=form)
+
+    def after(kind: Kind, start: Lesson, *, is_reading: bool = True) -> Lesson:
+        explorers = tuple(explorer(size, start.seed) for size in read) if is_reading else ()
+        return start.model_copy(update={"kind": kind, "start": start, "explorers": explorers})
+
+    def pair(seed: int) -> list[Lesson]:
+        bases = [explorer(size, seed) for size in dict.fromkeys((*read, reading_size))]
+        synthesizer = after("synthesizer", explorer(reading_size, seed))
+        reinforced = [after("reinforced", synthesizer)] if form.reinforcement else []
+        return [*bases, synthesizer, *reinforced]
+
+    base = explorer(reading_size, 0)
+    ordered = [
+        *pair(0),
+        *(explorer(size, 0) for size in reversed(form.explorers)),
+        *(after("synthesizer", explorer(size, 0)) for size in reversed(form.synthesizers)),
+        *([after("solo", base), after("longer", base, is_reading=False)] if form.longer_examples else []),
+        *(lesson for seed in range(1, form.num_seeds) for lesson in pair(seed)),
+    ]
+    return list({lesson.digest: lesson for lesson in ordered}.values())
+
+
 def exploring(lesson: Lesson, root: str, split: Literal["train", "development"]) -> Experiment:
     """The experiment in which an explorer is asked what other models then read, by the pipeline itself."""
     form = lesson.training

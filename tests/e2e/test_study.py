@@ -9,7 +9,7 @@ import pytest
 from configs.errors import UserError
 from configs.training import Training
 from tasks.engines.onnx import MODELS
-from tasks.train import lessons_of
+from tasks.training.lessons import lessons_of
 from warehouse.catalog import connect
 from warehouse.store import Store
 

@@ -23,7 +23,7 @@ from configs.training import load_training
 from tasks.benchmarks.families.generate import problems
 from tasks.engines.onnx import EmbeddedEngine
 from tasks.engines.protocol import Message, Request
-from tasks.train import lessons_of
+from tasks.training.lessons import lessons_of
 
 torch = pytest.importorskip("torch")
 

@@ -1,5 +1,6 @@
 """What small models are taught, which lessons a training has, and when two lessons are one."""
 
+import json
 import random
 import re
 
@@ -9,11 +10,12 @@ from configs.errors import UserError
 from configs.experiment import GeneratedBenchmark
 from configs.training import Training, load_training
 from tasks.benchmarks.families.generate import problems
+from tasks.engines.onnx import FILES, MODELS
 from tasks.graders.extraction import extract_answer
-from tasks.train import lessons_of
 from tasks.training.examples import Piece, merged
 from tasks.training.families import bill, sum3
-from tasks.training.lessons import exploring
+from tasks.training.lessons import exploring, lessons_of
+from tasks.training.shipped import bring, shipped_name
 from tasks.training.tokenizer import build_tokenizer
 
 TEACHERS = {"bill": bill, "sum3": sum3}
@@ -133,3 +135,24 @@ def test_training_names_what_is_missing():
         Training.model_validate(data | {"explorers": ["a"]})
     with pytest.raises(UserError, match="nowhere is no shipped training; there are: bill, sum3, tiny"):
         load_training("nowhere")
+
+
+def test_shipped_models_are_brought_into_a_root_that_lacks_them(tmp_path):
+    root, lessons = str(tmp_path), lessons_of(load_training("sum3"))
+    brought = bring(lessons, root)
+    assert {shipped_name(lesson) for lesson in brought} >= {"a2r-sum3-explorer", "a2r-sum3-synthesizer"}
+    for lesson in brought:
+        assert lesson.is_done(root)
+        assert {path.name for path in lesson.folder(root).iterdir()} == {*FILES, "training.json", "README.md"}
+    assert bring(lessons, root) == []
+
+
+def test_every_shipped_model_is_of_a_training_as_it_stands():
+    known = {
+        shipped_name(le): le.digest for name in ("sum3", "bill") for le in lessons_of(load_training(name))
+    }
+    shipped = {path.parent.name: json.loads(path.read_bytes()) for path in MODELS.glob("*/training.json")}
+    assert {name: record["digest"] for name, record in shipped.items()} == {
+        name: known[name] for name in shipped
+    }
+    assert sum(path.stat().st_size for path in MODELS.rglob("*")) < 40e6
