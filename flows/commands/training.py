@@ -1,10 +1,12 @@
 """Commands that train the small models and hold them against each other. Torch lives in the lessons' own processes."""
 
 from functools import partial
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
+from configs.errors import UserError
 from configs.training import load_training
 from flows.commands.options import DEFAULT_ROOT, AsJson, Root, Verbose
 from tasks.orchestration import carry_out, configure_process
@@ -49,6 +51,10 @@ def study(
 ) -> None:
     """Hold models of all sizes against each other, those that are shipped and those trained into the root."""
     training = load_training(config)
+    if not find_spec("matplotlib"):
+        raise UserError(
+            "A study draws its plots with matplotlib; install the extra: pip install 'a2r[study]'."
+        )
     configure_process(verbose=verbose)
     from flows.study import study as study_flow
     from tasks.study.run import print_study

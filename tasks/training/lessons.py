@@ -101,7 +101,8 @@ def lessons_of(training: Training) -> list[Lesson]:
     """Every lesson, what matters most first; none before what it starts from and whose samples it reads.
 
     The headline pair with the first seed and its reinforcement; the other sizes, the biggest first, since
-    the longest lesson should not be left alone at the end; the opponents; the pair with the other seeds.
+    the longest lesson should not be left alone at the end; the opponents; the pair with the other seeds,
+    and at last its reinforcement.
     """
     form, (exploring_size, reading_size) = training, training.headline
     read = tuple(dict.fromkeys((exploring_size, *form.references.explorers)))
@@ -116,16 +117,20 @@ def lessons_of(training: Training) -> list[Lesson]:
     def pair(seed: int) -> list[Lesson]:
         bases = [explorer(size, seed) for size in dict.fromkeys((*read, reading_size))]
         synthesizer = after("synthesizer", explorer(reading_size, seed))
-        reinforced = [after("reinforced", synthesizer)] if form.reinforcement else []
-        return [*bases, synthesizer, *reinforced]
+        return [*bases, synthesizer]
+
+    def reinforced(seed: int) -> list[Lesson]:
+        return [after("reinforced", pair(seed)[-1])] if form.reinforcement else []
 
     base = explorer(reading_size, 0)
     ordered = [
         *pair(0),
+        *reinforced(0),
         *(explorer(size, 0) for size in reversed(form.explorers)),
         *(after("synthesizer", explorer(size, 0)) for size in reversed(form.synthesizers)),
         *([after("solo", base), after("longer", base, is_reading=False)] if form.longer_examples else []),
         *(lesson for seed in range(1, form.num_seeds) for lesson in pair(seed)),
+        *(lesson for seed in range(1, form.num_seeds) for lesson in reinforced(seed)),
     ]
     return list({lesson.digest: lesson for lesson in ordered}.values())
 

@@ -1,17 +1,18 @@
 """`bill`: a number at the end of a chain of sums in which each step can go wrong.
 
-Several items, each a price times a quantity: 348*7+529*4+267*6=? A small model gets most steps right
-and slips somewhere, each time somewhere else, so a vote is a strong baseline; a model that reads
-several bills can go through them item by item. The difficulty is how many items there are.
+Several items, each a price times a quantity: 348*17+529*24=? Products are said in one go, without
+working, which a small model gets right only now and then; it slips each time somewhere else, so a vote
+is a strong baseline, and a model that reads several bills can go through them item by item. The
+difficulty is how many items there are.
 """
 
 import random
 import re
 from dataclasses import dataclass
 
-PRICES, QUANTITIES = (102, 999), (3, 9)
-DEFAULT_DIFFICULTY, EASIEST, HARDEST = 3, 2, 8
-QUESTION = re.compile(r"(\d+\*\d+(?:\+\d+\*\d+)+)=\?")
+PRICES, QUANTITIES = (102, 999), (12, 29)
+DEFAULT_DIFFICULTY, EASIEST, HARDEST = 2, 1, 8
+QUESTION = re.compile(r"(\d+\*\d+(?:\+\d+\*\d+)*)=\?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,12 @@ class Bill:
 
     @property
     def question(self) -> str:
-        """Such as 348*7+529*4=?"""
+        """Such as 348*17+529*24=?"""
         return "+".join(f"{price}*{quantity}" for price, quantity in self.items) + "=?"
 
     @property
     def gold(self) -> str:
-        """Such as 4552."""
+        """Such as 18612."""
         return str(self.total)
 
     @property

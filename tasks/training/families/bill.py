@@ -12,7 +12,7 @@ MAX_SOLO_TRIES = 4
 
 
 def solution(bill: Bill) -> str:
-    r"""A worked solution, such as 348*7=2436,529*4=2116,2436+2116=4552,\boxed{4552}."""
+    r"""A worked solution, such as 348*17=5916,529*24=12696,5916+12696=18612,\boxed{18612}."""
     steps, total = [], 0
     for place, (price, quantity) in enumerate(bill.items):
         product = price * quantity
