@@ -1,6 +1,6 @@
 """The study's cells: which experiments there are, from the models that a training made.
 
-Four groups. `alone`: every explorer by itself, many samples. `grid`: every explorer with every
+Four groups. `alone`: every explorer of every seed by itself, many samples. `grid`: every explorer with every
 synthesizer at every N. `control`: what the headline's gain rests on, and its strongest opponents.
 `seed`: the headline pair with its other seeds.
 """
@@ -64,9 +64,7 @@ def cells_of(models: Models, num_problems: int, elsewhere: Callable[[Experiment]
     problem has the explorer's answers to another one; it is called when the cells before are done.
     """
     form, maker = models.training, _Maker(models, num_problems)
-    for size in form.explorers:
-        if lesson := models.get("explorer", size):
-            yield Cell("alone", size, maker.alone(lesson, EXPLORE, NUM_ALONE))
+    yield from _alone(models, maker)
     for size in form.explorers:
         for other in form.synthesizers:
             pair = models.get("explorer", size), models.get("synthesizer", other)
@@ -83,6 +81,14 @@ def cells_of(models: Models, num_problems: int, elsewhere: Callable[[Experiment]
                 yield Cell(
                     "seed", f"{kind}, seed {seed}", maker.pair(pair[0], pair[1], form.references.count)
                 )
+
+
+def _alone(models: Models, maker: "_Maker") -> Iterator[Cell]:
+    for seed in range(models.training.num_seeds):
+        for size in models.training.explorers:
+            if lesson := models.get("explorer", size, seed):
+                label = f"{size}, seed {seed}" if seed else size
+                yield Cell("alone", label, maker.alone(lesson, EXPLORE, NUM_ALONE))
 
 
 def _controls(models: Models, maker: "_Maker", elsewhere: Callable[[Experiment], str]) -> Iterator[Cell]:

@@ -42,7 +42,7 @@ def write_page(
     }
     with connect(Store(root)) as catalog:
         results = results_of(catalog, outcomes)
-        curves = {r.run_id: _votes(catalog, r.run_id) for r in results if r.cell.group == "alone"}
+        curves = {r.run_id: _votes(catalog, r.run_id) for r in results if r.answer == "mean@1"}
         contrasts = [measured(catalog, contrast) for contrast in contrasts_of(training, results)]
     plots = {
         "costs": plot_costs(training, results, curves, docs / f"{training.name}-costs.svg"),
@@ -67,7 +67,7 @@ def write_page(
         "## Controls and opponents of the headline pair\n",
         table(*_rows(results, "control")),
         *(
-            ["## Other seeds of the headline pair\n", table(*_rows(results, "seed"))]
+            ["## The headline pair with every seed\n", table(*_seeds(results))]
             if any(r.cell.group == "seed" for r in results)
             else []
         ),
@@ -136,6 +136,26 @@ def _rows(results: Sequence[Result], group: str) -> tuple[Sequence[str], Sequenc
             )
         )
     return headings, rows
+
+
+def _seeds(results: Sequence[Result]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Each seed of a kind, trained from random weights, and what they have in the middle and between them."""
+    headings, rows = ("synthesizer", "seed", "A2R", "cons@N", "mean@1", "pass@N"), list[Sequence[str]]()
+    for kind in ("synthesizer", "reinforced"):
+        mine = [r for r in results if r.cell.label == kind or r.cell.label.startswith(f"{kind}, seed ")]
+        n = mine[0].cell.experiment.explorer.sampling.n if mine else 0
+        metrics = ("a2r", f"cons@{n}", "mean@1", f"pass@{n}")
+        for result in mine:
+            seed = result.cell.label.removeprefix(kind).removeprefix(", seed ") or "0"
+            rows.append((kind, seed, *(shown(result.metrics.get(metric)) for metric in metrics)))
+        if len(mine) > 1:
+            rows.append((kind, f"mean of {len(mine)}, range", *(_spread(mine, metric) for metric in metrics)))
+    return headings, rows
+
+
+def _spread(results: Sequence[Result], metric: str) -> str:
+    found = [r.metrics[metric]["estimate"] for r in results]
+    return f"{sum(found) / len(found):.3f} ({min(found):.3f} to {max(found):.3f})"
 
 
 def _trained(records: dict[str, dict[str, Any]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:

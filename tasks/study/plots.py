@@ -27,16 +27,17 @@ def plot_costs(
     curves: Mapping[str, "Curve"],
     path: Path,
 ) -> str:
-    """Accuracy over cost: votes of single models as lines, A2R as points. Returns the file's name."""
+    """Accuracy over cost: votes of single models as lines, controls dotted, A2R as points. Returns the file's name."""
     with rc_context(STYLE):
-        figure = Figure(figsize=(8, 5), layout="constrained")
+        figure = Figure(figsize=(8, 6), layout="constrained")
         axes = figure.add_subplot()
-        for result in (r for r in results if r.cell.group == "alone"):
+        for result in (r for r in results if r.run_id in curves and ", seed " not in r.cell.label):
             curve, n = curves[result.run_id], result.cell.experiment.explorer.sampling.n
             found = [(k, v["estimate"]) for (kind, k), v in sorted(curve.items()) if kind == "cons"]
             votes = {k: estimate for k, estimate in found if estimate is not None}
             costs = [k * result.megaflops / n for k in votes]
-            axes.plot(costs, list(votes.values()), "o-", ms=3, label=f"{result.cell.label}, vote of k")
+            line = "o-" if result.cell.group == "alone" else "o:"
+            axes.plot(costs, list(votes.values()), line, ms=3, label=f"{result.cell.label}, vote of k")
         for reader in training.synthesizers:
             cells = [r for r in results if r.cell.group == "grid" and f"→ {reader}," in r.cell.label]
             if cells:
@@ -56,7 +57,7 @@ def plot_costs(
             value = result.metrics["a2r"]
             axes.plot(result.megaflops, value["estimate"], "*", ms=13, label="A2R, reinforced")
         axes.set(xscale="log", xlabel="MFLOP a problem (2 × parameters × tokens)", ylabel="accuracy")
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=7)
         return _saved(figure, path)
 
 

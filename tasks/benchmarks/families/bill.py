@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 PRICES, QUANTITIES = (102, 999), (12, 29)
-DEFAULT_DIFFICULTY, EASIEST, HARDEST = 2, 1, 8
+DEFAULT_DIFFICULTY, EASIEST, HARDEST = 4, 1, 8
 QUESTION = re.compile(r"(\d+\*\d+(?:\+\d+\*\d+)*)=\?")
 
 
