@@ -29,10 +29,19 @@ def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Cont
     for kind in ("synthesizer", "reinforced"):
         if pair := by_label.get(kind):
             yield from _of_a_reader(training, kind, pair, by_label)
-    before, after = by_label.get("synthesizer"), by_label.get("reinforced")
-    if before and after:
-        ratio = before.megaflops / after.megaflops
-        yield Contrast("reinforced less synthesizer, A2R", after, "a2r", before, "a2r", ratio)
+    yield from _of_the_seeds(training, by_label)
+
+
+def _of_the_seeds(training: Training, by_label: Mapping[str, Result]) -> Iterator[Contrast]:
+    metric = f"cons@{training.references.count}"
+    for seed in range(training.num_seeds):
+        of = f", seed {seed}" if seed else ""
+        before, after = by_label.get(f"synthesizer{of}"), by_label.get(f"reinforced{of}")
+        if before and seed:
+            yield Contrast(f"synthesizer{of}: A2R less {metric}", before, "a2r", before, metric)
+        if before and after:
+            ratio = before.megaflops / after.megaflops
+            yield Contrast(f"reinforced less synthesizer, A2R{of}", after, "a2r", before, "a2r", ratio)
 
 
 def _of_the_pair(training: Training, by_label: Mapping[str, Result]) -> Iterator[Contrast]:
