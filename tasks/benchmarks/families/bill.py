@@ -1,9 +1,8 @@
 """`bill`: a number at the end of a chain of sums in which each step can go wrong.
 
 Several items, each a price times a quantity: 348*17+529*24=? Products are said in one go, without
-working, which a small model gets right only now and then; it slips each time somewhere else, so a vote
-is a strong baseline, and a model that reads several bills can go through them item by item. The
-difficulty is how many items there are.
+working; a small model that slips does so each time somewhere else, so a vote is a strong baseline, and a
+model that reads several bills can go through them item by item. The difficulty is how many items there are.
 """
 
 import random
