@@ -29,8 +29,15 @@ class Cell(NamedTuple):
     """One experiment of the study."""
 
     group: Group
-    label: str
+    name: str
     experiment: Experiment
+    seed: int = 0
+    """Of the training of the models in it."""
+
+    @property
+    def label(self) -> str:
+        """The name, and the seed unless it is the first."""
+        return f"{self.name}, seed {self.seed}" if self.seed else self.name
 
 
 class Models:
@@ -78,17 +85,14 @@ def cells_of(models: Models, num_problems: int, elsewhere: Callable[[Experiment]
         for kind in kinds:
             pair = models.get("explorer", explorer, seed), models.get(kind, reading, seed)
             if pair[0] and pair[1]:
-                yield Cell(
-                    "seed", f"{kind}, seed {seed}", maker.pair(pair[0], pair[1], form.references.count)
-                )
+                yield Cell("seed", kind, maker.pair(pair[0], pair[1], form.references.count), seed)
 
 
 def _alone(models: Models, maker: "_Maker") -> Iterator[Cell]:
     for seed in range(models.training.num_seeds):
         for size in models.training.explorers:
             if lesson := models.get("explorer", size, seed):
-                label = f"{size}, seed {seed}" if seed else size
-                yield Cell("alone", label, maker.alone(lesson, EXPLORE, NUM_ALONE))
+                yield Cell("alone", size, maker.alone(lesson, EXPLORE, NUM_ALONE), seed)
 
 
 def _controls(models: Models, maker: "_Maker", elsewhere: Callable[[Experiment], str]) -> Iterator[Cell]:

@@ -24,38 +24,37 @@ class Contrast(NamedTuple):
 
 def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Contrast]:
     """Every contrast whose cells are there."""
-    by_label = {r.cell.label: r for r in results}
-    yield from _of_the_pair(training, by_label)
+    by_name = {r.cell.name: r for r in results if not r.cell.seed}
+    yield from _of_the_pair(training, by_name)
     for kind in ("synthesizer", "reinforced"):
-        if pair := by_label.get(kind):
-            yield from _of_a_reader(training, kind, pair, by_label)
-    yield from _of_the_seeds(training, by_label)
+        if pair := by_name.get(kind):
+            yield from _of_a_reader(training, kind, pair, by_name)
+    yield from _of_the_seeds(training, {(r.cell.name, r.cell.seed): r for r in results})
 
 
-def _of_the_seeds(training: Training, by_label: Mapping[str, Result]) -> Iterator[Contrast]:
+def _of_the_seeds(training: Training, found: Mapping[tuple[str, int], Result]) -> Iterator[Contrast]:
     metric = f"cons@{training.references.count}"
     for seed in range(training.num_seeds):
-        of = f", seed {seed}" if seed else ""
-        before, after = by_label.get(f"synthesizer{of}"), by_label.get(f"reinforced{of}")
+        before, after = found.get(("synthesizer", seed)), found.get(("reinforced", seed))
         if before and seed:
-            yield Contrast(f"synthesizer{of}: A2R less {metric}", before, "a2r", before, metric)
+            yield Contrast(f"{before.cell.label}: A2R less {metric}", before, "a2r", before, metric)
         if before and after:
-            ratio = before.megaflops / after.megaflops
-            yield Contrast(f"reinforced less synthesizer, A2R{of}", after, "a2r", before, "a2r", ratio)
+            label, ratio = f"{after.cell.label}: A2R less before", before.megaflops / after.megaflops
+            yield Contrast(label, after, "a2r", before, "a2r", ratio)
 
 
-def _of_the_pair(training: Training, by_label: Mapping[str, Result]) -> Iterator[Contrast]:
+def _of_the_pair(training: Training, by_name: Mapping[str, Result]) -> Iterator[Contrast]:
     (size, reading), count = training.headline, training.references.count
-    if pair := by_label.get(f"{size} → {reading}, N = {count}"):
+    if pair := by_name.get(f"{size} → {reading}, N = {count}"):
         yield Contrast(f"the explorer's cons@{count} less its mean@1", pair, f"cons@{count}", pair, "mean@1")
-        for label, other in by_label.items():
-            if size != reading and label.startswith(f"{reading} → {size},"):
+        for name, other in by_name.items():
+            if size != reading and name.startswith(f"{reading} → {size},"):
                 ratio = other.megaflops / pair.megaflops
-                yield Contrast(f"{pair.cell.label} less {label}", pair, "a2r", other, "a2r", ratio)
+                yield Contrast(f"{pair.cell.label} less {name}", pair, "a2r", other, "a2r", ratio)
 
 
 def _of_a_reader(
-    training: Training, kind: str, pair: Result, by_label: Mapping[str, Result]
+    training: Training, kind: str, pair: Result, by_name: Mapping[str, Result]
 ) -> Iterator[Contrast]:
     """Against voting, against the ceiling of choosing, and against opponents that cost as much."""
     reading, count = training.headline[1], training.references.count
@@ -69,8 +68,8 @@ def _of_a_reader(
     ]
     yield Contrast(f"{kind}: A2R less cons@{count}", pair, "a2r", pair, f"cons@{count}")
     yield Contrast(f"{kind}: pass@{count}, a perfect checker, less A2R", pair, f"pass@{count}", pair, "a2r")
-    for label in opponents:
-        if other := by_label.get(label):
+    for name in opponents:
+        if other := by_name.get(name):
             yield _at_equal_cost(kind, pair, other)
 
 

@@ -142,12 +142,12 @@ def _seeds(results: Sequence[Result]) -> tuple[Sequence[str], Sequence[Sequence[
     """Each seed of a kind, trained from random weights, and what they have in the middle and between them."""
     headings, rows = ("synthesizer", "seed", "A2R", "cons@N", "mean@1", "pass@N"), list[Sequence[str]]()
     for kind in ("synthesizer", "reinforced"):
-        mine = [r for r in results if r.cell.label == kind or r.cell.label.startswith(f"{kind}, seed ")]
+        mine = [r for r in results if r.cell.name == kind]
         n = mine[0].cell.experiment.explorer.sampling.n if mine else 0
         metrics = ("a2r", f"cons@{n}", "mean@1", f"pass@{n}")
         for result in mine:
-            seed = result.cell.label.removeprefix(kind).removeprefix(", seed ") or "0"
-            rows.append((kind, seed, *(shown(result.metrics.get(metric)) for metric in metrics)))
+            accuracies = (shown(result.metrics.get(metric)) for metric in metrics)
+            rows.append((kind, str(result.cell.seed), *accuracies))
         if len(mine) > 1:
             rows.append((kind, f"mean of {len(mine)}, range", *(_spread(mine, metric) for metric in metrics)))
     return headings, rows
