@@ -11,6 +11,9 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 MAX_POSITIONS = 1024
 
+NUM_PARAMETERS_IN_FULL = 1_000_000
+"""Larger models are stored in half precision, or the project that brings them would weigh too much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -198,10 +201,11 @@ def causal(ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def save(model: Qwen3, folder: Path, eos: int, pad: int) -> None:
-    """Write model.safetensors (fp32), config.json and generation_config.json."""
+    """Write model.safetensors (fp32, above a million parameters fp16), config.json and generation_config.json."""
     folder.mkdir(parents=True, exist_ok=True)
+    stored = torch.float16 if model.num_parameters() > NUM_PARAMETERS_IN_FULL else torch.float32
     save_file(
-        {k: v.contiguous() for k, v in model.state_dict().items()},
+        {k: v.to(stored).contiguous() for k, v in model.state_dict().items()},
         folder / "model.safetensors",
         {"format": "pt"},
     )

@@ -156,7 +156,7 @@ def lessons_under_way(root):
     return [int(line) for line in found.stdout.split()]
 
 
-@pytest.mark.parametrize("name", ["a2r-sum3-explorer", "a2r-sum3-synthesizer"])
+@pytest.mark.parametrize("name", ["a2r-sum3-explorer", "a2r-sum3-synthesizer", "a2r-sum3-explorer-m"])
 def test_shipped_weights_say_the_same_in_torch_onnxruntime_and_transformers(name):
     """Greedy, on 500 prompts."""
     from tokenizers import Tokenizer

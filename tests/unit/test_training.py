@@ -77,14 +77,25 @@ def test_sum3_invented_numbers_are_marked():
     assert f";{puzzle.target} bad" in text
 
 
-def test_bill_names_what_each_reference_says_of_an_item():
+def test_bill_counts_the_references_that_say_what_an_item_comes_to():
     [puzzle] = puzzles("bill", 1)
     price, quantity = puzzle.items[0]
     right = bill.solution(puzzle)
     wrong = right.replace(f"{price}*{quantity}={price * quantity}", f"{price}*{quantity}=7")
-    text = whole(bill.synthesis(puzzle, [wrong, "nothing", right], (), random.Random(0)))
-    product = price * quantity
-    assert text.startswith(f"<think>Item1:7,{product};{product}\nItem2:")
+    text = whole(bill.synthesis(puzzle, [wrong, "nothing", right, right], (), random.Random(0)))
+    assert text.startswith(f"<think>Item1:{price}*{quantity}={price * quantity};2\nItem2:")
+    text = whole(bill.synthesis(puzzle, (), (), random.Random(0)))
+    assert text.startswith(f"<think>Item1:{price}*{quantity}={price * quantity};0\nItem2:")
+
+
+def test_bill_of_ones_own_is_worked_out_several_times_then_settled():
+    [puzzle] = puzzles("bill", 1)
+    price, quantity = puzzle.items[0]
+    right = bill.solution(puzzle)
+    wrong = right.replace(f"{price}*{quantity}={price * quantity}", f"{price}*{quantity}=7")
+    for seed in range(20):
+        text = whole(bill.solo(puzzle, [wrong, wrong, wrong, wrong], random.Random(seed)))
+        assert re.match(rf"<think>Item1:{price}\*{quantity}=7(,7){{0,3}};{price * quantity}\nItem2:", text)
 
 
 def test_neighbouring_pieces_of_a_kind_are_one():

@@ -9,7 +9,7 @@ import random
 import re
 from dataclasses import dataclass
 
-PRICES, QUANTITIES = (102, 999), (12, 29)
+PRICES, QUANTITIES = (102, 999), (12, 39)
 DEFAULT_DIFFICULTY, EASIEST, HARDEST = 4, 1, 8
 QUESTION = re.compile(r"(\d+\*\d+(?:\+\d+\*\d+)*)=\?")
 

@@ -29,24 +29,35 @@ def synthesis(
     others: Sequence[str],  # noqa: ARG001 - the families share one signature
     rng: random.Random,  # noqa: ARG001
 ) -> tuple[Piece, ...]:
-    """What each reference says of each item, then what is right; then the bill."""
-    return _thought(bill, references)
+    """What each item comes to and how many references say so, such as Item1:348*17=5916;3; then the bill.
+
+    The amount comes first: each of its digits can be read from all references at once, and where they are
+    divided what the model reckons itself decides.
+    """
+    lines = []
+    for place, (price, quantity) in enumerate(bill.items, start=1):
+        product = price * quantity
+        num_agreed = _said(references, price, quantity).count(str(product))
+        lines.append(f"Item{place}:{price}*{quantity}={product};{num_agreed}")
+    return _thought(bill, lines)
 
 
 def solo(bill: Bill, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
-    """Work each item out several times, as often as `others` are drawn, then settle."""
-    return _thought(bill, rng.sample(others, min(len(others), rng.randint(1, MAX_SOLO_TRIES))))
-
-
-def _thought(bill: Bill, texts: Sequence[str]) -> tuple[Piece, ...]:
+    """Work each item out several times, as `others` did, then settle, such as Item1:348*17=5926,5916;5916."""
+    tries = rng.sample(others, min(len(others), rng.randint(1, MAX_SOLO_TRIES)))
     lines = []
     for place, (price, quantity) in enumerate(bill.items, start=1):
-        said = [match[1] for text in texts if (match := _product(text, price, quantity))]
-        lines.append(f"Item{place}:{','.join(said)};{price * quantity}")
+        said = ",".join(_said(tries, price, quantity))
+        lines.append(f"Item{place}:{price}*{quantity}={said};{price * quantity}")
+    return _thought(bill, lines)
+
+
+def _thought(bill: Bill, lines: Sequence[str]) -> tuple[Piece, ...]:
     thought = "\n".join(lines)
     return merged([*learnt(f"<think>{thought}</think>"), Piece(solution(bill))])
 
 
-def _product(text: str, price: int, quantity: int) -> re.Match[str] | None:
-    """What a solution says an item comes to."""
-    return re.search(rf"(?<!\d){price}\*{quantity}=(\d{{1,6}})", text)
+def _said(texts: Sequence[str], price: int, quantity: int) -> list[str]:
+    """What the solutions that name an item say it comes to."""
+    pattern = re.compile(rf"(?<!\d){price}\*{quantity}=(\d{{1,6}})")
+    return [match[1] for text in texts if (match := pattern.search(text))]
