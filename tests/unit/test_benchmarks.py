@@ -118,10 +118,19 @@ def test_splits_never_meet(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_difficulty_is_how_much_there_is_to_do(family):
-    easy, hard = (generated(family, 20, difficulty=d) for d in (4, 7))
+    module = FAMILIES[family]
+    easy, hard = (generated(family, 20, difficulty=d) for d in (module.EASIEST, module.HARDEST))
     assert all(len(h.question) > len(e.question) for e, h in zip(easy, hard, strict=True))
     with pytest.raises(UserError, match=f"benchmark.difficulty is 99; {family} has"):
         puzzles(family, 99, 0, "test")
+
+
+@pytest.mark.parametrize("difficulty", [1, 2, 3, 4])
+def test_numbers_of_a_bill_have_five_digits(difficulty):
+    for puzzle in generated("bill", 50, difficulty=difficulty):
+        amounts = [price * quantity for price, quantity in puzzle.items]
+        assert len(amounts) == difficulty
+        assert {len(str(number)) for number in [*amounts, sum(amounts)]} == {5}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

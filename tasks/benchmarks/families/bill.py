@@ -1,6 +1,6 @@
 """`bill`: a number at the end of a chain of sums in which each step can go wrong.
 
-Several items, each a price times a quantity: 348*17+529*24=? Products are said in one go, without
+Several items, each a price times a quantity: 548*27+629*34=? Products are said in one go, without
 working; a small model that slips does so each time somewhere else, so a vote is a strong baseline, and a
 model that reads several bills can go through them item by item. The difficulty is how many items there are.
 """
@@ -9,8 +9,9 @@ import random
 import re
 from dataclasses import dataclass
 
-PRICES, QUANTITIES = (102, 999), (12, 39)
-DEFAULT_DIFFICULTY, EASIEST, HARDEST = 4, 1, 8
+PRICES, QUANTITIES, LARGEST = (477, 999), (21, 50), 99_999
+"""Every product and every sum has five digits: the same place in two solutions is about the same item."""
+DEFAULT_DIFFICULTY, EASIEST, HARDEST = 3, 1, 4
 QUESTION = re.compile(r"(\d+\*\d+(?:\+\d+\*\d+)*)=\?")
 
 
@@ -27,12 +28,12 @@ class Bill:
 
     @property
     def question(self) -> str:
-        """Such as 348*17+529*24=?"""
+        """Such as 548*27+629*34=?"""
         return "+".join(f"{price}*{quantity}" for price, quantity in self.items) + "=?"
 
     @property
     def gold(self) -> str:
-        """Such as 18612."""
+        """Such as 36182."""
         return str(self.total)
 
     @property
@@ -41,9 +42,10 @@ class Bill:
         return str(sorted(self.items))
 
 
-def draw(rng: random.Random, difficulty: int) -> Bill:
-    """A bill of `difficulty` items."""
-    return Bill(tuple((rng.randint(*PRICES), rng.randint(*QUANTITIES)) for _ in range(difficulty)))
+def draw(rng: random.Random, difficulty: int) -> Bill | None:
+    """A bill of `difficulty` items, or None where it comes to too much."""
+    bill = Bill(tuple((rng.randint(*PRICES), rng.randint(*QUANTITIES)) for _ in range(difficulty)))
+    return bill if bill.total <= LARGEST else None
 
 
 def parse(question: str) -> Bill | None:
