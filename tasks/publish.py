@@ -106,7 +106,7 @@ def print_stages(summary: Summary, console: Console, _root: str) -> None:
             "–" if cost.get("dollars") is None else f"{cost['dollars']:,.4g}",
         )
     console.print(stages)
-    if not any(counts["generated"] for counts in summary["stages"].values()):
+    if all(counts["reused"] == counts["wanted"] for counts in summary["stages"].values()):
         untouched = "" if "judge" in costs else "no engine was called, "
         console.print(f"Nothing was missing: {untouched}every trace came from the store.")
 

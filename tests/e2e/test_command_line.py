@@ -35,6 +35,14 @@ COMMANDS = (
     "up",
     "presets",
 )
+DEAD = """
+name: dead
+benchmark: {source: file, path: problems.jsonl, question: problem, answer: answer}
+explorer:
+  model: {id: small}
+  engine: {kind: openai, base_url: "http://127.0.0.1:9/v1", patience_seconds: 1, retries: 0}
+  sampling: {n: 2}
+"""
 SMALL = ("--set", "benchmark.count=12", "--set", "explorer.sampling.max_tokens=40")
 
 
@@ -105,6 +113,14 @@ def test_stages_one_by_one(home):
     assert made["stages"]["synthesize"]["generated"] == 24
     graded = json.loads(a2r("grade", "quickstart", *SMALL, "--json").stdout)
     assert graded["metrics"]["a2r"]["n"] == 12
+
+
+def test_run_that_got_nothing_does_not_say_that_nothing_was_missing(home):
+    (home / "problems.jsonl").write_text('{"problem": "What is 7 plus 6 ?", "answer": "13"}\n')
+    (home / "dead.yaml").write_text(DEAD)
+    told = a2r("run", "dead.yaml", code=1)
+    assert "Not made: 2 of 2 explore traces" in told.stderr
+    assert "Nothing was missing" not in told.stdout
 
 
 @pytest.mark.parametrize(
