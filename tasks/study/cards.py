@@ -38,7 +38,7 @@ DOES: dict[Kind, str] = {
 PROBLEMS = {
     "sum3": "The problems: six distinct integers from 10 to 60 and a target that exactly one triple of them hits, "
     "`41,20,19,32,23,10=61?`.",
-    "bill": "The problems: prices times quantities, added up, `548*27+629*34=?`.",
+    "bill": "The problems: prices times quantities, added up, `5487*27+6293*34=?`.",
 }
 
 

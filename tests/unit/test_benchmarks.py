@@ -126,11 +126,11 @@ def test_difficulty_is_how_much_there_is_to_do(family):
 
 
 @pytest.mark.parametrize("difficulty", [1, 2, 3, 4])
-def test_numbers_of_a_bill_have_five_digits(difficulty):
+def test_numbers_of_a_bill_have_six_digits(difficulty):
     for puzzle in generated("bill", 50, difficulty=difficulty):
         amounts = [price * quantity for price, quantity in puzzle.items]
         assert len(amounts) == difficulty
-        assert {len(str(number)) for number in [*amounts, sum(amounts)]} == {5}
+        assert {len(str(number)) for number in [*amounts, sum(amounts)]} == {6}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,6 +1,6 @@
 """`bill`: a number at the end of a chain of sums in which each step can go wrong.
 
-Several items, each a price times a quantity: 548*27+629*34=? Products are said in one go, without
+Several items, each a price times a quantity: 5487*27+6293*34=? Products are said in one go, without
 working; a small model that slips does so each time somewhere else, so a vote is a strong baseline, and a
 model that reads several bills can go through them item by item. The difficulty is how many items there are.
 """
@@ -9,9 +9,9 @@ import random
 import re
 from dataclasses import dataclass
 
-PRICES, QUANTITIES, LARGEST = (477, 999), (21, 50), 99_999
-"""Every product and every sum has five digits: the same place in two solutions is about the same item."""
-DEFAULT_DIFFICULTY, EASIEST, HARDEST = 3, 1, 4
+PRICES, QUANTITIES, LARGEST = (4762, 9999), (21, 50), 999_999
+"""Every product and every sum has six digits: the same place in two solutions is about the same item."""
+DEFAULT_DIFFICULTY, EASIEST, HARDEST = 2, 1, 4
 QUESTION = re.compile(r"(\d+\*\d+(?:\+\d+\*\d+)*)=\?")
 
 
@@ -28,12 +28,12 @@ class Bill:
 
     @property
     def question(self) -> str:
-        """Such as 548*27+629*34=?"""
+        """Such as 5487*27+6293*34=?"""
         return "+".join(f"{price}*{quantity}" for price, quantity in self.items) + "=?"
 
     @property
     def gold(self) -> str:
-        """Such as 36182."""
+        """Such as 362111."""
         return str(self.total)
 
     @property

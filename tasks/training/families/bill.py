@@ -12,7 +12,7 @@ MAX_SOLO_TRIES = 4
 
 
 def solution(bill: Bill) -> str:
-    r"""A worked solution, such as 548*27=14796,629*34=21386,14796+21386=36182,\boxed{36182}."""
+    r"""A worked solution, such as 5487*27=148149,6293*34=213962,148149+213962=362111,\boxed{362111}."""
     steps, total = [], 0
     for place, (price, quantity) in enumerate(bill.items):
         product = price * quantity
@@ -29,7 +29,7 @@ def synthesis(
     others: Sequence[str],  # noqa: ARG001 - the families share one signature
     rng: random.Random,  # noqa: ARG001
 ) -> tuple[Piece, ...]:
-    """What each item comes to and how many references say so, such as Item1:548*27=14796;3; then the bill.
+    """What each item comes to and how many references say so, such as Item1:5487*27=148149;3; then the bill.
 
     The amount comes first: each of its digits can be read from all references at once, and where they are
     divided what the model reckons itself decides.
@@ -43,7 +43,7 @@ def synthesis(
 
 
 def solo(bill: Bill, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
-    """Work each item out several times, as `others` did, then settle, such as Item1:548*27=14786,14796;14796."""
+    """Work each item out several times, as `others` did, then settle, such as Item1:5487*27=148139,148149;148149."""
     tries = rng.sample(others, min(len(others), rng.randint(1, MAX_SOLO_TRIES)))
     lines = []
     for place, (price, quantity) in enumerate(bill.items, start=1):
