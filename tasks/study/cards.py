@@ -88,10 +88,9 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
             f"{settings.temperature:g}, AdamW {settings.rate:g}"
         )
     else:
-        settings = form.explorer if lesson.kind in {"explorer", "longer"} else form.synthesizer
-        num = form.longer_examples if lesson.kind == "longer" else settings.num_examples
+        settings = lesson.supervised
         recipe = (
-            f"supervised, {num:,} examples in batches of {settings.batch_size}, Muon {settings.matrix_rate:g} on matrices, "
+            f"supervised, {settings.num_examples:,} examples in batches of {settings.batch_size}, Muon {settings.matrix_rate:g} on matrices, "
             f"AdamW {settings.other_rate:g} on the rest, cosine, bf16 autocast"
         )
     read = ", ".join(explorer.name for explorer in lesson.explorers)

@@ -16,7 +16,7 @@ from configs.experiment import Experiment, Explorer, GeneratedBenchmark
 from configs.form import Form
 from configs.graders import ExactGrader
 from configs.models import Model, Sampling
-from configs.training import Training
+from configs.training import Supervised, Training
 from tasks.prompts.render import load_prompt
 from tasks.training.tokenizer import CHAT_TEMPLATE, build_tokenizer
 from warehouse.canonical import canonical_json
@@ -61,6 +61,20 @@ class Lesson(Form):
         """The record is written last: that it is there means that the model is whole."""
         return (self.folder(root) / "training.json").is_file()
 
+    @property
+    def supervised(self) -> Supervised:
+        """How a model that is not reinforced is trained, and on how many examples."""
+        form = self.training
+        match self.kind:
+            case "explorer":
+                return form.explorer
+            case "longer":
+                return form.explorer.model_copy(update={"num_examples": form.longer_examples})
+            case "solo" if form.solo_examples:
+                return form.synthesizer.model_copy(update={"num_examples": form.solo_examples})
+            case _:
+                return form.synthesizer
+
     def _identity(self) -> dict[str, Any]:
         form = self.training
         settings: dict[str, Any] = {
@@ -73,19 +87,13 @@ class Lesson(Form):
             "start": self.start.digest if self.start else None,
             "explorers": [lesson.digest for lesson in self.explorers],
         }
-        match self.kind:
-            case "explorer":
-                budget = form.explorer.model_dump(exclude={"num_evaluations"})
-            case "longer":
-                budget = form.explorer.model_dump(exclude={"num_evaluations"})
-                budget |= {"num_examples": form.longer_examples}
-            case "synthesizer" | "solo":
-                budget = form.synthesizer.model_dump(exclude={"num_evaluations"})
-                settings["references"] = form.references.model_dump(exclude={"explorers"})
-            case "reinforced":
-                budget = form.reinforcement.model_dump(exclude={"num_evaluations"})  # type: ignore[union-attr]
-                settings |= {"references": form.references.model_dump(exclude={"explorers"})}
-                settings |= {"max_tokens": form.synthesizer_tokens}
+        if self.kind == "reinforced":
+            budget = form.reinforcement.model_dump(exclude={"num_evaluations"})  # type: ignore[union-attr]
+            settings["max_tokens"] = form.synthesizer_tokens
+        else:
+            budget = self.supervised.model_dump(exclude={"num_evaluations"})
+        if self.kind in {"synthesizer", "solo", "reinforced"}:
+            settings["references"] = form.references.model_dump(exclude={"explorers"})
         if self.kind != "explorer":
             settings["prompts"] = [load_prompt(name).digest for name in (EXPLORE, SYNTHESIZE)]
             settings["explorer_tokens"] = form.explorer_tokens

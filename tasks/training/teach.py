@@ -97,17 +97,14 @@ def _untrained(lesson: Lesson) -> Qwen3:
 def _give(lesson: Lesson, root: str, model: Qwen3, checkpoint: Path) -> Progress:
     form = lesson.training
     match lesson.kind:
-        case "explorer":
-            return train(model, TOKENIZER, _plain(lesson), form.explorer, _alone(lesson), checkpoint)
-        case "longer":
-            longer = form.explorer.model_copy(update={"num_examples": form.longer_examples})
-            return train(model, TOKENIZER, _plain(lesson), longer, _alone(lesson), checkpoint)
+        case "explorer" | "longer":
+            return train(model, TOKENIZER, _plain(lesson), lesson.supervised, _alone(lesson), checkpoint)
         case "synthesizer":
             examples = _with_references(lesson, _asked(lesson, root, "train"))
-            return train(model, TOKENIZER, examples, form.synthesizer, _reading(lesson, root), checkpoint)
+            return train(model, TOKENIZER, examples, lesson.supervised, _reading(lesson, root), checkpoint)
         case "solo":
             examples = _without_references(lesson, _asked(lesson, root, "train"))
-            return train(model, TOKENIZER, examples, form.synthesizer, _trying(lesson), checkpoint)
+            return train(model, TOKENIZER, examples, lesson.supervised, _trying(lesson), checkpoint)
         case "reinforced":
             assert form.reinforcement  # noqa: S101 - no such lesson without it
             return reinforce(
