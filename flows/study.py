@@ -1,4 +1,4 @@
-"""The study flow: what a small explorer and a bigger synthesizer are worth, from the models of a training."""
+"""The study flow: what it is worth to read references, from the models of a training."""
 
 from typing import Any
 

@@ -90,8 +90,8 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
     else:
         settings = lesson.supervised
         recipe = (
-            f"supervised, {settings.num_examples:,} examples in batches of {settings.batch_size}, Muon {settings.matrix_rate:g} on matrices, "
-            f"AdamW {settings.other_rate:g} on the rest, cosine, bf16 autocast"
+            f"supervised, {settings.num_examples:,} examples in batches of {settings.batch_size}, "
+            f"Muon {settings.matrix_rate:g} on matrices, AdamW {settings.other_rate:g} on the rest, cosine, bf16 autocast"
         )
     read = ", ".join(explorer.name for explorer in lesson.explorers)
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())

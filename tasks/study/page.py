@@ -53,7 +53,7 @@ def write_page(
     some = results[0].metrics["mean@1"]["n"]
     page = docs / f"{training.name}.md"
     sections = [
-        f"# {training.name}: what a small explorer and a bigger synthesizer are worth\n",
+        f"# {training.name}: what it is worth to read references\n",
         INTRODUCTION.format(description=training.description, name=training.name, num_problems=f"{some:,}"),
         "## Contrasts, paired by problem\n",
         table(
