@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from configs.training import Training
+from tasks.training.lessons import Lesson
 
 if TYPE_CHECKING:
     from tasks.study.results import Curve, Result
@@ -62,7 +63,7 @@ def plot_costs(
 
 
 def plot_curves(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
-    """Accuracy on development problems over training tokens, a line a model."""
+    """Accuracy on development problems over training tokens, a line a model; `longer` goes on where its start ended."""
     kinds = {"explorer": "answering alone", "synthesizer": "reading references"}
     with rc_context(STYLE):
         figure = Figure(figsize=(9, 4), layout="constrained")
@@ -70,9 +71,9 @@ def plot_curves(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
             axes = figure.add_subplot(1, 2, place)
             for name, record in records.items():
                 if record["lesson"]["kind"] in {kind, "longer" if kind == "explorer" else "solo"}:
-                    points = record["curve"]
+                    points, start = record["curve"], _tokens_before(record, records)
                     axes.plot(
-                        [p["num_tokens"] / 1e6 for p in points],
+                        [(start + p["num_tokens"]) / 1e6 for p in points],
                         [p["accuracy"] for p in points],
                         "o-",
                         ms=2,
@@ -82,6 +83,14 @@ def plot_curves(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
             if axes.lines:
                 axes.legend(fontsize=6)
         return _saved(figure, path)
+
+
+def _tokens_before(record: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> int:
+    """Tokens that a `longer` model's start was trained on, if the record of it is there."""
+    lesson = Lesson.model_validate(record["lesson"])
+    if lesson.kind != "longer" or not lesson.start or lesson.start.name not in records:
+        return 0
+    return records[lesson.start.name]["num_tokens"]
 
 
 def plot_reinforcement(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
