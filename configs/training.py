@@ -91,8 +91,6 @@ class Training(Form):
     longer_examples: int = Field(default=0, ge=0)
     """Plain problems on which the headline synthesizer's model goes on alone, so many that it sees as many tokens as
     the synthesizer; with it comes a model that tries and checks by itself. 0: neither opponent is made."""
-    solo_examples: int | None = Field(default=None, ge=1)
-    """Examples of the model that tries and checks by itself; None: as many as the synthesizer's."""
     explorer_tokens: int = Field(ge=1)
     """Longest answer of an explorer."""
     synthesizer_tokens: int = Field(ge=1)

@@ -70,8 +70,6 @@ class Lesson(Form):
                 return form.explorer
             case "longer":
                 return form.explorer.model_copy(update={"num_examples": form.longer_examples})
-            case "solo" if form.solo_examples:
-                return form.synthesizer.model_copy(update={"num_examples": form.solo_examples})
             case _:
                 return form.synthesizer
 

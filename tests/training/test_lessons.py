@@ -55,7 +55,7 @@ def test_every_lesson_leaves_a_model_and_its_record(trained):
     for lesson in lessons:
         record = orjson.loads((lesson.folder(str(root)) / "training.json").read_bytes())
         assert record["lesson"] == lesson.model_dump(mode="json")
-        budget = {"reinforced": 2, "explorer": 32, "solo": 16}.get(lesson.kind, 8)
+        budget = {"reinforced": 2, "explorer": 32}.get(lesson.kind, 8)
         assert record["num_steps"] == budget
         assert record["curve"][-1]["num_steps"] == budget
         assert not (lesson.folder(str(root)) / "checkpoint.pt").exists()

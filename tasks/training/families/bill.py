@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tasks.benchmarks.families.bill import Bill
 from tasks.training.examples import Piece, learnt, merged
 
-MAX_SOLO_TRIES = 4
-"""How often a model without references works each item out before it settles."""
+NUM_SOLO_TRIES = 3
+"""How often a model without references works the bill out before it settles."""
 
 
 def solution(bill: Bill) -> str:
@@ -43,13 +43,11 @@ def synthesis(
 
 
 def solo(bill: Bill, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
-    """Work each item out several times, as `others` did, then settle, such as Item1:5487*27=148139,148149;148149."""
-    tries = rng.sample(others, min(len(others), rng.randint(1, MAX_SOLO_TRIES)))
-    lines = []
-    for place, (price, quantity) in enumerate(bill.items, start=1):
-        said = ",".join(_said(tries, price, quantity))
-        lines.append(f"Item{place}:{price}*{quantity}={said};{price * quantity}")
-    return _thought(bill, lines)
+    """Work the bill out several times, as `others` did, then settle; wrong tries are read but not learnt."""
+    right = solution(bill)
+    tries = rng.sample(others, min(len(others), NUM_SOLO_TRIES))
+    lines = [Piece(f"{text}\n", text == right) for text in tries]
+    return merged([Piece("<think>"), *lines, Piece(f"</think>{right}")])
 
 
 def _thought(bill: Bill, lines: Sequence[str]) -> tuple[Piece, ...]:
