@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from tasks.benchmarks.families.bill import Bill
+from tasks.graders.extraction import extract_answer
 from tasks.training.examples import Piece, learnt, merged
 
 NUM_SOLO_TRIES = 3
@@ -45,7 +46,8 @@ def synthesis(
 def solo(bill: Bill, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
     """Work the bill out several times, as `others` did, then settle; wrong tries are read but not learnt."""
     right = solution(bill)
-    tries = rng.sample(others, min(len(others), NUM_SOLO_TRIES))
+    whole = [text for text in others if extract_answer(text)]
+    tries = rng.sample(whole, min(len(whole), NUM_SOLO_TRIES))
     lines = [Piece(f"{text}\n", text == right) for text in tries]
     return merged([Piece("<think>"), *lines, Piece(f"</think>{right}")])
 
