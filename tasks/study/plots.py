@@ -8,7 +8,6 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from configs.training import Training
-from tasks.training.lessons import Lesson
 
 if TYPE_CHECKING:
     from tasks.study.results import Curve, Result
@@ -71,7 +70,7 @@ def plot_curves(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
             axes = figure.add_subplot(1, 2, place)
             for name, record in records.items():
                 if record["lesson"]["kind"] in {kind, "longer" if kind == "explorer" else "solo"}:
-                    points, start = record["curve"], _tokens_before(record, records)
+                    points, start = record["curve"], _tokens_before(name, records)
                     axes.plot(
                         [(start + p["num_tokens"]) / 1e6 for p in points],
                         [p["accuracy"] for p in points],
@@ -85,12 +84,10 @@ def plot_curves(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
         return _saved(figure, path)
 
 
-def _tokens_before(record: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> int:
+def _tokens_before(name: str, records: Mapping[str, Mapping[str, Any]]) -> int:
     """Tokens that a `longer` model's start was trained on, if the record of it is there."""
-    lesson = Lesson.model_validate(record["lesson"])
-    if lesson.kind != "longer" or not lesson.start or lesson.start.name not in records:
-        return 0
-    return records[lesson.start.name]["num_tokens"]
+    start = records.get(name.replace("-longer-", "-explorer-")) if "-longer-" in name else None
+    return start["num_tokens"] if start else 0
 
 
 def plot_reinforcement(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:

@@ -1,5 +1,6 @@
 """A training's curve and checkpoints: what it has done so far, kept so that a kill costs a minute."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class Progress:
         self._running.append(seen)
         due = self.num_steps * self.num_evaluations // self.planned
         if due > len(self.curve):
-            means = {name: fmean(row[name] for row in self._running) for name in seen}
+            means = {name: _mean([row[name] for row in self._running]) for name in seen}
             self.curve.append(
                 {
                     "num_steps": self.num_steps,
@@ -82,3 +83,9 @@ class Progress:
             optimizer.load_state_dict(held)
         self.num_steps, self.num_tokens, self._seconds, self.curve, self._running = state["progress"]
         torch.set_rng_state(state["random"])
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of the steps that have a value: one with nothing to learn from has no entropy."""
+    found = [value for value in values if not math.isnan(value)]
+    return fmean(found) if found else math.nan

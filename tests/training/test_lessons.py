@@ -123,6 +123,15 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     assert again.stdout.count(b"%") == len([p for p in record["curve"] if p["num_steps"] > kept])
 
 
+def test_step_without_a_value_leaves_the_mean_to_the_others(tmp_path):
+    from tasks.training.progress import Progress
+
+    progress = Progress(tmp_path / "checkpoint.pt", planned=3, num_evaluations=1)
+    for entropy in (0.25, float("nan"), 0.75):
+        progress.step(1, {"entropy": entropy}, dict)
+    assert progress.curve[0]["entropy"] == 0.5
+
+
 def test_asked_to_stop_the_lesson_ends_at_once(tmp_path):
     """The signal goes to the command alone, as from a service manager; its lesson is in a process of its own."""
     plan = load_training("tiny").model_dump(mode="json")
@@ -156,7 +165,10 @@ def lessons_under_way(root):
     return [int(line) for line in found.stdout.split()]
 
 
-@pytest.mark.parametrize("name", ["a2r-sum3-explorer", "a2r-sum3-synthesizer", "a2r-sum3-explorer-m"])
+SHIPPED = ["a2r-sum3-explorer", "a2r-sum3-synthesizer", "a2r-sum3-explorer-m", "a2r-bill-explorer"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_say_the_same_in_torch_onnxruntime_and_transformers(name):
     """Greedy, on 500 prompts."""
     from tokenizers import Tokenizer
@@ -167,7 +179,9 @@ def test_shipped_weights_say_the_same_in_torch_onnxruntime_and_transformers(name
     from tasks.training.sample import sample
 
     folder, limit = MODELS / name, 48
-    prompts = [p.question for p in problems(GeneratedBenchmark(source="generated", count=NUM_PROMPTS))]
+    family = name.split("-")[1]
+    benchmark = GeneratedBenchmark(source="generated", family=family, count=NUM_PROMPTS)
+    prompts = [problem.question for problem in problems(benchmark)]
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     drawn = sample(load(folder), tokenizer, prompts, max_tokens=limit, temperature=0.0, seed=0)
     written = [tokenizer.decode(ids) for ids in drawn]
