@@ -3,11 +3,14 @@
 import json
 import random
 import re
+import tomllib
+from fnmatch import fnmatch
 
 import pytest
 
 from configs.errors import UserError
 from configs.experiment import GeneratedBenchmark
+from configs.loading import load_experiment
 from configs.training import Training, load_training
 from tasks.benchmarks.families.generate import problems
 from tasks.engines.onnx import FILES, MODELS
@@ -170,3 +173,12 @@ def test_every_shipped_model_is_of_a_training_as_it_stands():
         name: known[name] for name in shipped
     }
     assert sum(path.stat().st_size for path in MODELS.rglob("*")) < 40e6
+
+
+def test_wheel_has_the_models_of_the_quickstart_and_no_others():
+    form = tomllib.loads((MODELS.parents[1] / "pyproject.toml").read_text())
+    patterns = form["tool"]["hatch"]["build"]["targets"]["wheel"]["exclude"]
+    names = [f"tasks/models/{folder.name}" for folder in MODELS.glob("a2r-*")]
+    kept = [name for name in names if not any(fnmatch(name, pattern) for pattern in patterns)]
+    roles = load_experiment("quickstart")
+    assert sorted(kept) == sorted(f"tasks/models/{r.model.id}" for r in (roles.explorer, roles.synthesizer))
