@@ -1,6 +1,5 @@
 """A training's curve and checkpoints: what it has done so far, kept so that a kill costs a minute."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -38,13 +37,14 @@ class Progress:
         return self._seconds + time.monotonic() - self._began
 
     def step(self, num_tokens: int, seen: dict[str, float], evaluate: Callable[[], dict[str, float]]) -> None:
-        """One step done; every so often a point of the curve: means of what was seen, and a measurement."""
+        """One step done; every so often a point of the curve: means over the steps that saw a thing, and a measurement."""
         self.num_steps += 1
         self.num_tokens += num_tokens
         self._running.append(seen)
         due = self.num_steps * self.num_evaluations // self.planned
         if due > len(self.curve):
-            means = {name: _mean([row[name] for row in self._running]) for name in seen}
+            names = dict.fromkeys(name for row in self._running for name in row)
+            means = {name: fmean(row[name] for row in self._running if name in row) for name in names}
             self.curve.append(
                 {
                     "num_steps": self.num_steps,
@@ -83,9 +83,3 @@ class Progress:
             optimizer.load_state_dict(held)
         self.num_steps, self.num_tokens, self._seconds, self.curve, self._running = state["progress"]
         torch.set_rng_state(state["random"])
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Of the steps that have a value: one with nothing to learn from has no entropy."""
-    found = [value for value in values if not math.isnan(value)]
-    return fmean(found) if found else math.nan

@@ -77,10 +77,11 @@ def reinforce(
         num_tokens = sum(map(len, drawn))
         seen = {
             "reward": rewards.mean().item(),
-            "entropy": entropy,
             "tokens": num_tokens / len(drawn),
             "truncated": sum(ids[-1] != tokenizer.token_to_id(END) for ids in drawn) / len(drawn),
         }
+        if entropy is not None:
+            seen["entropy"] = entropy
         progress.step(num_tokens, seen, lambda: evaluate(model))
         progress.keep(model, [adam])
     return progress
@@ -106,13 +107,13 @@ def _step(
     advantage: Tensor,
     adam: torch.optim.Optimizer,
     temperature: float,
-) -> float:
-    """One step of the policy gradient; returns the mean entropy of the samples that it learnt from."""
+) -> float | None:
+    """One step of the policy gradient; returns the mean entropy of the samples that it learnt from, if any."""
     order = [place for place in range(len(told)) if advantage[place] != 0]
     order.sort(key=lambda place: len(told[place][0]) + len(told[place][1]))
     num_tokens = sum(len(told[place][1]) for place in order)
     if not order:
-        return float("nan")
+        return None
     entropy = 0.0
     for start in range(0, len(order), ROWS_A_PASS):
         places = order[start : start + ROWS_A_PASS]

@@ -6,6 +6,7 @@ and transformers.
 
 import asyncio
 import json
+import math
 import os
 import signal
 import subprocess
@@ -29,6 +30,7 @@ torch = pytest.importorskip("torch")
 
 A2R = str(Path(sys.executable).with_name("a2r"))
 NUM_PROMPTS = 500
+SHIPPED = ["a2r-sum3-explorer", "a2r-sum3-synthesizer", "a2r-sum3-explorer-m", "a2r-bill-explorer"]
 
 
 def train(config, root):
@@ -127,9 +129,10 @@ def test_step_without_a_value_leaves_the_mean_to_the_others(tmp_path):
     from tasks.training.progress import Progress
 
     progress = Progress(tmp_path / "checkpoint.pt", planned=3, num_evaluations=1)
-    for entropy in (0.25, float("nan"), 0.75):
-        progress.step(1, {"entropy": entropy}, dict)
+    for seen in ({"entropy": 0.25, "loss": 1.0}, {"loss": float("nan")}, {"entropy": 0.75, "loss": 1.0}):
+        progress.step(1, seen, dict)
     assert progress.curve[0]["entropy"] == 0.5
+    assert math.isnan(progress.curve[0]["loss"]), "a training that diverged says so"
 
 
 def test_asked_to_stop_the_lesson_ends_at_once(tmp_path):
@@ -163,9 +166,6 @@ def lessons_under_way(root):
     """Process ids of lessons of that root."""
     found = subprocess.run(["pgrep", "-f", f"tasks.training.teach {root}"], capture_output=True, check=False)
     return [int(line) for line in found.stdout.split()]
-
-
-SHIPPED = ["a2r-sum3-explorer", "a2r-sum3-synthesizer", "a2r-sum3-explorer-m", "a2r-bill-explorer"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
