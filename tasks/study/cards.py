@@ -48,10 +48,10 @@ def write_cards(
     results: Sequence[Result],
     root: str,
 ) -> None:
-    """Write README.md into the folder of every model of which something was measured."""
+    """Write README.md into the folder of every one of the trained models of which something was measured."""
     for lesson in lessons:
         rows = [_row(result) for result in results if lesson.name == _answering(result)]
-        if lesson.name in records and rows:
+        if rows:
             path = lesson.folder(root) / "README.md"
             path.write_text(card(lesson, records[lesson.name], results, rows), encoding="utf-8")
 

@@ -35,10 +35,9 @@ def write_page(
 ) -> Path:
     """Write `<docs>/<training>.md` and its plots; returns the page's path."""
     docs.mkdir(parents=True, exist_ok=True)
+    lessons = [lesson for lesson in lessons_of(training) if lesson.is_done(root)]
     records = {
-        lesson.name: orjson.loads((lesson.folder(root) / "training.json").read_bytes())
-        for lesson in lessons_of(training)
-        if lesson.is_done(root)
+        lesson.name: orjson.loads((lesson.folder(root) / "training.json").read_bytes()) for lesson in lessons
     }
     with connect(Store(root)) as catalog:
         results = results_of(catalog, outcomes)
@@ -46,10 +45,10 @@ def write_page(
         contrasts = [measured(catalog, contrast) for contrast in contrasts_of(training, results)]
     plots = {
         "costs": plot_costs(training, results, curves, docs / f"{training.name}-costs.svg"),
-        "curves": plot_curves(records, docs / f"{training.name}-curves.svg"),
+        "curves": plot_curves(lessons, records, docs / f"{training.name}-curves.svg"),
         "reinforcement": plot_reinforcement(records, docs / f"{training.name}-reinforcement.svg"),
     }
-    write_cards(lessons_of(training), records, results, root)
+    write_cards(lessons, records, results, root)
     some = results[0].metrics["mean@1"]["n"]
     page = docs / f"{training.name}.md"
     sections = [

@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from configs.training import Training
+from tasks.training.lessons import Lesson
 
 if TYPE_CHECKING:
     from tasks.study.results import Curve, Result
@@ -61,33 +62,31 @@ def plot_costs(
         return _saved(figure, path)
 
 
-def plot_curves(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
+def plot_curves(lessons: Sequence[Lesson], records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
     """Accuracy on development problems over training tokens, a line a model; `longer` goes on where its start ended."""
     kinds = {"explorer": "answering alone", "synthesizer": "reading references"}
     with rc_context(STYLE):
         figure = Figure(figsize=(9, 4), layout="constrained")
         for place, (kind, title) in enumerate(kinds.items(), start=1):
             axes = figure.add_subplot(1, 2, place)
-            for name, record in records.items():
-                if record["lesson"]["kind"] in {kind, "longer" if kind == "explorer" else "solo"}:
-                    points, start = record["curve"], _tokens_before(name, records)
+            for lesson in lessons:
+                if lesson.kind in {kind, "longer" if kind == "explorer" else "solo"}:
+                    points = records[lesson.name]["curve"]
+                    start = (
+                        records.get(lesson.start.name) if lesson.start and lesson.kind == "longer" else None
+                    )
+                    before = start["num_tokens"] if start else 0
                     axes.plot(
-                        [(start + p["num_tokens"]) / 1e6 for p in points],
+                        [(before + p["num_tokens"]) / 1e6 for p in points],
                         [p["accuracy"] for p in points],
                         "o-",
                         ms=2,
-                        label=name.removeprefix("a2r-"),
+                        label=lesson.name.removeprefix("a2r-"),
                     )
             axes.set(title=title, xlabel="million tokens", ylabel="accuracy, development problems")
             if axes.lines:
                 axes.legend(fontsize=6)
         return _saved(figure, path)
-
-
-def _tokens_before(name: str, records: Mapping[str, Mapping[str, Any]]) -> int:
-    """Tokens that a `longer` model's start was trained on, if the record of it is there."""
-    start = records.get(name.replace("-longer-", "-explorer-")) if "-longer-" in name else None
-    return start["num_tokens"] if start else 0
 
 
 def plot_reinforcement(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
@@ -109,7 +108,7 @@ def plot_reinforcement(records: Mapping[str, Mapping[str, Any]], path: Path) -> 
                 points = record["curve"]
                 axes.plot(
                     [p["num_steps"] for p in points],
-                    [p[what] for p in points],
+                    [p.get(what) for p in points],
                     "o-",
                     ms=2,
                     label=name.removeprefix("a2r-"),

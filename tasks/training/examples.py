@@ -1,5 +1,6 @@
 """Training examples: a prompt and what is to be written, piece by piece learnt or only read."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -21,6 +22,11 @@ class Example(NamedTuple):
 def learnt(text: str) -> tuple[Piece, ...]:
     """A completion all of which is learnt."""
     return (Piece(text),)
+
+
+def thought(lines: Sequence[Piece], answer: str) -> tuple[Piece, ...]:
+    """Reasoning, then the answer."""
+    return merged([Piece("<think>"), *lines, Piece(f"</think>{answer}")])
 
 
 def merged(pieces: list[Piece]) -> tuple[Piece, ...]:

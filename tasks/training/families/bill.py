@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks.benchmarks.families.bill import Bill
 from tasks.graders.extraction import extract_answer
-from tasks.training.examples import Piece, learnt, merged
+from tasks.training.examples import Piece, thought
 
 NUM_SOLO_TRIES = 3
 """How often a model without references works the bill out before it settles."""
@@ -40,7 +40,7 @@ def synthesis(
         product = price * quantity
         num_agreed = _said(references, price, quantity).count(str(product))
         lines.append(f"Item{place}:{price}*{quantity}={product};{num_agreed}")
-    return _thought(bill, lines)
+    return thought([Piece("\n".join(lines))], solution(bill))
 
 
 def solo(bill: Bill, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
@@ -49,12 +49,7 @@ def solo(bill: Bill, others: Sequence[str], rng: random.Random) -> tuple[Piece, 
     whole = [text for text in others if extract_answer(text)]
     tries = rng.sample(whole, min(len(whole), NUM_SOLO_TRIES))
     lines = [Piece(f"{text}\n", text == right) for text in tries]
-    return merged([Piece("<think>"), *lines, Piece(f"</think>{right}")])
-
-
-def _thought(bill: Bill, lines: Sequence[str]) -> tuple[Piece, ...]:
-    thought = "\n".join(lines)
-    return merged([*learnt(f"<think>{thought}</think>"), Piece(solution(bill))])
+    return thought(lines, right)
 
 
 def _said(texts: Sequence[str], price: int, quantity: int) -> list[str]:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from tasks.benchmarks.families.sum3 import Sum3
 from tasks.graders.extraction import extract_answer
-from tasks.training.examples import Piece, merged
+from tasks.training.examples import Piece, thought
 
 Triple = tuple[int, ...]
 
@@ -92,7 +92,7 @@ def _unguessed(line: str) -> list[Piece]:
 
 def _thought(puzzle: Sum3, lines: list[Piece]) -> tuple[Piece, ...]:
     last = Piece(lines[-1].text.removesuffix("\n"))
-    return merged([Piece("<think>"), *lines[:-1], last, Piece(f"</think>{solution(puzzle)}")])
+    return thought([*lines[:-1], last], solution(puzzle))
 
 
 def _sum(puzzle: Sum3, triple: Triple) -> str:
