@@ -27,7 +27,8 @@ pytestmark = pytest.mark.timeout(1800)
 
 PROBLEMS = int(os.environ.get("A2R_VLLM_PROBLEMS", "200"))
 WAYS = ("onnx", "vllm", "server")
-LINGER_SECONDS = 20.0
+LINGER_SECONDS = 60.0
+"""Longer than the synthesizer works after the explorer is done: the second run on the servers finds both of them warm."""
 GONE_SECONDS = 40.0
 
 
