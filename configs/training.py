@@ -28,11 +28,15 @@ class Supervised(Form):
     """Training on written answers. The loss is on what the model is to write, and on nothing else."""
 
     num_examples: int = Field(ge=1)
+    num_problems: int | None = Field(default=None, ge=1)
+    """Distinct problems, gone through again and again, each time in another order; None: fresh ones at every step."""
     batch_size: int = Field(default=64, ge=1)
     matrix_rate: float = 0.02
     """Muon's rate, on matrices."""
     other_rate: float = 3e-3
     """AdamW's rate, on embeddings and norms."""
+    weight_decay: float | None = Field(default=None, gt=0)
+    """Of both; None: weights do not decay."""
     warmup_steps: int = 100
     """Then the rates follow a cosine to 2 % of themselves."""
     num_evaluations: int = 10
@@ -85,6 +89,9 @@ class Training(Form):
     """Explorer and synthesizer that are made with every seed, reinforced, and compared with opponents."""
     num_seeds: int = Field(default=1, ge=1)
     explorer: Supervised
+    explorer_examples: dict[str, int] = Field(default_factory=dict)
+    """Examples for an explorer of a size, where they are not `explorer.num_examples`: where problems are limited, a
+    bigger one is at its plateau sooner, and begins to know them by heart."""
     references: References
     synthesizer: Supervised
     reinforcement: Reinforcement | None = None
@@ -106,6 +113,7 @@ class Training(Form):
             ("explorers", self.explorers),
             ("synthesizers", self.synthesizers),
             ("headline", self.headline),
+            ("explorer_examples", self.explorer_examples),
             ("references.explorers", self.references.explorers),
         ):
             if unknown := [size for size in sizes if size not in self.shapes]:

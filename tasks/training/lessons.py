@@ -22,6 +22,7 @@ from tasks.training.tokenizer import CHAT_TEMPLATE, build_tokenizer
 from warehouse.canonical import canonical_json
 
 Kind = Literal["explorer", "synthesizer", "reinforced", "longer", "solo"]
+Split = Literal["train", "development"]
 
 TEXTS: dict[Kind, str] = {"explorer": "1", "longer": "1", "synthesizer": "2", "reinforced": "2", "solo": "2"}
 """Version of what a kind is taught to write; another one makes other models."""
@@ -67,7 +68,8 @@ class Lesson(Form):
         form = self.training
         match self.kind:
             case "explorer":
-                return form.explorer
+                num_examples = form.explorer_examples.get(self.size, form.explorer.num_examples)
+                return form.explorer.model_copy(update={"num_examples": num_examples})
             case "longer":
                 return form.explorer.model_copy(update={"num_examples": form.longer_examples})
             case _:
@@ -89,9 +91,11 @@ class Lesson(Form):
             budget = form.reinforcement.model_dump(exclude={"num_evaluations"})  # type: ignore[union-attr]
             settings["max_tokens"] = form.synthesizer_tokens
         else:
-            budget = self.supervised.model_dump(exclude={"num_evaluations"})
+            budget = self.supervised.model_dump(exclude={"num_evaluations"}, exclude_none=True)
         if self.kind in {"synthesizer", "solo", "reinforced"}:
             settings["references"] = form.references.model_dump(exclude={"explorers"})
+        if form.explorer.num_problems and self.kind != "explorer":
+            settings["plain_problems"] = form.explorer.num_problems
         if self.kind != "explorer":
             settings["prompts"] = [load_prompt(name).digest for name in (EXPLORE, SYNTHESIZE)]
             settings["explorer_tokens"] = form.explorer_tokens
@@ -141,21 +145,27 @@ def lessons_of(training: Training) -> list[Lesson]:
     return list({lesson.digest: lesson for lesson in ordered}.values())
 
 
-def exploring(lesson: Lesson, root: str, split: Literal["train", "development"]) -> Experiment:
+def asked_problems(lesson: Lesson, split: Split) -> GeneratedBenchmark:
+    """The problems that a seed's explorers are asked: to train on, which they have not learnt from, or to measure curves."""
+    form, is_training = lesson.training, split == "train"
+    return GeneratedBenchmark(
+        source="generated",
+        family=form.family,
+        difficulty=form.difficulty,
+        count=form.references.num_problems if is_training else form.num_development,
+        seed=1000 + lesson.seed if is_training else 0,
+        split=split,
+    )
+
+
+def exploring(lesson: Lesson, root: str, split: Split) -> Experiment:
     """The experiment in which an explorer is asked what other models then read, by the pipeline itself."""
     form = lesson.training
     is_training = split == "train"
     return Experiment(
         name=f"{lesson.name}.{split}",
         description=f"Samples of {lesson.name} on {split} problems, for training.",
-        benchmark=GeneratedBenchmark(
-            source="generated",
-            family=form.family,
-            difficulty=form.difficulty,
-            count=form.references.num_problems if is_training else form.num_development,
-            seed=1000 + lesson.seed if is_training else 0,
-            split=split,
-        ),
+        benchmark=asked_problems(lesson, split),
         explorer=Explorer(
             model=Model(id=lesson.name),
             engine=OnnxEngine(kind="onnx", path=str(lesson.folder(root))),

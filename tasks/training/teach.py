@@ -8,7 +8,8 @@ import os
 import platform
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ import orjson
 import torch
 from filelock import FileLock
 
-from tasks.benchmarks.families.generate import parse, puzzles
+from tasks.benchmarks.families.generate import parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import Puzzle
 from tasks.benchmarks.load import load_problems
 from tasks.generating.roles import roles_of
@@ -26,7 +27,7 @@ from tasks.references import Reference
 from tasks.training.examples import Example, learnt
 from tasks.training.export import export
 from tasks.training.families import bill, sum3
-from tasks.training.lessons import EXPLORE, SYNTHESIZE, Lesson, exploring
+from tasks.training.lessons import EXPLORE, SYNTHESIZE, Lesson, asked_problems, exploring
 from tasks.training.model import MAX_POSITIONS, Qwen3, Shape, load, save
 from tasks.training.progress import Progress
 from tasks.training.reinforced import Question, is_right, reinforce
@@ -137,14 +138,48 @@ def prompt_with(question: str, texts: Sequence[str]) -> str:
 
 
 def _plain(lesson: Lesson) -> Callable[[int, int], list[Example]]:
-    """Fresh training problems with their solutions."""
+    """Training problems with their solutions: fresh ones, or a limited number of them again and again."""
     form, solution = lesson.training, TEACHERS[lesson.training.family].solution
+    drawn = _again(_budget(lesson)) if form.explorer.num_problems else _fresh(lesson)
 
     def examples(block: int, count: int) -> list[Example]:
-        drawn = puzzles(form.family, form.difficulty, f"{lesson.kind}/{lesson.seed}/{block}", "train")
-        return [Example(prompt_alone(p.question), learnt(solution(p))) for p in islice(drawn, count)]
+        return [Example(prompt_alone(p.question), learnt(solution(p))) for p in drawn(block, count)]
 
     return examples
+
+
+def _fresh(lesson: Lesson) -> Callable[[int, int], Iterable[Puzzle]]:
+    form = lesson.training
+
+    def drawn(block: int, count: int) -> Iterable[Puzzle]:
+        seed = f"{lesson.kind}/{lesson.seed}/{block}"
+        return islice(puzzles(form.family, form.difficulty, seed, "train"), count)
+
+    return drawn
+
+
+def _budget(lesson: Lesson) -> list[Puzzle]:
+    """Every problem whose solution a lesson may see: the explorers' own; then those that explorers are asked, too."""
+    asked = asked_problems(lesson, "train")
+    update = {"seed": 2000 + lesson.seed, "count": lesson.training.explorer.num_problems}
+    own = problems(asked.model_copy(update=update))
+    return own if lesson.kind == "explorer" else [*own, *problems(asked)]
+
+
+def _again(pool: Sequence[Puzzle]) -> Callable[[int, int], Iterable[Puzzle]]:
+    """All of a pool, then all of it again in another order, and so on."""
+
+    @lru_cache(maxsize=2)
+    def order(epoch: int) -> list[int]:
+        places = list(range(len(pool)))
+        random.Random(epoch).shuffle(places)  # noqa: S311 - reproducible, not secret
+        return places
+
+    def drawn(block: int, count: int) -> Iterable[Puzzle]:
+        turns = (divmod(number, len(pool)) for number in range(block * count, (block + 1) * count))
+        return (pool[order(epoch)[place]] for epoch, place in turns)
+
+    return drawn
 
 
 def _with_references(lesson: Lesson, asked: Sequence[Asked]) -> Callable[[int, int], list[Example]]:
@@ -218,10 +253,10 @@ def _asked(lesson: Lesson, root: str, split: str) -> list[Asked]:
     for explorer in lesson.explorers if split == "train" else lesson.explorers[:1]:
         experiment = exploring(explorer, root, split)
         role, _ = roles_of(experiment, root)
-        problems = distinct(load_problems(experiment.benchmark))
+        held = distinct(load_problems(experiment.benchmark))
         wanted = {
             problem: [w.trace_id for w in wanted_traces(role.recipe, problem, role.sampling.n)]
-            for problem in problems
+            for problem in held
         }
         ids = [trace_id for group in wanted.values() for trace_id in group]
         rows = role.index.rows(ids, ["answer", "status"]).to_pylist()

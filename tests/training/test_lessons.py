@@ -24,7 +24,7 @@ from configs.training import load_training
 from tasks.benchmarks.families.generate import problems
 from tasks.engines.onnx import EmbeddedEngine
 from tasks.engines.protocol import Message, Request
-from tasks.training.lessons import lessons_of
+from tasks.training.lessons import asked_problems, lessons_of
 
 torch = pytest.importorskip("torch")
 
@@ -123,6 +123,26 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     record = orjson.loads((folder / "training.json").read_bytes())
     assert record["num_steps"] == 640
     assert again.stdout.count(b"%") == len([p for p in record["curve"] if p["num_steps"] > kept])
+
+
+def test_limited_problems_come_again_in_another_order_and_are_never_those_asked():
+    from tasks.training.teach import _plain, prompt_alone
+
+    form = load_training("tiny")
+    limited = form.model_copy(update={"explorer": form.explorer.model_copy(update={"num_problems": 300})})
+    explorer, longer = (
+        next(le for le in lessons_of(limited) if (le.kind, le.size) == (kind, "b"))
+        for kind in ("explorer", "longer")
+    )
+    asked = {prompt_alone(p.question) for p in problems(asked_problems(explorer, "train"))}
+    drawn = [example.prompt for block in range(6) for example in _plain(explorer)(block, 100)]
+    assert len(set(drawn[:300])) == 300
+    assert set(drawn[:300]) == set(drawn[300:])
+    assert drawn[:300] != drawn[300:]
+    assert not asked & set(drawn)
+    assert {example.prompt for example in _plain(longer)(0, 340)} == asked | set(drawn)
+    fresh = {example.prompt for block in range(6) for example in _plain(lessons_of(form)[0])(block, 100)}
+    assert len(fresh) > 300
 
 
 def test_step_without_a_value_leaves_the_mean_to_the_others(tmp_path):

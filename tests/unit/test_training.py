@@ -138,6 +138,24 @@ def test_lesson_changes_with_what_it_is_made_from():
     assert kinds == {"synthesizer", "reinforced", "solo"}
 
 
+def test_limited_problems_make_other_lessons_of_all():
+    form = load_training("tiny")
+    limited = form.model_copy(update={"explorer": form.explorer.model_copy(update={"num_problems": 300})})
+    known, changed = ({le.name: le.digest for le in lessons_of(f)} for f in (form, limited))
+    assert known.keys() == changed.keys()
+    assert not set(known.values()) & set(changed.values())
+
+
+def test_explorer_of_a_size_may_have_examples_of_its_own():
+    form = load_training("tiny").model_copy(update={"explorer_examples": {"b": 3}})
+    given = {
+        (le.kind, le.size): le.supervised.num_examples for le in lessons_of(form) if le.kind != "reinforced"
+    }
+    assert given["explorer", "a"] == form.explorer.num_examples
+    assert given["explorer", "b"] == 3
+    assert given["longer", "b"] == form.longer_examples
+
+
 def test_explorers_are_asked_training_problems_only(tmp_path):
     explorer = lessons_of(load_training("tiny"))[0]
     assert exploring(explorer, str(tmp_path), "train").benchmark.split == "train"
