@@ -28,8 +28,6 @@ class Supervised(Form):
     """Training on written answers. The loss is on what the model is to write, and on nothing else."""
 
     num_examples: int = Field(ge=1)
-    num_problems: int | None = Field(default=None, ge=1)
-    """Distinct problems, gone through again and again, each time in another order; None: fresh ones at every step."""
     batch_size: int = Field(default=64, ge=1)
     matrix_rate: float = 0.02
     """Muon's rate, on matrices."""
@@ -89,6 +87,9 @@ class Training(Form):
     """Explorer and synthesizer that are made with every seed, reinforced, and compared with opponents."""
     num_seeds: int = Field(default=1, ge=1)
     explorer: Supervised
+    explorer_problems: int | None = Field(default=None, ge=1)
+    """Distinct problems of explorers, gone through again and again, each time in another order; None: fresh ones at
+    every step."""
     explorer_examples: dict[str, int] = Field(default_factory=dict)
     """Examples for an explorer of a size, where they are not `explorer.num_examples`: where problems are limited, a
     bigger one is at its plateau sooner, and begins to know them by heart."""

@@ -94,8 +94,8 @@ class Lesson(Form):
             budget = self.supervised.model_dump(exclude={"num_evaluations"}, exclude_none=True)
         if self.kind in {"synthesizer", "solo", "reinforced"}:
             settings["references"] = form.references.model_dump(exclude={"explorers"})
-        if form.explorer.num_problems and self.kind != "explorer":
-            settings["plain_problems"] = form.explorer.num_problems
+        if form.explorer_problems:
+            settings["explorer_problems"] = form.explorer_problems
         if self.kind != "explorer":
             settings["prompts"] = [load_prompt(name).digest for name in (EXPLORE, SYNTHESIZE)]
             settings["explorer_tokens"] = form.explorer_tokens

@@ -140,7 +140,7 @@ def prompt_with(question: str, texts: Sequence[str]) -> str:
 def _plain(lesson: Lesson) -> Callable[[int, int], list[Example]]:
     """Training problems with their solutions: fresh ones, or a limited number of them again and again."""
     form, solution = lesson.training, TEACHERS[lesson.training.family].solution
-    drawn = _again(_budget(lesson)) if form.explorer.num_problems else _fresh(lesson)
+    drawn = _again(_budget(lesson)) if form.explorer_problems else _fresh(lesson)
 
     def examples(block: int, count: int) -> list[Example]:
         return [Example(prompt_alone(p.question), learnt(solution(p))) for p in drawn(block, count)]
@@ -159,11 +159,11 @@ def _fresh(lesson: Lesson) -> Callable[[int, int], Iterable[Puzzle]]:
 
 
 def _budget(lesson: Lesson) -> list[Puzzle]:
-    """Every problem whose solution a lesson may see: the explorers' own; then those that explorers are asked, too."""
+    """Every problem whose solution a lesson may see: those that explorers are asked, not for an explorer; then its own."""
     asked = asked_problems(lesson, "train")
-    update = {"seed": 2000 + lesson.seed, "count": lesson.training.explorer.num_problems}
-    own = problems(asked.model_copy(update=update))
-    return own if lesson.kind == "explorer" else [*own, *problems(asked)]
+    own = lesson.training.explorer_problems or 0
+    drawn = problems(asked.model_copy(update={"count": asked.count + own}))
+    return drawn[asked.count :] if lesson.kind == "explorer" else drawn
 
 
 def _again(pool: Sequence[Puzzle]) -> Callable[[int, int], Iterable[Puzzle]]:

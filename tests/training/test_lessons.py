@@ -129,7 +129,7 @@ def test_limited_problems_come_again_in_another_order_and_are_never_those_asked(
     from tasks.training.teach import _plain, prompt_alone
 
     form = load_training("tiny")
-    limited = form.model_copy(update={"explorer": form.explorer.model_copy(update={"num_problems": 300})})
+    limited = form.model_copy(update={"explorer_problems": 300})
     explorer, longer = (
         next(le for le in lessons_of(limited) if (le.kind, le.size) == (kind, "b"))
         for kind in ("explorer", "longer")

@@ -140,7 +140,7 @@ def test_lesson_changes_with_what_it_is_made_from():
 
 def test_limited_problems_make_other_lessons_of_all():
     form = load_training("tiny")
-    limited = form.model_copy(update={"explorer": form.explorer.model_copy(update={"num_problems": 300})})
+    limited = form.model_copy(update={"explorer_problems": 300})
     known, changed = ({le.name: le.digest for le in lessons_of(f)} for f in (form, limited))
     assert known.keys() == changed.keys()
     assert not set(known.values()) & set(changed.values())
