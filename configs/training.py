@@ -4,7 +4,7 @@ Everything here decides what weights come out, and is part of their identity. Bu
 examples and steps, never in time, so that every size sees the same problems on every machine.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,8 @@ class Supervised(Form):
     """Training on written answers. The loss is on what the model is to write, and on nothing else."""
 
     num_examples: int = Field(ge=1)
+    num_examples_of: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """For a size that needs more or fewer until its curve is flat."""
     batch_size: int = Field(default=64, ge=1)
     matrix_rate: float = 0.02
     """Muon's rate, on matrices."""
@@ -90,9 +92,6 @@ class Training(Form):
     explorer_problems: int | None = Field(default=None, ge=1)
     """Distinct problems of explorers, gone through again and again, each time in another order; None: fresh ones at
     every step."""
-    explorer_examples: dict[str, int] = Field(default_factory=dict)
-    """Examples for an explorer of a size, where they are not `explorer.num_examples`: where problems are limited, a
-    bigger one is at its plateau sooner, and begins to know them by heart."""
     references: References
     synthesizer: Supervised
     reinforcement: Reinforcement | None = None
@@ -114,7 +113,8 @@ class Training(Form):
             ("explorers", self.explorers),
             ("synthesizers", self.synthesizers),
             ("headline", self.headline),
-            ("explorer_examples", self.explorer_examples),
+            ("explorer.num_examples_of", self.explorer.num_examples_of),
+            ("synthesizer.num_examples_of", self.synthesizer.num_examples_of),
             ("references.explorers", self.references.explorers),
         ):
             if unknown := [size for size in sizes if size not in self.shapes]:

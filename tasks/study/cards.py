@@ -102,6 +102,7 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
         ("starts from", lesson.start.name if lesson.start else "random weights"),
         *([("reads samples of", read)] if read else []),
         ("recipe", recipe),
+        ("problems", _problems(lesson)),
         ("tokens", f"{record['num_tokens']:,}"),
         ("seed", str(lesson.seed)),
         ("wall time", f"{record['seconds']:,.0f} s, beside another lesson"),
@@ -109,6 +110,21 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
         ("versions", versions),
         ("development accuracy, last three points of the curve", ends),
     ]
+
+
+def _problems(lesson: Lesson) -> str:
+    """How many distinct problems it learns from, and how often it meets each."""
+    form = lesson.training
+    asked = f"the {form.references.num_problems:,} that its explorers were asked"
+    if lesson.kind not in {"explorer", "longer"}:
+        return asked
+    if not form.explorer_problems:
+        return "fresh ones at every step"
+    num_problems, num_examples = form.explorer_problems, lesson.supervised.num_examples
+    if lesson.kind == "longer":
+        num_problems += form.references.num_problems
+    beside = f", {asked} among them" if lesson.kind == "longer" else ""
+    return f"{num_problems:,}{beside}, each {num_examples / num_problems:.3g} times"
 
 
 def _answering(result: Result) -> str:

@@ -66,14 +66,11 @@ class Lesson(Form):
     def supervised(self) -> Supervised:
         """How a model that is not reinforced is trained, and on how many examples."""
         form = self.training
-        match self.kind:
-            case "explorer":
-                num_examples = form.explorer_examples.get(self.size, form.explorer.num_examples)
-                return form.explorer.model_copy(update={"num_examples": num_examples})
-            case "longer":
-                return form.explorer.model_copy(update={"num_examples": form.longer_examples})
-            case _:
-                return form.synthesizer
+        if self.kind == "longer":
+            return form.explorer.model_copy(update={"num_examples": form.longer_examples})
+        settings = form.explorer if self.kind == "explorer" else form.synthesizer
+        num_examples = settings.num_examples_of.get(self.size, settings.num_examples)
+        return settings.model_copy(update={"num_examples": num_examples})
 
     def _identity(self) -> dict[str, Any]:
         form = self.training
@@ -91,7 +88,7 @@ class Lesson(Form):
             budget = form.reinforcement.model_dump(exclude={"num_evaluations"})  # type: ignore[union-attr]
             settings["max_tokens"] = form.synthesizer_tokens
         else:
-            budget = self.supervised.model_dump(exclude={"num_evaluations"}, exclude_none=True)
+            budget = self.supervised.model_dump(exclude={"num_examples_of", "num_evaluations"}, exclude_none=True)
         if self.kind in {"synthesizer", "solo", "reinforced"}:
             settings["references"] = form.references.model_dump(exclude={"explorers"})
         if form.explorer_problems:

@@ -146,13 +146,19 @@ def test_limited_problems_make_other_lessons_of_all():
     assert not set(known.values()) & set(changed.values())
 
 
-def test_explorer_of_a_size_may_have_examples_of_its_own():
-    form = load_training("tiny").model_copy(update={"explorer_examples": {"b": 3}})
+def test_a_size_may_have_examples_of_its_own():
+    form = load_training("tiny")
+    more = {
+        name: getattr(form, name).model_copy(update={"num_examples_of": {"b": 3}})
+        for name in ("explorer", "synthesizer")
+    }
+    form = form.model_copy(update=more)
     given = {
         (le.kind, le.size): le.supervised.num_examples for le in lessons_of(form) if le.kind != "reinforced"
     }
     assert given["explorer", "a"] == form.explorer.num_examples
-    assert given["explorer", "b"] == 3
+    assert given["synthesizer", "a"] == form.synthesizer.num_examples
+    assert given["explorer", "b"] == given["synthesizer", "b"] == 3
     assert given["longer", "b"] == form.longer_examples
 
 
@@ -168,6 +174,8 @@ def test_training_names_what_is_missing():
         Training.model_validate(data | {"headline": ["a", "c"]})
     with pytest.raises(ValueError, match="explorers lacks b"):
         Training.model_validate(data | {"explorers": ["a"]})
+    with pytest.raises(ValueError, match="explorer.num_examples_of names c"):
+        Training.model_validate(data | {"explorer": {"num_examples": 1, "num_examples_of": {"c": 1}}})
     with pytest.raises(UserError, match="nowhere is no shipped training; there are: bill, sum3, tiny"):
         load_training("nowhere")
 
