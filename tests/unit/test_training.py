@@ -174,7 +174,7 @@ def test_training_names_what_is_missing():
         Training.model_validate(data | {"headline": ["a", "c"]})
     with pytest.raises(ValueError, match="explorers lacks b"):
         Training.model_validate(data | {"explorers": ["a"]})
-    with pytest.raises(ValueError, match="explorer.num_examples_of names c"):
+    with pytest.raises(ValueError, match=r"explorer\.num_examples_of names c"):
         Training.model_validate(data | {"explorer": {"num_examples": 1, "num_examples_of": {"c": 1}}})
     with pytest.raises(UserError, match="nowhere is no shipped training; there are: bill, sum3, tiny"):
         load_training("nowhere")
