@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tasks.study.results import Result
-from tasks.study.tables import shown, table
+from tasks.study.tables import milestones, shown, table
 from tasks.training.lessons import Kind, Lesson
 from tasks.training.shipped import shipped_name
 
@@ -80,7 +80,7 @@ def card(
 
 
 def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    form, curve = lesson.training, record["curve"]
+    form = lesson.training
     if lesson.kind == "reinforced" and form.reinforcement:
         settings = form.reinforcement
         recipe = (
@@ -95,7 +95,6 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
         )
     read = ", ".join(explorer.name for explorer in lesson.explorers)
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    ends = ", ".join(f"{point['accuracy']:.3f}" for point in curve[-3:])
     return [
         ("command", f"`a2r train {form.name}`"),
         ("digest of the recipe", record["digest"]),
@@ -108,7 +107,7 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
         ("wall time", f"{record['seconds']:,.0f} s, beside another lesson"),
         ("hardware", record["machine"]),
         ("versions", versions),
-        ("development accuracy, last three points of the curve", ends),
+        ("development accuracy at half, three quarters, end", milestones(record["curve"])),
     ]
 
 

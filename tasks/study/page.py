@@ -14,7 +14,7 @@ from tasks.study.cells import NUM_ALONE, Cell, Models
 from tasks.study.contrasts import contrasts_of, measured
 from tasks.study.plots import plot_costs, plot_curves, plot_reinforcement
 from tasks.study.results import VOTES, Curve, Result, results_of
-from tasks.study.tables import shown, table
+from tasks.study.tables import milestones, shown, table
 from tasks.training.lessons import lessons_of
 from warehouse.catalog import connect
 from warehouse.store import Store
@@ -158,14 +158,14 @@ def _spread(results: Sequence[Result], metric: str) -> str:
 
 
 def _trained(records: dict[str, dict[str, Any]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    headings = ("model", "parameters", "tokens", "wall s", "development accuracy, last two points", "digest")
+    headings = ("model", "parameters", "tokens", "wall s", "development accuracy at ½, ¾, end", "digest")
     rows = [
         (
             name,
             f"{record['num_parameters']:,}",
             f"{record['num_tokens']:,}",
             f"{record['seconds']:,.0f}",
-            ", ".join(f"{point['accuracy']:.3f}" for point in record["curve"][-2:]),
+            milestones(record["curve"]),
             record["digest"][:8],
         )
         for name, record in records.items()

@@ -16,3 +16,9 @@ def shown(value: Mapping[str, Any] | None) -> str:
         return "–"
     interval = f" [{value['low']:.3f}, {value['high']:.3f}]" if value["low"] is not None else ""
     return f"{value['estimate']:.3f}{interval}"
+
+
+def milestones(curve: Sequence[Mapping[str, Any]]) -> str:
+    """Development accuracy at half, three quarters and the end of a training: where it is flat, they are alike."""
+    places = (-(-len(curve) * quarters // 4) - 1 for quarters in (2, 3, 4))
+    return ", ".join(f"{curve[place]['accuracy']:.3f}" for place in places)
