@@ -92,7 +92,7 @@ class Lesson(Form):
         if self.kind in {"synthesizer", "solo", "reinforced"}:
             settings["references"] = form.references.model_dump(exclude={"explorers"})
         if form.explorer_problems:
-            settings["explorer_problems"] = form.explorer_problems
+            settings["problems_learnt_and_asked"] = [form.explorer_problems, form.references.num_problems]
         if self.kind != "explorer":
             settings["prompts"] = [load_prompt(name).digest for name in (EXPLORE, SYNTHESIZE)]
             settings["explorer_tokens"] = form.explorer_tokens

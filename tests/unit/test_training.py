@@ -144,6 +144,9 @@ def test_limited_problems_make_other_lessons_of_all():
     known, changed = ({le.name: le.digest for le in lessons_of(f)} for f in (form, limited))
     assert known.keys() == changed.keys()
     assert not set(known.values()) & set(changed.values())
+    fewer_asked = limited.references.model_copy(update={"num_problems": 10})
+    others = {le.digest for le in lessons_of(limited.model_copy(update={"references": fewer_asked}))}
+    assert not set(changed.values()) & others  # those that are asked are drawn first
 
 
 def test_a_size_may_have_examples_of_its_own():
