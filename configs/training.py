@@ -35,8 +35,6 @@ class Supervised(Form):
     """Muon's rate, on matrices."""
     other_rate: float = 3e-3
     """AdamW's rate, on embeddings and norms."""
-    weight_decay: float | None = Field(default=None, gt=0)
-    """Of both; None: weights do not decay."""
     warmup_steps: int = 100
     """Then the rates follow a cosine to 2 % of themselves."""
     num_evaluations: int = 10

@@ -88,9 +88,7 @@ class Lesson(Form):
             budget = form.reinforcement.model_dump(exclude={"num_evaluations"})  # type: ignore[union-attr]
             settings["max_tokens"] = form.synthesizer_tokens
         else:
-            budget = self.supervised.model_dump(
-                exclude={"num_examples_of", "num_evaluations"}, exclude_none=True
-            )
+            budget = self.supervised.model_dump(exclude={"num_examples_of", "num_evaluations"})
         if self.kind in {"synthesizer", "solo", "reinforced"}:
             settings["references"] = form.references.model_dump(exclude={"explorers"})
         if form.explorer_problems:

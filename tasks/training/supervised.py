@@ -52,9 +52,8 @@ def train(
     named = list(model.named_parameters())
     matrices = [p for name, p in named if p.dim() == 2 and "embed" not in name]  # noqa: PLR2004
     rest = [p for name, p in named if p.dim() != 2 or "embed" in name]  # noqa: PLR2004
-    decay = settings.weight_decay or 0.0
-    muon = torch.optim.Muon(matrices, lr=settings.matrix_rate, weight_decay=decay, adjust_lr_fn="original")
-    adam = torch.optim.AdamW(rest, lr=settings.other_rate, betas=(0.9, 0.95), weight_decay=decay)
+    muon = torch.optim.Muon(matrices, lr=settings.matrix_rate, weight_decay=0.0, adjust_lr_fn="original")
+    adam = torch.optim.AdamW(rest, lr=settings.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
     num_steps = -(-settings.num_examples // settings.batch_size)
     progress = Progress(checkpoint, num_steps, settings.num_evaluations)
     progress.resume(model, [muon, adam])
