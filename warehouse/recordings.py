@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from warehouse.records import UTC
+from warehouse.store import opened
 
 OUTPUTS = pa.schema(
     [
@@ -70,7 +70,7 @@ def recording_name(about: bytes, problems: bytes, outputs: bytes) -> str:
     digest = RecordingDigest(orjson.loads(about)["identity"])
     for line in problems.splitlines(keepends=True):
         digest.add_problem(line)
-    with pq.ParquetFile(pa.BufferReader(outputs)) as rows:
-        for batch in rows.iter_batches(ROWS_AT_ONCE):
+    with opened(pa.BufferReader(outputs)) as rows:
+        for batch in rows.iter_batches(ROWS_AT_ONCE, use_threads=False):
             digest.add_outputs(batch.to_pylist())
     return digest.name

@@ -147,15 +147,14 @@ class Store:
         self, path: str, columns: Sequence[str], trace_ids: Iterable[str], size: int = ROW_GROUP
     ) -> Iterator[pa.Table]:
         """The rows of some traces of a part, a few at a time. Raises LostPart, UserError for a damaged part."""
-        ids = set(trace_ids)
-        wanted = pc.field("trace_id").isin(list(ids))
+        ids = pa.array(set(trace_ids), pa.string())
         try:
             with self._fs.open(self._at(path), "rb") as file:
-                part = pq.ParquetFile(file)
+                part = opened(file)
                 is_all = part.metadata.num_rows == len(ids)
-                for batch in part.iter_batches(size, columns=list(columns)):
+                for batch in part.iter_batches(size, columns=list(columns), use_threads=False):
                     rows = pa.Table.from_batches([batch])
-                    yield rows if is_all else rows.filter(wanted)
+                    yield rows if is_all else _chosen(rows, ids)
         except FileNotFoundError as error:
             raise self._lost(path) from error
         except (pa.ArrowException, OSError) as error:
@@ -258,19 +257,24 @@ def content_hash(data: bytes | pa.Buffer) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
+def opened(source: Any) -> pq.ParquetFile:  # noqa: ANN401 - a file or an Arrow buffer, which share no type
+    """A Parquet file that this thread alone will read, if it reads with `use_threads=False`.
+
+    Nothing is read ahead: Arrow's own threads may still let go of Python's bytes when a short command
+    exits, and that aborts it (apache/arrow#34314).
+    """
+    return pq.ParquetFile(source, pre_buffer=False)
+
+
 def rows_of(
     source: Any,  # noqa: ANN401 - a file or an Arrow buffer, which share no type
     schema: pa.Schema | None = None,
     columns: Sequence[str] | None = None,
     trace_ids: Iterable[str] | None = None,
 ) -> pa.Table:
-    """Rows of a Parquet file, all or those of some traces; columns of `schema` that it lacks are null.
-
-    Read by this thread alone, a row group at a time: Arrow's own threads may still let go of Python's
-    bytes when a short command exits, and that aborts it.
-    """
+    """Rows of a Parquet file, all or those of some traces; columns of `schema` that it lacks are null."""
     ids = None if trace_ids is None else pa.array(list(trace_ids), pa.string())
-    with pq.ParquetFile(source) as part:
+    with opened(source) as part:
         held = part.schema_arrow
         names = list(columns) if columns is not None else (schema or held).names
         present = [name for name in names if name in held.names]
@@ -279,13 +283,17 @@ def rows_of(
         for place in range(part.num_row_groups):
             group = part.read_row_group(place, columns=needed, use_threads=False)
             if ids is not None:
-                group = group.filter(pc.is_in(group["trace_id"], ids))  # pyright: ignore[reportAttributeAccessIssue]
+                group = _chosen(group, ids)
             groups.append(group)
     table = pa.concat_tables(groups)
     for name in names:
         if name not in held.names and schema is not None:
             table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
     return table.select(names)
+
+
+def _chosen(rows: pa.Table, trace_ids: pa.Array) -> pa.Table:
+    return rows.filter(pc.is_in(rows["trace_id"], trace_ids))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _parquet(table: pa.Table) -> pa.Buffer:

@@ -317,7 +317,7 @@ def test_cron_fires_by_itself_and_costs_nothing_the_second_time(operator, endpoi
     often = {"schedule": {"cron": "* * * * * */20", "timezone": "UTC"}, "parameters": operator.mine}
     operator.patch(f"/deployments/{deployment['id']}", schedules=[often])
     try:
-        finished = operator.until(lambda: _finished_by_schedule(operator, deployment["id"]), seconds=120)
+        finished = operator.until(lambda: _finished_by_schedule(operator, deployment["id"]), 300, every=1)
     finally:
         operator.patch(f"/deployments/{deployment['id']}", schedules=[])
     assert len({run["expected_start_time"] for run in finished}) >= 2
@@ -325,6 +325,9 @@ def test_cron_fires_by_itself_and_costs_nothing_the_second_time(operator, endpoi
 
 
 def _finished_by_schedule(operator, deployment_id):
-    runs = operator.runs(deployments={"id": {"any_": [deployment_id]}})
-    done = [r for r in runs if r["auto_scheduled"] and r["state_type"] == "COMPLETED"]
+    runs = operator.runs(
+        deployments={"id": {"any_": [deployment_id]}},
+        flow_runs={"state": {"type": {"any_": ["COMPLETED"]}}},
+    )
+    done = [run for run in runs if run["auto_scheduled"]]
     return done if len(done) >= 2 else None

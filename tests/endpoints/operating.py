@@ -172,12 +172,13 @@ class Operator:
             time.sleep(0.25)
         raise AssertionError(f"{run['state']} instead of {types}\n{self.log('worker')}")
 
-    def until(self, condition, seconds=60):
-        """Wait for something to be true; return it."""
-        for _ in range(seconds * 20):
+    def until(self, condition, seconds=60, every=0.05):
+        """Wait for something to be true; return it. Asked every so many seconds, seldom enough not to slow what is waited for."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
             if found := condition():
                 return found
-            time.sleep(0.05)
+            time.sleep(every)
         raise AssertionError(f"never happened\n{self.log('worker')}")
 
     def kill(self, run_id):

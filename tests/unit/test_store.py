@@ -213,3 +213,27 @@ def test_rows_of_parts_of_two_layouts_stand_together(store):
     ids = [trace_id(RECIPE, problem_digest(f"q{n}"), 0) for n in (1, 2)]
     rows = RecipeIndex(store, RECIPE).refresh().rows(ids, ["problem_id", "score"]).to_pylist()
     assert {r["problem_id"]: r["score"] for r in rows} == {"p1": 1.5, "p2": None}
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux lists them")
+def test_reading_starts_no_threads(store):
+    """One that still holds Python's bytes when a short command exits aborts it."""
+    numbers = range(600)
+    part = store.write_part("x", traces_table([row(number, answer="long" * 99) for number in numbers]))
+    script = f"""
+        import os
+        from pathlib import Path
+        from warehouse.store import Store
+
+        def names():
+            tasks = (Path("/proc/self/task") / task / "comm" for task in os.listdir("/proc/self/task"))
+            return [name for task in tasks if "jemalloc" not in (name := task.read_text())]
+
+        store, part = Store({store.root!r}), {part!r}
+        before = names()
+        ids = store.read_part(part, ["trace_id"])["trace_id"].to_pylist()[::2]
+        assert len(store.read_part(part, ["answer"], ids)) == 300
+        assert sum(map(len, store.batches(part, ["trace_id", "answer"], ids))) == 300
+        assert names() == before, names()
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
