@@ -5,7 +5,7 @@ from typing import Any
 
 from tasks.study.results import Result
 from tasks.study.tables import milestones, shown, table
-from tasks.training.lessons import Kind, Lesson
+from tasks.training.lessons import PLAIN_SHARE, Kind, Lesson
 from tasks.training.shipped import shipped_name
 
 CARD = """# {name}
@@ -114,16 +114,24 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
 def _problems(lesson: Lesson) -> str:
     """How many distinct problems it learns from, and how often it meets each."""
     form = lesson.training
-    asked = f"the {form.references.num_problems:,} that its explorers were asked"
-    if lesson.kind not in {"explorer", "longer"}:
-        return asked
-    if not form.explorer_problems:
-        return "fresh ones at every step"
-    num_problems, num_examples = form.explorer_problems, lesson.supervised.num_examples
-    if lesson.kind == "longer":
-        num_problems += form.references.num_problems
-    beside = f", {asked} among them" if lesson.kind == "longer" else ""
-    return f"{num_problems:,}{beside}, each {num_examples / num_problems:.3g} times"
+    num_asked, num_own = form.references.num_problems, form.explorer_problems
+    num_examples = lesson.supervised.num_examples
+    asked = f"the {num_asked:,} that its explorers were asked"
+    match lesson.kind:
+        case "explorer" if num_own:
+            return f"{num_own:,}, each {num_examples / num_own:.3g} times"
+        case "longer" if num_own:
+            num = num_own + num_asked
+            return f"{num:,}, {asked} among them, each {num_examples / num:.3g} times"
+        case "explorer" | "longer":
+            return "fresh ones at every step"
+        case "synthesizer":
+            plain = (
+                f"one of these or of the {num_own:,} that explorers learn from" if num_own else "a fresh one"
+            )
+            return f"{asked}; one example in {1 / PLAIN_SHARE:.0f} is {plain}, without references"
+        case _:
+            return asked
 
 
 def _answering(result: Result) -> str:

@@ -27,6 +27,9 @@ Split = Literal["train", "development"]
 TEXTS: dict[Kind, str] = {"explorer": "1", "longer": "1", "synthesizer": "2", "reinforced": "2", "solo": "2"}
 """Version of what a kind is taught to write; another one makes other models."""
 
+PLAIN_SHARE = 1 / 8
+"""Of a synthesizer's examples, plain problems, so that it does not forget them."""
+
 EXPLORE, SYNTHESIZE = "explore-small", "synthesize-small"
 """The prompts, which are those of the experiments."""
 

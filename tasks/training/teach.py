@@ -27,7 +27,7 @@ from tasks.references import Reference
 from tasks.training.examples import Example, learnt
 from tasks.training.export import export
 from tasks.training.families import bill, sum3
-from tasks.training.lessons import EXPLORE, SYNTHESIZE, Lesson, asked_problems, exploring
+from tasks.training.lessons import EXPLORE, PLAIN_SHARE, SYNTHESIZE, Lesson, asked_problems, exploring
 from tasks.training.model import MAX_POSITIONS, Qwen3, Shape, load, save
 from tasks.training.progress import Progress
 from tasks.training.reinforced import Question, is_right, reinforce
@@ -42,8 +42,8 @@ END_ID, PAD_ID = TOKENIZER.token_to_id(END), TOKENIZER.token_to_id(PAD)
 
 ALONE, READING = load_prompt(EXPLORE), load_prompt(SYNTHESIZE)
 
-PLAIN_SHARE, EMPTY_SHARE = 1 / 8, 1 / 16
-"""Of a synthesizer's examples: plain problems, so that it does not forget them; prompts without references."""
+EMPTY_SHARE = 1 / 16
+"""Of a synthesizer's examples, prompts without references."""
 HELPED_SHARE = 1 / 2
 """Of its prompts without a right reference: one is put in, or checking would rarely be seen to succeed."""
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -215,7 +216,7 @@ def test_rows_of_parts_of_two_layouts_stand_together(store):
     assert {r["problem_id"]: r["score"] for r in rows} == {"p1": 1.5, "p2": None}
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux lists them")
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux lists them")
 def test_reading_starts_no_threads(store):
     """One that still holds Python's bytes when a short command exits aborts it."""
     numbers = range(600)

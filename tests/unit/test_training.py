@@ -109,7 +109,7 @@ def test_neighbouring_pieces_of_a_kind_are_one():
     assert merged(pieces) == (Piece("ab"), Piece("c", is_learnt=False), Piece("d"))
 
 
-@pytest.mark.parametrize("name", ["sum3", "bill", "tiny"])
+@pytest.mark.parametrize("name", ["sum3", "sum3-limited", "bill", "bill-limited", "tiny"])
 def test_no_lesson_comes_before_what_it_needs(name):
     lessons = lessons_of(load_training(name))
     seen = set()
@@ -179,7 +179,10 @@ def test_training_names_what_is_missing():
         Training.model_validate(data | {"explorers": ["a"]})
     with pytest.raises(ValueError, match=r"explorer\.num_examples_of names c"):
         Training.model_validate(data | {"explorer": {"num_examples": 1, "num_examples_of": {"c": 1}}})
-    with pytest.raises(UserError, match="nowhere is no shipped training; there are: bill, sum3, tiny"):
+    with pytest.raises(
+        UserError,
+        match="nowhere is no shipped training; there are: bill, bill-limited, sum3, sum3-limited, tiny",
+    ):
         load_training("nowhere")
 
 
