@@ -24,8 +24,9 @@ from warehouse.canonical import canonical_json
 Kind = Literal["explorer", "synthesizer", "reinforced", "longer", "solo"]
 Split = Literal["train", "development"]
 
-TEXTS: dict[Kind, str] = {"explorer": "1", "longer": "1", "synthesizer": "2", "reinforced": "2", "solo": "2"}
-"""Version of what a kind is taught to write; another one makes other models."""
+SOLUTION_TEXTS = "1"
+READING_TEXTS = {"bill": "2", "sum3": "3"}
+"""Versions of what is taught to be written, alone and of references; another one makes other models."""
 
 PLAIN_SHARE = 1 / 8
 """Of a synthesizer's examples, plain problems, so that it does not forget them."""
@@ -78,7 +79,7 @@ class Lesson(Form):
     def _identity(self) -> dict[str, Any]:
         form = self.training
         settings: dict[str, Any] = {
-            "texts": TEXTS[self.kind],
+            "texts": SOLUTION_TEXTS if self.kind in {"explorer", "longer"} else READING_TEXTS[form.family],
             "kind": self.kind,
             "problems": [form.family, form.difficulty],
             "shape": form.shapes[self.size].model_dump(),

@@ -11,9 +11,6 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 MAX_POSITIONS = 1024
 
-NUM_PARAMETERS_IN_FULL = 1_000_000
-"""Larger models are stored in half precision, or the project that brings them would weigh too much."""
-
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -74,6 +71,8 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Over the last dimension, in fp32."""
         wide = x.float()
+        if x.is_cuda:  # one kernel instead of six
+            return F.rms_norm(wide, self.weight.shape, self.weight, self.eps)
         return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)).type_as(x) * self.weight
 
 
@@ -92,15 +91,25 @@ class Attention(nn.Module):
         self.k_norm = Norm(dim, shape.rms_norm_eps)
 
     def forward(
-        self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor, past: tuple[Tensor, Tensor] | None
+        self,
+        x: Tensor,
+        angles: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        past: tuple[Tensor, Tensor] | None,
+        place: Tensor | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """`mask` is added to the scores, (batch, 1, queries, keys)."""
+        """`mask` is added to the scores, (batch, 1, queries, keys); None: causal, nothing past, by torch's own kernel."""
         batch, length, _ = x.shape
         dim = self.shape.head_dim
         q = rotate(self.q_norm(self.q_proj(x).view(batch, length, -1, dim)).transpose(1, 2), angles)
         k = rotate(self.k_norm(self.k_proj(x).view(batch, length, -1, dim)).transpose(1, 2), angles)
         v = self.v_proj(x).view(batch, length, -1, dim).transpose(1, 2)
-        if past is not None:
+        if mask is None:
+            out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+            return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1)), (k, v)
+        if past is not None and place is not None:
+            k, v = past[0].index_copy_(2, place, k), past[1].index_copy_(2, place, v)
+        elif past is not None:
             k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
         # queries that share a key-value head lie side by side, so that keys and values are not copied
         grouped = q.reshape(batch, k.shape[1], -1, dim)
@@ -156,9 +165,17 @@ class Qwen3(nn.Module):
                 nn.init.normal_(parameter, std=0.02)
 
     def forward(
-        self, ids: Tensor, positions: Tensor, mask: Tensor, past: Cache | None = None
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        mask: Tensor | None,
+        past: Cache | None = None,
+        place: Tensor | None = None,
     ) -> tuple[Tensor, Cache]:
-        """Logits (batch, length, vocab) and the keys and values of every layer."""
+        """Logits (batch, length, vocab) and the keys and values of every layer.
+
+        What is past comes before what is given; or, where a `place` (1) is given, it has room for it there and takes it.
+        """
         frequencies = self.shape.rope_theta ** (
             -torch.arange(0, self.shape.head_dim, 2) / self.shape.head_dim
         )
@@ -166,9 +183,9 @@ class Qwen3(nn.Module):
         angles = torch.cat((angle.cos(), angle.cos()), -1), torch.cat((angle.sin(), angle.sin()), -1)
         x = self.model.embed_tokens(ids)
         cache: Cache = []
-        for place, layer in enumerate(self.model.layers):
+        for depth, layer in enumerate(self.model.layers):
             attended, held = layer.self_attn(
-                layer.input_layernorm(x), angles, mask, past[place] if past else None
+                layer.input_layernorm(x), angles, mask, past[depth] if past else None, place
             )
             x = x + attended
             x = x + layer.mlp(layer.post_attention_layernorm(x))
@@ -193,19 +210,20 @@ def autocast() -> torch.autocast:
     return torch.autocast(torch.get_default_device().type, torch.bfloat16)
 
 
-def causal(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions and the additive causal mask for right-padded ids."""
+def causal(ids: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Positions and the causal mask for right-padded ids: on a CPU to be added, since its fused attention learns slowly."""
     length = ids.shape[1]
-    mask = torch.full((length, length), float("-inf")).triu(1)[None, None]
-    return torch.arange(length).expand(len(ids), -1), mask
+    positions = torch.arange(length).expand(len(ids), -1)
+    if ids.is_cuda:
+        return positions, None
+    return positions, torch.full((length, length), float("-inf")).triu(1)[None, None]
 
 
 def save(model: Qwen3, folder: Path, eos: int, pad: int) -> None:
-    """Write model.safetensors (fp32, above a million parameters fp16), config.json and generation_config.json."""
+    """Write model.safetensors (fp16, or the project that brings it would weigh too much) and the configs."""
     folder.mkdir(parents=True, exist_ok=True)
-    stored = torch.float16 if model.num_parameters() > NUM_PARAMETERS_IN_FULL else torch.float32
     save_file(
-        {k: v.to(stored).contiguous() for k, v in model.state_dict().items()},
+        {k: v.to("cpu", torch.float16, copy=True).contiguous() for k, v in model.state_dict().items()},
         folder / "model.safetensors",
         {"format": "pt"},
     )

@@ -1,13 +1,14 @@
 """A training's curve and checkpoints: what it has done so far, kept so that a kill costs a minute."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tasks.training.model import Qwen3
 
@@ -29,14 +30,14 @@ class Progress:
     _seconds: float = 0.0
     _began: float = field(default_factory=time.monotonic)
     _kept: float = field(default_factory=time.monotonic)
-    _running: list[dict[str, float]] = field(default_factory=list)
+    _running: list[Mapping[str, float | Tensor]] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
         """Wall time spent, that of broken-off runs up to their last checkpoint included."""
         return self._seconds + time.monotonic() - self._began
 
-    def step(self, num_tokens: int, seen: dict[str, float], evaluate: Callable[[], dict[str, float]]) -> None:
+    def step(self, num_tokens: int, seen: Mapping[str, float | Tensor], evaluate: Callable[[], dict[str, float]]) -> None:
         """One step done; every so often a point of the curve: means over the steps that saw a thing, and a measurement."""
         self.num_steps += 1
         self.num_tokens += num_tokens
@@ -44,7 +45,7 @@ class Progress:
         due = self.num_steps * self.num_evaluations // self.planned
         if due > len(self.curve):
             names = dict.fromkeys(name for row in self._running for name in row)
-            means = {name: fmean(row[name] for row in self._running if name in row) for name in names}
+            means = {name: fmean(float(row[name]) for row in self._running if name in row) for name in names}
             self.curve.append(
                 {
                     "num_steps": self.num_steps,

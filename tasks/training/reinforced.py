@@ -109,7 +109,7 @@ def _step(
     temperature: float,
 ) -> float | None:
     """One step of the policy gradient; returns the mean entropy of the samples that it learnt from, if any."""
-    order = [place for place in range(len(told)) if advantage[place] != 0]
+    order = advantage.nonzero()[:, 0].tolist()
     order.sort(key=lambda place: len(told[place][0]) + len(told[place][1]))
     num_tokens = sum(len(told[place][1]) for place in order)
     if not order:

@@ -18,6 +18,8 @@ MAX_WRONG_TRIES = 3
 """Wrong tries that a synthesizer is shown before the right one where no reference holds."""
 MAX_SOLO_TRIES = 6
 """The same for a model that has no references at all."""
+REORDERED_SHARE = 1 / 2
+"""Of the puzzles that another text hits in another order: that hit is the try that holds."""
 
 
 def solution(puzzle: Sum3) -> str:
@@ -29,7 +31,10 @@ def solution(puzzle: Sum3) -> str:
 def synthesis(
     puzzle: Sum3, references: Sequence[str], others: Sequence[str], rng: random.Random
 ) -> tuple[Piece, ...]:
-    """Check every reference by adding it up again, stop at the first that holds, else try triples.
+    """Check every reference by adding it up again, stop at the first that holds, else try triples; then point at its numbers.
+
+    A reference holds in whatever order it has the numbers: the answer's order is the question's, which the last
+    line restores.
 
     Args:
         puzzle: The problem.
@@ -46,7 +51,7 @@ def synthesis(
             continue
         tried.add(triple)
         lines.append(Piece(f"Check{place}:{_sum(puzzle, triple)}\n"))
-        if triple == puzzle.triple:
+        if _holds(puzzle, triple):
             break
     else:
         lines += _tries(puzzle, tried, others, rng.randint(0, MAX_WRONG_TRIES), rng)
@@ -73,14 +78,19 @@ def _tries(
 
     What is learnt is to add up honestly whatever was tried, and a right guess after those that did not
     hold. A model taught to write wrong guesses would write them; one not taught their sums writes sums
-    that hit the target.
+    that hit the target. Where the others hit with the numbers in another order, that hit may be the last try,
+    its numbers read only: it holds.
     """
-    guessed = [t for text in others if (t := triple_of(text)) and t not in tried and t != puzzle.triple]
+    given = [t for text in others if (t := triple_of(text)) and t not in tried]
+    guessed = [t for t in given if not _holds(puzzle, t)]
+    reordered = [t for t in given if _holds(puzzle, t) and t != puzzle.triple]
     drawn = [t for t in combinations(puzzle.numbers, 3) if t not in tried and t != puzzle.triple]
     rng.shuffle(drawn)
     wrong = list(dict.fromkeys([*guessed, *drawn]))[:num_wrong]
     rng.shuffle(wrong)
     lines = [piece for triple in wrong for piece in _unguessed(f"Try:{_sum(puzzle, triple)}\n")]
+    if reordered and rng.random() < REORDERED_SHARE:
+        return [*lines, *_unguessed(f"Try:{_sum(puzzle, rng.choice(reordered))}\n")]
     return [*lines, Piece(f"Try:{_sum(puzzle, puzzle.triple)}\n")]
 
 
@@ -91,8 +101,15 @@ def _unguessed(line: str) -> list[Piece]:
 
 
 def _thought(puzzle: Sum3, lines: list[Piece]) -> tuple[Piece, ...]:
-    last = Piece(lines[-1].text.removesuffix("\n"))
-    return thought([*lines[:-1], last], solution(puzzle))
+    """The lines, the question's numbers up to the last that is used, and the answer read off them."""
+    last = max(map(puzzle.numbers.index, puzzle.triple))
+    marks = (f"{n} ok" if n in puzzle.triple else f"{n} bad" for n in puzzle.numbers[: last + 1])
+    return thought([*lines, Piece(f"Item:{','.join(marks)}")], f"\\boxed{{{puzzle.gold}}}")
+
+
+def _holds(puzzle: Sum3, triple: Triple) -> bool:
+    """Whether these are the numbers that hit, in whatever order."""
+    return sorted(triple) == sorted(puzzle.triple)
 
 
 def _sum(puzzle: Sum3, triple: Triple) -> str:
@@ -105,5 +122,5 @@ def _sum(puzzle: Sum3, triple: Triple) -> str:
     x, y, z = (
         f"{n}?" if n not in puzzle.numbers or n in triple[:i] else f"{n}" for i, n in enumerate(triple)
     )
-    verdict = " ok" if triple == puzzle.triple else " bad"
+    verdict = " ok" if _holds(puzzle, triple) else " bad"
     return f"{x}+{y}={a + b},{a + b}+{z}={a + b + c};{puzzle.target}{verdict}"
