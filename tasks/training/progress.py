@@ -37,7 +37,9 @@ class Progress:
         """Wall time spent, that of broken-off runs up to their last checkpoint included."""
         return self._seconds + time.monotonic() - self._began
 
-    def step(self, num_tokens: int, seen: Mapping[str, float | Tensor], evaluate: Callable[[], dict[str, float]]) -> None:
+    def step(
+        self, num_tokens: int, seen: Mapping[str, float | Tensor], evaluate: Callable[[], dict[str, float]]
+    ) -> None:
         """One step done; every so often a point of the curve: means over the steps that saw a thing, and a measurement."""
         self.num_steps += 1
         self.num_tokens += num_tokens

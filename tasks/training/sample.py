@@ -48,7 +48,9 @@ def sample(
             writer = _writer(model, len(encoded), length, max_tokens, temperature)
             batch = writer.write(_padded(encoded, length, pad), random, end)
         else:
-            batch = _batch(model, _padded(encoded, max(map(len, encoded)), pad), max_tokens, temperature, random, end)
+            batch = _batch(
+                model, _padded(encoded, max(map(len, encoded)), pad), max_tokens, temperature, random, end
+            )
         for place, ids in zip(places, batch, strict=True):
             drawn[place] = ids
     return drawn

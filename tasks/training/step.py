@@ -5,8 +5,7 @@ GPU waiting, so there a whole step is captured as a CUDA graph, one for each pad
 """
 
 import shutil
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,12 +42,12 @@ class Step:
         ]
         self._peaks = [settings.matrix_rate, settings.other_rate]
         self._model = model
-        self._forward: Callable[..., Any] = model
+        self._forward: Any = model
 
     def fuse(self, num_steps: int) -> None:
         """Fuse the model's element-wise operations, if so many steps make up for it and there is a C++ compiler."""
         if num_steps >= STEPS_WORTH_COMPILING and (shutil.which("g++") or shutil.which("clang++")):
-            self._forward = cast("Callable[..., Any]", torch.compile(self._model, dynamic=True))
+            self._forward = torch.compile(self._model, dynamic=True)
 
     def take(self, ids: Tensor, targets: Tensor, rate: float) -> tuple[float, int]:
         """One step at `rate` times the peak rates; returns its loss and how many tokens went through the model."""

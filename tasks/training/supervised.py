@@ -54,7 +54,9 @@ def train(
         _Blocks(tokenizer, examples, settings),
         sampler=blocks,
         batch_size=None,
-        num_workers=int(is_on_gpu),  # makes the next blocks while the GPU works; a CPU has no other core for it
+        num_workers=int(
+            is_on_gpu
+        ),  # makes the next blocks while the GPU works; a CPU has no other core for it
     )
     for block in loader:
         for ids, targets in block:
