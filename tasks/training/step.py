@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from configs.training import Supervised
 from tasks.training.model import Qwen3, autocast, causal
+from tasks.training.muon import Muon
 
 IGNORED = -100
 """torch's mark of a target that is not learnt."""
@@ -35,7 +36,7 @@ class Step:
         rest = [p for name, p in named if p.dim() != 2 or "embed" in name]  # noqa: PLR2004
         self._device = rest[0].device
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=settings.matrix_rate, weight_decay=0.0, adjust_lr_fn="original"),
+            Muon(matrices, settings.matrix_rate),
             torch.optim.AdamW(
                 rest, lr=settings.other_rate, betas=(0.9, 0.95), weight_decay=0.0, capturable=rest[0].is_cuda
             ),
