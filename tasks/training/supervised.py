@@ -21,6 +21,9 @@ from tasks.training.tokenizer import END, PAD, chat
 BATCHES_A_BLOCK = 16
 """Examples are made a block at a time and sorted by length within it: little of a batch is padding."""
 
+NUM_WORKERS = 2
+"""Processes that make the next blocks while a GPU works; a CPU has no cores for them."""
+
 Examples = Callable[[int, int], Sequence[Example]]
 """(block, how many) -> the block's examples, always the same: training goes on where it was broken off."""
 
@@ -54,9 +57,7 @@ def train(
         _Blocks(tokenizer, examples, settings),
         sampler=blocks,
         batch_size=None,
-        num_workers=int(
-            is_on_gpu
-        ),  # makes the next blocks while the GPU works; a CPU has no other core for it
+        num_workers=NUM_WORKERS if is_on_gpu else 0,
     )
     for block in loader:
         for ids, targets in block:
