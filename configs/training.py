@@ -54,7 +54,7 @@ class References(Form):
 
 
 class Reinforcement(Form):
-    """GRPO on the synthesizer's own samples: a right answer is rewarded with 1, nothing else is."""
+    """GRPO on the headline's reader's own samples: a right answer is rewarded with 1, nothing else is."""
 
     num_steps: int = Field(ge=1)
     num_prompts: int = Field(default=32, ge=1)
@@ -92,6 +92,9 @@ class Training(Form):
     every step."""
     references: References
     synthesizer: Supervised
+    selection: Supervised | None = None
+    """A synthesizer that tries by itself where no reference holds soon needs no references; a selector goes on from it and
+    leaves finding to the explorers. None: there is none, and the synthesizer is reinforced."""
     reinforcement: Reinforcement | None = None
     longer_examples: int = Field(default=0, ge=0)
     """Plain problems on which the headline synthesizer's model goes on alone, so many that it sees as many tokens as
@@ -113,6 +116,7 @@ class Training(Form):
             ("headline", self.headline),
             ("explorer.num_examples_of", self.explorer.num_examples_of),
             ("synthesizer.num_examples_of", self.synthesizer.num_examples_of),
+            ("selection.num_examples_of", self.selection.num_examples_of if self.selection else {}),
             ("references.explorers", self.references.explorers),
         ):
             if unknown := [size for size in sizes if size not in self.shapes]:

@@ -21,7 +21,7 @@ from tasks.prompts.render import load_prompt
 from tasks.training.tokenizer import CHAT_TEMPLATE, build_tokenizer
 from warehouse.canonical import canonical_json
 
-Kind = Literal["explorer", "synthesizer", "reinforced", "longer", "solo"]
+Kind = Literal["explorer", "synthesizer", "selector", "reinforced", "longer", "solo"]
 Split = Literal["train", "development"]
 
 SOLUTION_TEXTS = "1"
@@ -73,6 +73,8 @@ class Lesson(Form):
         if self.kind == "longer":
             return form.explorer.model_copy(update={"num_examples": form.longer_examples})
         settings = form.explorer if self.kind == "explorer" else form.synthesizer
+        if self.kind == "selector" and form.selection:
+            settings = form.selection
         num_examples = settings.num_examples_of.get(self.size, settings.num_examples)
         return settings.model_copy(update={"num_examples": num_examples})
 
@@ -93,7 +95,7 @@ class Lesson(Form):
             settings["max_tokens"] = form.synthesizer_tokens
         else:
             budget = self.supervised.model_dump(exclude={"num_examples_of", "num_evaluations"})
-        if self.kind in {"synthesizer", "solo", "reinforced"}:
+        if self.kind in {"synthesizer", "selector", "solo", "reinforced"}:
             settings["references"] = form.references.model_dump(exclude={"explorers"})
         if form.explorer_problems:
             settings["problems_learnt_and_asked"] = [form.explorer_problems, form.references.num_problems]
@@ -127,8 +129,10 @@ def lessons_of(training: Training) -> list[Lesson]:
 
     def pair(seed: int) -> list[Lesson]:
         bases = [explorer(size, seed) for size in dict.fromkeys((*read, reading_size))]
-        synthesizer = after("synthesizer", explorer(reading_size, seed))
-        return [*bases, synthesizer]
+        return [*bases, *readers(after("synthesizer", explorer(reading_size, seed)))]
+
+    def readers(synthesizer: Lesson) -> list[Lesson]:
+        return [synthesizer, *([after("selector", synthesizer)] if form.selection else [])]
 
     def reinforced(seed: int) -> list[Lesson]:
         return [after("reinforced", pair(seed)[-1])] if form.reinforcement else []
@@ -138,7 +142,11 @@ def lessons_of(training: Training) -> list[Lesson]:
         *pair(0),
         *reinforced(0),
         *(explorer(size, 0) for size in reversed(form.explorers)),
-        *(after("synthesizer", explorer(size, 0)) for size in reversed(form.synthesizers)),
+        *(
+            reader
+            for size in reversed(form.synthesizers)
+            for reader in readers(after("synthesizer", explorer(size, 0)))
+        ),
         *([after("solo", base), after("longer", base, is_reading=False)] if form.longer_examples else []),
         *(lesson for seed in range(1, form.num_seeds) for lesson in pair(seed)),
         *(lesson for seed in range(1, form.num_seeds) for lesson in reinforced(seed)),

@@ -100,7 +100,7 @@ def _give(lesson: Lesson, root: str, model: Qwen3, checkpoint: Path) -> Progress
     match lesson.kind:
         case "explorer" | "longer":
             return train(model, TOKENIZER, _plain(lesson), lesson.supervised, _alone(lesson), checkpoint)
-        case "synthesizer":
+        case "synthesizer" | "selector":
             examples = _with_references(lesson, _asked(lesson, root, "train"))
             return train(model, TOKENIZER, examples, lesson.supervised, _reading(lesson, root), checkpoint)
         case "solo":
@@ -192,12 +192,11 @@ def _with_references(lesson: Lesson, asked: Sequence[Asked]) -> Callable[[int, i
         made = plain(block, num_plain)
         for _ in range(count - num_plain):
             puzzle, references, others = _drawn(lesson, asked, rng)
-            made.append(
-                Example(
-                    prompt_with(puzzle.question, references),
-                    family.synthesis(puzzle, references, others, rng),
-                )
-            )
+            if lesson.kind == "selector":
+                completion = family.selection(puzzle, references)
+            else:
+                completion = family.synthesis(puzzle, references, others, rng)
+            made.append(Example(prompt_with(puzzle.question, references), completion))
         return made
 
     return examples

@@ -42,20 +42,18 @@ def synthesis(
         others: More of the explorers' texts on the problem: from them come wrong tries.
         rng: For the number of tries and their order.
     """
-    lines: list[Piece] = []
-    tried: set[Triple] = set()
-    for place, text in enumerate(references, start=1):
-        triple = triple_of(text)
-        if triple is None:
-            lines.append(Piece(f"Check{place}: bad\n"))
-            continue
-        tried.add(triple)
-        lines.append(Piece(f"Check{place}:{_sum(puzzle, triple)}\n"))
-        if _holds(puzzle, triple):
-            break
-    else:
+    lines, tried, is_found = _checked(puzzle, references)
+    if not is_found:
         lines += _tries(puzzle, tried, others, rng.randint(0, MAX_WRONG_TRIES), rng)
     return _thought(puzzle, lines)
+
+
+def selection(puzzle: Sum3, references: Sequence[str]) -> tuple[Piece, ...]:
+    """Check every reference, stop at the first that holds; where none does, answer at once."""
+    lines, _, is_found = _checked(puzzle, references)
+    if is_found:
+        return _thought(puzzle, lines)
+    return thought([Piece("".join(line.text for line in lines).removesuffix("\n"))], solution(puzzle))
 
 
 def solo(puzzle: Sum3, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
@@ -69,6 +67,22 @@ def triple_of(text: str) -> Triple | None:
     if len(parts) != 3 or not all(part.isdigit() and len(part) <= 3 for part in parts):  # noqa: PLR2004
         return None
     return tuple(map(int, parts))
+
+
+def _checked(puzzle: Sum3, references: Sequence[str]) -> tuple[list[Piece], set[Triple], bool]:
+    """A line for every reference up to the first that holds, what they say, and whether one holds."""
+    lines: list[Piece] = []
+    tried: set[Triple] = set()
+    for place, text in enumerate(references, start=1):
+        triple = triple_of(text)
+        if triple is None:
+            lines.append(Piece(f"Check{place}: bad\n"))
+            continue
+        tried.add(triple)
+        lines.append(Piece(f"Check{place}:{_sum(puzzle, triple)}\n"))
+        if _holds(puzzle, triple):
+            return lines, tried, True
+    return lines, tried, False
 
 
 def _tries(
