@@ -27,7 +27,7 @@ from tasks.engines.hosting import HOST, Stopped
 from tasks.generating.shards import StageFailed, believed, quoted, run_log, unquoted
 from tasks.progress import PROGRESS
 from tasks.runs import default_root
-from tasks.training.lessons import Lesson, exploring, lessons_of
+from tasks.training.lessons import Lesson, exploring, lessons_of, needed
 from tasks.training.shipped import bring
 
 Taught = PrefectFuture[str]
@@ -123,10 +123,11 @@ def train_models(
     place, lessons = local_root(root), lessons_of(training)
     if not from_scratch:
         bring(lessons, place)
+    lessons = needed(lessons, place)
     missing = [name for name in ("torch", "onnx") if not find_spec(name)]
     if missing and not all(lesson.is_done(place) for lesson in lessons):
         raise UserError(f"Training needs {', '.join(missing)}; install the extra: pip install 'a2r[train]'.")
-    return _School(training, place, explore).run()
+    return _School(training, lessons, place, explore).run()
 
 
 def local_root(root: str | None) -> str:
@@ -142,9 +143,10 @@ def local_root(root: str | None) -> str:
 class _School:
     """One execution of a training: as many lessons at once as there are cores, each as soon as it can be given."""
 
-    def __init__(self, training: Training, root: str, explore: Callable[..., Any]) -> None:
-        self._training, self._root, self._explore = training, root, explore
-        self._lessons = lessons_of(training)
+    def __init__(
+        self, training: Training, lessons: list[Lesson], root: str, explore: Callable[..., Any]
+    ) -> None:
+        self._training, self._lessons, self._root, self._explore = training, lessons, root, explore
         open_ones = [lesson for lesson in self._lessons if not lesson.is_done(root)]
         self._read = {explorer.digest for lesson in open_ones for explorer in lesson.explorers}
         self._explored: set[str] = set()

@@ -30,6 +30,7 @@ It knows these problems and nothing else, and at most {count} references. {seeds
 DOES: dict[Kind, str] = {
     "explorer": "answers at once",
     "synthesizer": "reads a problem with explorers' answers to it, checks each, and answers",
+    "selector": "reads a problem with explorers' answers to it, checks each, and answers; where none holds, at once",
     "reinforced": "reads a problem with explorers' answers to it, checks each, and answers; reinforced on its own samples",
     "longer": "answers at once, with as many tokens of training as a synthesizer of its size has",
     "solo": "tries, checks and tries again by itself",
@@ -91,7 +92,7 @@ def _training(lesson: Lesson, record: Mapping[str, Any]) -> list[tuple[str, str]
         settings = lesson.supervised
         recipe = (
             f"supervised, {settings.num_examples:,} examples in batches of {settings.batch_size}, "
-            f"Muon {settings.matrix_rate:g} on matrices, AdamW {settings.other_rate:g} on the rest, cosine, bf16 autocast"
+            f"Muon {settings.matrix_rate:g} on matrices, AdamW {settings.other_rate:g} on the rest, cosine, bf16 where it is fast"
         )
     read = ", ".join(explorer.name for explorer in lesson.explorers)
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
@@ -125,7 +126,7 @@ def _problems(lesson: Lesson) -> str:
             return f"{num:,}, {asked} among them, each {num_examples / num:.3g} times"
         case "explorer" | "longer":
             return "fresh ones at every step"
-        case "synthesizer":
+        case "synthesizer" | "selector":
             plain = (
                 f"one of these or of the {num_own:,} that explorers learn from" if num_own else "a fresh one"
             )

@@ -15,7 +15,7 @@ from configs.experiment import Experiment, Explorer, GeneratedBenchmark, Referen
 from configs.graders import ExactGrader
 from configs.models import Model, Sampling
 from configs.training import Training
-from tasks.training.lessons import EXPLORE, SYNTHESIZE, Kind, Lesson, lessons_of
+from tasks.training.lessons import EXPLORE, SYNTHESIZE, Kind, Lesson, lessons_of, needed, reading_kind
 
 Group = Literal["alone", "grid", "control", "seed"]
 
@@ -23,6 +23,10 @@ NUM_ALONE = 16
 """Samples of an explorer by itself: votes of up to so many."""
 COUNTS = (1, 2, 4)
 """Numbers of references in the grid; those above what synthesizers are trained on are left out."""
+
+
+TRYING = "synthesizer that also tries by itself"
+"""What a selector goes on from: the strongest opponent, with references or without."""
 
 
 class Cell(NamedTuple):
@@ -54,7 +58,9 @@ class Models:
 
     def missing(self) -> list[str]:
         """Names of the models that are not there yet."""
-        return [lesson.name for lesson in self._lessons.values() if not lesson.is_done(self.root)]
+        return [
+            le.name for le in needed(list(self._lessons.values()), self.root) if not le.is_done(self.root)
+        ]
 
     def parts(self, lesson: Lesson) -> tuple[Model, Engine]:
         """A role's model and engine."""
@@ -71,26 +77,26 @@ def cells_of(models: Models, num_problems: int, elsewhere: Callable[[Experiment]
     problem has the explorer's answers to another one; it is called when the cells before are done.
     """
     form, maker = models.training, _Maker(models, num_problems)
+    reading = reading_kind(form)
     yield from _alone(models, maker)
     for size in form.explorers:
         for other in form.synthesizers:
-            pair = models.get("explorer", size), models.get("synthesizer", other)
+            pair = models.get("explorer", size), models.get(reading, other)
             for count in COUNTS:
                 if pair[0] and pair[1] and count <= form.references.count:
                     yield Cell("grid", f"{size} → {other}, N = {count}", maker.pair(pair[0], pair[1], count))
-    explorer, reading = form.headline
+    explorer, reader = form.headline
     yield from _controls(models, maker, elsewhere)
     for seed in range(1, form.num_seeds):
-        kinds: tuple[Kind, ...] = ("synthesizer", "reinforced")
-        for kind in kinds:
-            pair = models.get("explorer", explorer, seed), models.get(kind, reading, seed)
-            if pair[0] and pair[1]:
-                yield Cell("seed", kind, maker.pair(pair[0], pair[1], form.references.count), seed)
+        pair = models.get("explorer", explorer, seed), models.get(reading, reader, seed)
+        if pair[0] and pair[1]:
+            yield Cell("seed", reading, maker.pair(pair[0], pair[1], form.references.count), seed)
 
 
 def _alone(models: Models, maker: "_Maker") -> Iterator[Cell]:
-    for seed in range(models.training.num_seeds):
-        for size in models.training.explorers:
+    form = models.training
+    for seed in range(form.num_seeds):
+        for size in form.headline[:1] if seed else form.explorers:
             if lesson := models.get("explorer", size, seed):
                 yield Cell("alone", size, maker.alone(lesson, EXPLORE, NUM_ALONE), seed)
 
@@ -100,8 +106,7 @@ def _controls(models: Models, maker: "_Maker", elsewhere: Callable[[Experiment],
     size, reading = form.headline
     count = form.references.count
     explorer = models.get("explorer", size)
-    kinds: tuple[Kind, ...] = ("synthesizer", "reinforced")
-    for kind in kinds:
+    for kind in (reading_kind(form), "reinforced"):
         if explorer and (reader := models.get(kind, reading)):
             usual = maker.pair(explorer, reader, count)
             yield Cell("control", kind, usual)
@@ -113,7 +118,10 @@ def _controls(models: Models, maker: "_Maker", elsewhere: Callable[[Experiment],
             if other := models.get("explorer", size, 1):
                 label = f"{kind}, an explorer it was not trained on"
                 yield Cell("control", label, maker.pair(other, reader, count))
-    if reader := models.get("synthesizer", reading):
+    if form.selection and explorer and (trying := models.get("synthesizer", reading)):
+        yield Cell("control", TRYING, maker.pair(explorer, trying, count))
+        yield Cell("control", f"{TRYING}, no references", maker.alone(trying, SYNTHESIZE, count))
+    if reader := models.get(reading_kind(form), reading):
         yield Cell("control", "its model, plain prompt", maker.alone(reader, EXPLORE, NUM_ALONE))
     if longer := models.get("longer", reading):
         yield Cell(
@@ -121,7 +129,9 @@ def _controls(models: Models, maker: "_Maker", elsewhere: Callable[[Experiment],
         )
     if solo := models.get("solo", reading):
         yield Cell(
-            "control", "its model trained to try and check by itself", maker.alone(solo, SYNTHESIZE, count)
+            "control",
+            "its model trained to try and check, without references",
+            maker.alone(solo, SYNTHESIZE, count),
         )
 
 

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import duckdb
 
 from configs.training import Training
+from tasks.study.cells import TRYING
 from tasks.study.results import VOTES, Result
+from tasks.training.lessons import reading_kind
 from warehouse.catalog import statement
 
 
@@ -26,21 +28,20 @@ def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Cont
     """Every contrast whose cells are there."""
     by_name = {r.cell.name: r for r in results if not r.cell.seed}
     yield from _of_the_pair(training, by_name)
-    for kind in ("synthesizer", "reinforced"):
+    for kind in (reading_kind(training), "reinforced"):
         if pair := by_name.get(kind):
             yield from _of_a_reader(training, kind, pair, by_name)
     yield from _of_the_seeds(training, {(r.cell.name, r.cell.seed): r for r in results})
 
 
 def _of_the_seeds(training: Training, found: Mapping[tuple[str, int], Result]) -> Iterator[Contrast]:
-    metric = f"cons@{training.references.count}"
-    for seed in range(training.num_seeds):
-        before, after = found.get(("synthesizer", seed)), found.get(("reinforced", seed))
-        if before and seed:
-            yield Contrast(f"{before.cell.label}: A2R less {metric}", before, "a2r", before, metric)
-        if before and after:
-            label, ratio = f"{after.cell.label}: A2R less before", before.megaflops / after.megaflops
-            yield Contrast(label, after, "a2r", before, "a2r", ratio)
+    metric, kind = f"cons@{training.references.count}", reading_kind(training)
+    if (before := found.get((kind, 0))) and (after := found.get(("reinforced", 0))):
+        label, ratio = "reinforced: A2R less before", before.megaflops / after.megaflops
+        yield Contrast(label, after, "a2r", before, "a2r", ratio)
+    for seed in range(1, training.num_seeds):
+        if other := found.get((kind, seed)):
+            yield Contrast(f"{other.cell.label}: A2R less {metric}", other, "a2r", other, metric)
 
 
 def _of_the_pair(training: Training, by_name: Mapping[str, Result]) -> Iterator[Contrast]:
@@ -64,13 +65,18 @@ def _of_a_reader(
         "its model alone, as many tokens of training",
         *(size for size in training.explorers if training.shapes[size].hidden_size > width),
         f"{kind}, no references",
-        "its model trained to try and check by itself",
+        "its model trained to try and check, without references",
+        f"{TRYING}, no references",
     ]
     yield Contrast(f"{kind}: A2R less cons@{count}", pair, "a2r", pair, f"cons@{count}")
     yield Contrast(f"{kind}: pass@{count}, a perfect checker, less A2R", pair, f"pass@{count}", pair, "a2r")
     for name in opponents:
         if other := by_name.get(name):
             yield _at_equal_cost(kind, pair, other)
+    if other := by_name.get(TRYING):
+        yield Contrast(
+            f"{kind}: A2R less {TRYING}", pair, "a2r", other, "a2r", other.megaflops / pair.megaflops
+        )
 
 
 def measured(catalog: duckdb.DuckDBPyConnection, contrast: Contrast) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from tasks.study.contrasts import contrasts_of, measured
 from tasks.study.plots import plot_costs, plot_curves, plot_reinforcement
 from tasks.study.results import VOTES, Curve, Result, results_of
 from tasks.study.tables import milestones, shown, table
-from tasks.training.lessons import lessons_of
+from tasks.training.lessons import lessons_of, reading_kind
 from warehouse.catalog import connect
 from warehouse.store import Store
 
@@ -66,7 +66,7 @@ def write_page(
         "## Controls and opponents of the headline pair\n",
         table(*_rows(results, "control")),
         *(
-            ["## The headline pair with every seed\n", table(*_seeds(results))]
+            ["## The headline pair with every seed\n", table(*_seeds(training, results))]
             if any(r.cell.group == "seed" for r in results)
             else []
         ),
@@ -137,10 +137,10 @@ def _rows(results: Sequence[Result], group: str) -> tuple[Sequence[str], Sequenc
     return headings, rows
 
 
-def _seeds(results: Sequence[Result]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+def _seeds(training: Training, results: Sequence[Result]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Each seed of a kind, trained from random weights, and what they have in the middle and between them."""
     headings, rows = ("synthesizer", "seed", "A2R", "cons@N", "mean@1", "pass@N"), list[Sequence[str]]()
-    for kind in ("synthesizer", "reinforced"):
+    for kind in (reading_kind(training), "reinforced"):
         mine = [r for r in results if r.cell.name == kind]
         n = mine[0].cell.experiment.explorer.sampling.n if mine else 0
         metrics = ("a2r", f"cons@{n}", "mean@1", f"pass@{n}")

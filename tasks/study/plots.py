@@ -64,13 +64,18 @@ def plot_costs(
 
 def plot_curves(lessons: Sequence[Lesson], records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
     """Accuracy on development problems over training tokens, a line a model; `longer` goes on where its start ended."""
-    kinds = {"explorer": "answering alone", "synthesizer": "reading references"}
+    kinds = {
+        "answering alone": ("explorer", "longer"),
+        "checking and trying": ("synthesizer", "solo"),
+        "selecting": ("selector",),
+    }
+    kinds = {t: kinds[t] for t in kinds if any(lesson.kind in kinds[t] for lesson in lessons)}
     with rc_context(STYLE):
-        figure = Figure(figsize=(9, 4), layout="constrained")
-        for place, (kind, title) in enumerate(kinds.items(), start=1):
-            axes = figure.add_subplot(1, 2, place)
+        figure = Figure(figsize=(4.5 * len(kinds), 4), layout="constrained")
+        for place, (title, shown) in enumerate(kinds.items(), start=1):
+            axes = figure.add_subplot(1, len(kinds), place)
             for lesson in lessons:
-                if lesson.kind in {kind, "longer" if kind == "explorer" else "solo"}:
+                if lesson.kind in shown:
                     points = records[lesson.name]["curve"]
                     start = (
                         records.get(lesson.start.name) if lesson.start and lesson.kind == "longer" else None

@@ -7,6 +7,7 @@ it: root, machine, threads, and how the curve is measured.
 """
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,15 @@ class Lesson(Form):
         return (self.folder(root) / "training.json").is_file()
 
     @property
+    def is_step(self) -> bool:
+        """Whether it is made only for others to start from or to read: neither shipped nor made again where those are there."""
+        form = self.training
+        explorer, reader = form.headline
+        if self.kind == "synthesizer" and form.selection:
+            return (self.size, self.seed) != (reader, 0)
+        return self.kind == "explorer" and self.seed > 0 and self.size != explorer
+
+    @property
     def supervised(self) -> Supervised:
         """How a model that is not reinforced is trained, and on how many examples."""
         form = self.training
@@ -110,12 +120,33 @@ def _alphabet() -> list[tuple[str, int]]:
     return sorted(build_tokenizer().get_vocab().items(), key=lambda item: item[1])
 
 
+def reading_kind(training: Training) -> Kind:
+    """The kind that reads references in the headline, before it is reinforced."""
+    return "selector" if training.selection else "synthesizer"
+
+
+def needed(lessons: Sequence[Lesson], root: str) -> list[Lesson]:
+    """The lessons but for those steps whose ends are all there."""
+    wanted: set[str] = set()
+
+    def want(lesson: Lesson) -> None:
+        wanted.add(lesson.digest)
+        if not lesson.is_done(root):
+            for before in (lesson.start, *lesson.explorers):
+                if before:
+                    want(before)
+
+    for lesson in lessons:
+        if not lesson.is_step:
+            want(lesson)
+    return [lesson for lesson in lessons if lesson.digest in wanted]
+
+
 def lessons_of(training: Training) -> list[Lesson]:
     """Every lesson, what matters most first; none before what it starts from and whose samples it reads.
 
     The headline pair with the first seed and its reinforcement; the other sizes, the biggest first, since
-    the longest lesson should not be left alone at the end; the opponents; the pair with the other seeds,
-    and at last its reinforcement.
+    the longest lesson should not be left alone at the end; the opponents; the pair with the other seeds.
     """
     form, (exploring_size, reading_size) = training, training.headline
     read = tuple(dict.fromkeys((exploring_size, *form.references.explorers)))
@@ -134,13 +165,10 @@ def lessons_of(training: Training) -> list[Lesson]:
     def readers(synthesizer: Lesson) -> list[Lesson]:
         return [synthesizer, *([after("selector", synthesizer)] if form.selection else [])]
 
-    def reinforced(seed: int) -> list[Lesson]:
-        return [after("reinforced", pair(seed)[-1])] if form.reinforcement else []
-
     base = explorer(reading_size, 0)
     ordered = [
         *pair(0),
-        *reinforced(0),
+        *([after("reinforced", pair(0)[-1])] if form.reinforcement else []),
         *(explorer(size, 0) for size in reversed(form.explorers)),
         *(
             reader
@@ -149,7 +177,6 @@ def lessons_of(training: Training) -> list[Lesson]:
         ),
         *([after("solo", base), after("longer", base, is_reading=False)] if form.longer_examples else []),
         *(lesson for seed in range(1, form.num_seeds) for lesson in pair(seed)),
-        *(lesson for seed in range(1, form.num_seeds) for lesson in reinforced(seed)),
     ]
     return list({lesson.digest: lesson for lesson in ordered}.values())
 

@@ -15,7 +15,7 @@ import orjson
 
 from configs.training import Training, load_training
 from tasks.engines.onnx import FILES, MODELS
-from tasks.training.lessons import Lesson, lessons_of
+from tasks.training.lessons import Lesson, lessons_of, reading_kind
 
 RECORD, CARD = "training.json", "README.md"
 
@@ -30,10 +30,10 @@ def bring(lessons: Iterable[Lesson], root: str) -> list[Lesson]:
 
 
 def ship(training: Training, root: str) -> list[Path]:
-    """Take every model of a training that a root has into the project; returns their folders."""
+    """Take every model of a training that a root has into the project, but for steps to others; returns their folders."""
     folders = []
     for lesson in lessons_of(training):
-        if lesson.is_done(root):
+        if lesson.is_done(root) and not lesson.is_step:
             folder = MODELS / shipped_name(lesson)
             _copy(lesson.folder(root), folder)
             folders.append(folder)
@@ -44,7 +44,7 @@ def shipped_name(lesson: Lesson) -> str:
     """Under what name a model is shipped: its own, but for the pair that the quickstart runs."""
     form = lesson.training
     explorer, reader = form.headline
-    last = "reinforced" if form.reinforcement else "synthesizer"
+    last = "reinforced" if form.reinforcement else reading_kind(form)
     match (lesson.kind, lesson.size, lesson.seed):
         case ("explorer", size, 0) if size == explorer:
             return f"a2r-{form.name}-explorer"
