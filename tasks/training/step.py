@@ -83,8 +83,7 @@ class CapturedStep(Step):
         self._pad = pad
         self._rate = torch.zeros(())
         self._graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor, Tensor, Tensor]] = {}
-        self._pool = torch.cuda.graph_pool_handle()
-        self._stream = torch.cuda.Stream()
+        self._stream: torch.cuda.Stream | None = None
         self._num_steps = 0
         parameters = list(model.parameters())
         self._weights = torch.cat([p.detach().flatten() for p in parameters])
@@ -107,6 +106,7 @@ class CapturedStep(Step):
             self._graphs[key] = self._captured(*key)
         self._num_steps += 1
         if key not in self._graphs:
+            self._stream = self._stream or torch.cuda.Stream()
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
                 loss = self._scaled(ids.cuda(), targets.cuda())
@@ -123,7 +123,8 @@ class CapturedStep(Step):
         targets = torch.zeros_like(ids)
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+        shared = next((graph.pool() for graph, *_ in self._graphs.values()), None)
+        with torch.cuda.graph(graph, pool=shared, stream=self._stream):
             loss = self._scaled(ids, targets)
         return graph, ids, targets, loss
 

@@ -246,3 +246,69 @@ def greedy_texts(folder, prompts, limit):
         done.answer if done.reasoning is None else f"<think>{done.reasoning}</think>{done.answer}"
         for done in asyncio.run(run())
     ]
+
+
+def test_muon_of_many_matrices_is_torchs_of_one(tmp_path):
+    from tasks.training.muon import Muon
+
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(shape)) for shape in [(24, 24), (24, 24), (48, 24), (24, 8)]]
+    torchs = [torch.nn.Parameter(p.detach().clone()) for p in ours]
+    one = Muon(ours, 0.02)
+    other = torch.optim.Muon(torchs, lr=0.02, weight_decay=0.0, adjust_lr_fn="original")
+    for _ in range(5):
+        for p, q in zip(ours, torchs, strict=True):
+            p.grad = torch.randn(p.shape)
+            q.grad = p.grad.clone()
+        one.step()
+        other.step()
+        for p, q in zip(ours, torchs, strict=True):
+            assert torch.allclose(p, q, atol=2e-3)  # torch's is in bf16
+
+
+def test_step_at_a_share_of_the_peak_rates_is_that_share_of_a_step_at_the_peak():
+    """What a GPU's graphs rely on."""
+    from configs.training import Supervised
+    from tasks.training.model import Qwen3, Shape
+    from tasks.training.step import CapturedStep, Step
+
+    torch.manual_seed(0)
+    models = [Qwen3(Shape(32, 1, 1, 1, 64, 50)) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    settings = Supervised(num_examples=10)
+    plain, captured = Step(models[0], settings), CapturedStep(models[1], settings, 0)
+    for place in range(20):
+        ids, targets = torch.randint(50, (8, 17)), torch.randint(50, (8, 17))
+        rate = 0.1 + place / 25
+        loss, _ = plain.take(ids, targets, rate)
+        captured._rate.fill_(rate)
+        assert captured._scaled(ids, targets).item() == pytest.approx(loss, rel=1e-3)
+    for p, q in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.allclose(p, q, atol=0.02)
+
+
+def test_buffers_that_stay_write_what_growing_ones_do():
+    """A GPU's sampling, without its graph, against a CPU's."""
+    from tasks.engines.onnx import MODELS
+    from tasks.training import sample
+    from tasks.training.model import load
+    from tasks.training.teach import TOKENIZER, prompt_with
+
+    model = load(MODELS / "a2r-sum3-synthesizer")
+    held = problems(GeneratedBenchmark(source="generated", family="sum3", count=24, seed=3))
+    reference = "19+32=51,51+10=61,\\boxed{19,32,10}"
+    prompts = [prompt_with(p.question, [reference] * (place % 4)) for place, p in enumerate(held)]
+    grown = sample.sample(model, TOKENIZER, prompts, max_tokens=96, temperature=0, seed=0)
+    encoded = [e.ids for e in TOKENIZER.encode_batch_fast([sample.chat(prompt) for prompt in prompts])]
+    padded = sample._padded(encoded, max(map(len, encoded)) + 5, TOKENIZER.token_to_id(sample.PAD))
+    writer = sample._Writer(model, len(prompts), padded.ids.shape[1], 96, temperature=0)
+    with torch.no_grad():
+        for _ in range(2):  # buffers that were used before
+            kept = writer.write(padded, torch.Generator(), TOKENIZER.token_to_id(sample.END))
+    assert kept == grown
+    drawn = sample._Writer(model, 4096, 1, 1, temperature=1.0)
+    drawn._noise.exponential_(generator=torch.Generator().manual_seed(0))
+    likely = torch.zeros(4096, model.shape.vocab_size)
+    likely[:, :3] = torch.tensor([0.7, 0.2, 0.1])
+    drawn._take(likely.log())
+    assert (drawn._token.bincount() / 4096).tolist() == pytest.approx([0.7, 0.2, 0.1], abs=0.03)

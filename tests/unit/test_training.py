@@ -17,7 +17,7 @@ from tasks.engines.onnx import FILES, MODELS
 from tasks.graders.extraction import extract_answer
 from tasks.training.examples import Piece, merged
 from tasks.training.families import bill, sum3
-from tasks.training.lessons import exploring, lessons_of
+from tasks.training.lessons import exploring, lessons_of, needed
 from tasks.training.shipped import bring, shipped_name
 from tasks.training.tokenizer import build_tokenizer
 
@@ -189,6 +189,40 @@ def test_a_size_may_have_examples_of_its_own():
     assert given["synthesizer", "a"] == form.synthesizer.num_examples
     assert given["explorer", "b"] == given["synthesizer", "b"] == 3
     assert given["longer", "b"] == form.longer_examples
+
+
+def test_steps_are_made_only_where_something_is_missing_that_needs_them(tmp_path):
+    root, lessons = str(tmp_path), lessons_of(load_training("sum3"))
+    steps = [lesson for lesson in lessons if lesson.is_step]
+    assert {(le.kind, le.size, le.seed) for le in steps} == {
+        ("synthesizer", "m", 0),
+        ("synthesizer", "xs", 0),
+        ("explorer", "s", 1),
+        ("synthesizer", "s", 1),
+        ("explorer", "s", 2),
+        ("synthesizer", "s", 2),
+    }
+    assert needed(lessons, root) == lessons
+    for lesson in lessons:
+        if not lesson.is_step:
+            lesson.folder(root).mkdir(parents=True)
+            (lesson.folder(root) / "training.json").touch()
+    assert needed(lessons, root) == [lesson for lesson in lessons if not lesson.is_step]
+    [selector] = [le for le in lessons if (le.kind, le.size) == ("selector", "m")]
+    (selector.folder(root) / "training.json").unlink()
+    again = needed(lessons, root)
+    assert [le.name for le in again if le.is_step] == ["a2r-sum3-synthesizer-m"]
+
+
+def test_sum3_selector_answers_at_once_where_no_reference_holds():
+    [puzzle] = puzzles("sum3", 1)
+    wrong, right = sum3.solution(puzzles("sum3", 2)[1]), sum3.solution(puzzle)
+    none, some = whole(sum3.selection(puzzle, [wrong])), whole(sum3.selection(puzzle, [wrong, right, right]))
+    assert re.findall(r"Check(\d):.*?(ok|bad)", some) == [("1", "bad"), ("2", "ok")]
+    assert some.endswith(f"</think>\\boxed{{{puzzle.gold}}}")
+    assert none.endswith(f"bad</think>{right}")
+    assert "Try" not in none
+    assert whole(sum3.selection(puzzle, [])) == f"<think></think>{right}"
 
 
 def test_explorers_are_asked_training_problems_only(tmp_path):
