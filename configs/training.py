@@ -54,7 +54,7 @@ class References(Form):
 
 
 class Reinforcement(Form):
-    """GRPO on the headline's reader's own samples: a right answer is rewarded with 1, nothing else is."""
+    """GRPO on the headline synthesizer's own samples: a right answer is rewarded with 1, nothing else is."""
 
     num_steps: int = Field(ge=1)
     num_prompts: int = Field(default=32, ge=1)
@@ -94,7 +94,7 @@ class Training(Form):
     synthesizer: Supervised
     selection: Supervised | None = None
     """A synthesizer that tries by itself where no reference holds soon needs no references; a selector goes on from it and
-    leaves finding to the explorers. None: there is none, and the synthesizer is reinforced."""
+    leaves finding to the explorers. None: there is none."""
     reinforcement: Reinforcement | None = None
     longer_examples: int = Field(default=0, ge=0)
     """Plain problems on which the headline synthesizer's model goes on alone, so many that it sees as many tokens as

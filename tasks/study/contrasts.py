@@ -36,7 +36,8 @@ def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Cont
 
 def _of_the_seeds(training: Training, found: Mapping[tuple[str, int], Result]) -> Iterator[Contrast]:
     metric, kind = f"cons@{training.references.count}", reading_kind(training)
-    if (before := found.get((kind, 0))) and (after := found.get(("reinforced", 0))):
+    reinforced = TRYING if training.selection else kind
+    if (before := found.get((reinforced, 0))) and (after := found.get(("reinforced", 0))):
         label, ratio = "reinforced: A2R less before", before.megaflops / after.megaflops
         yield Contrast(label, after, "a2r", before, "a2r", ratio)
     for seed in range(1, training.num_seeds):

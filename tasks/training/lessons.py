@@ -121,7 +121,7 @@ def _alphabet() -> list[tuple[str, int]]:
 
 
 def reading_kind(training: Training) -> Kind:
-    """The kind that reads references in the headline, before it is reinforced."""
+    """The kind that reads references in the headline, unless it is a reinforced one."""
     return "selector" if training.selection else "synthesizer"
 
 
@@ -168,7 +168,7 @@ def lessons_of(training: Training) -> list[Lesson]:
     base = explorer(reading_size, 0)
     ordered = [
         *pair(0),
-        *([after("reinforced", pair(0)[-1])] if form.reinforcement else []),
+        *([after("reinforced", after("synthesizer", base))] if form.reinforcement else []),
         *(explorer(size, 0) for size in reversed(form.explorers)),
         *(
             reader

@@ -44,7 +44,7 @@ def shipped_name(lesson: Lesson) -> str:
     """Under what name a model is shipped: its own, but for the pair that the quickstart runs."""
     form = lesson.training
     explorer, reader = form.headline
-    last = "reinforced" if form.reinforcement else reading_kind(form)
+    last = "reinforced" if form.reinforcement and not form.selection else reading_kind(form)
     match (lesson.kind, lesson.size, lesson.seed):
         case ("explorer", size, 0) if size == explorer:
             return f"a2r-{form.name}-explorer"
