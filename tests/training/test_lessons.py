@@ -27,6 +27,7 @@ from tasks.engines.protocol import Message, Request
 from tasks.training.lessons import asked_problems, lessons_of
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
 
 A2R = str(Path(sys.executable).with_name("a2r"))
 NUM_PROMPTS = 500
