@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from configs.training import Training
-from tasks.training.lessons import Lesson
+from tasks.training.lessons import Lesson, reading_kind
 
 if TYPE_CHECKING:
     from tasks.study.results import Curve, Result
@@ -30,7 +30,7 @@ def plot_costs(
 ) -> str:
     """Accuracy over cost: votes of single models as lines, controls dotted, A2R as points. Returns the file's name."""
     with rc_context(STYLE):
-        figure = Figure(figsize=(8, 6), layout="constrained")
+        figure = Figure(figsize=(8, 7), layout="constrained")
         axes = figure.add_subplot()
         for result in (r for r in results if r.run_id in curves and not r.cell.seed):
             curve, n = curves[result.run_id], result.cell.experiment.explorer.sampling.n
@@ -52,13 +52,13 @@ def plot_costs(
                     fmt="s",
                     ms=5,
                     capsize=2,
-                    label=f"A2R, synthesizer {reader}",
+                    label=f"A2R, {reading_kind(training)} {reader}",
                 )
         for result in (r for r in results if r.cell.label == "reinforced"):
             value = result.metrics["a2r"]
             axes.plot(result.megaflops, value["estimate"], "*", ms=13, label="A2R, reinforced")
         axes.set(xscale="log", xlabel="MFLOP a problem (2 × parameters × tokens)", ylabel="accuracy")
-        axes.legend(fontsize=7)
+        figure.legend(fontsize=7, loc="outside lower center", ncols=2)
         return _saved(figure, path)
 
 

@@ -81,12 +81,15 @@ def test_sample_depends_on_its_seed_alone():
 
 
 def test_seeds_differ_and_repeat():
-    [first], [again] = (
-        complete(request(QUESTIONS[0], *range(16))),
-        complete(request(QUESTIONS[0], *range(16))),
+    first, again = (
+        [
+            [done.answer for done in samples]
+            for samples in complete(*(request(q, *range(16)) for q in QUESTIONS))
+        ]
+        for _ in range(2)
     )
-    assert [done.answer for done in first] == [done.answer for done in again]
-    assert len({done.answer for done in first}) > 2
+    assert first == again
+    assert max(len(set(answers)) for answers in first) > 2  # of some questions it is certain
 
 
 def test_draws_follow_the_distribution():
