@@ -126,6 +126,8 @@ class Training(Form):
             raise ValueError(
                 f"explorers lacks {', '.join(missing)}, which other models are made from; add them."
             )
+        if self.selection and self.family != "sum3":
+            raise ValueError(f"selection is for sum3 alone, and the family is {self.family}; leave it out.")
         if synthesizer not in self.synthesizers:
             raise ValueError(f"headline's synthesizer {synthesizer} is not among synthesizers; add it.")
         return self

@@ -56,8 +56,6 @@ class Step:
             for group in optimizer.param_groups:
                 group["lr"] = rate * peak
         loss = self._learn(ids.to(self._device), targets.to(self._device))
-        for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
         return loss.item(), ids.numel()
 
     def _learn(self, ids: Tensor, targets: Tensor) -> Tensor:
@@ -68,6 +66,7 @@ class Step:
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         return loss
 
 
@@ -132,6 +131,4 @@ class CapturedStep(Step):
         before = self._weights.clone()
         loss = self._learn(ids, targets)
         self._weights.copy_(torch.lerp(before, self._weights, self._rate))
-        for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
         return loss.detach()

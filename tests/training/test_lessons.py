@@ -249,7 +249,7 @@ def greedy_texts(folder, prompts, limit):
     ]
 
 
-def test_muon_of_many_matrices_is_torchs_of_one(tmp_path):
+def test_muon_of_many_matrices_is_torchs_of_one():
     from tasks.training.muon import Muon
 
     torch.manual_seed(0)

@@ -239,6 +239,8 @@ def test_training_names_what_is_missing():
         Training.model_validate(data | {"explorers": ["a"]})
     with pytest.raises(ValueError, match=r"explorer\.num_examples_of names c"):
         Training.model_validate(data | {"explorer": {"num_examples": 1, "num_examples_of": {"c": 1}}})
+    with pytest.raises(ValueError, match="selection is for sum3 alone, and the family is bill"):
+        Training.model_validate(data | {"family": "bill", "selection": {"num_examples": 1}})
     with pytest.raises(
         UserError,
         match="nowhere is no shipped training; there are: bill, sum3, tiny",
