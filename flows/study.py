@@ -11,7 +11,12 @@ from tasks.study.run import run_study
 
 @flow(name="study", flow_run_name="{training.name}")
 def study(
-    training: Training, root: str | None = None, num_problems: int = 2000, docs: str = "docs/study"
+    training: Training,
+    root: str | None = None,
+    num_problems: int = 2000,
+    docs: str = "docs/study",
+    *,
+    from_scratch: bool = False,
 ) -> dict[str, Any]:
     """Evaluate every cell of the asymmetry study on held-out problems and write its page of tables and plots.
 
@@ -20,5 +25,6 @@ def study(
         root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
         num_problems: Held-out problems, the same for every cell.
         docs: Folder of the page.
+        from_scratch: Leave out those models that come with the project.
     """
-    return run_study(training, root, num_problems, docs, evaluate)
+    return run_study(training, root, num_problems, docs, evaluate, from_scratch=from_scratch)

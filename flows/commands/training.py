@@ -45,6 +45,12 @@ def study(
     config: Config,
     problems: Annotated[int, typer.Option(min=2, help="Held-out problems, the same for every cell.")] = 2000,
     docs: Annotated[str, typer.Option(help="Folder of the page that is written.")] = "docs/study",
+    from_scratch: Annotated[
+        bool,
+        typer.Option(
+            "--from-scratch", help="Only models trained into the root, none that come with the project."
+        ),
+    ] = False,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -60,7 +66,14 @@ def study(
     from tasks.study.run import print_study
 
     carry_out(
-        partial(study_flow, training=training, root=root, num_problems=problems, docs=docs),
+        partial(
+            study_flow,
+            training=training,
+            root=root,
+            num_problems=problems,
+            docs=docs,
+            from_scratch=from_scratch,
+        ),
         root,
         as_json=as_json,
         show=print_study,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from configs.training import Training
 from tasks.training.lessons import Lesson, reading_kind
@@ -17,6 +18,7 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "a2r",
     "axes.grid": True,
+    "axes.formatter.useoffset": False,
     "grid.alpha": 0.3,
     "font.size": 9,
 }
@@ -58,6 +60,9 @@ def plot_costs(
             value = result.metrics["a2r"]
             axes.plot(result.megaflops, value["estimate"], "*", ms=13, label="A2R, reinforced")
         axes.set(xscale="log", xlabel="MFLOP a problem (2 × parameters × tokens)", ylabel="accuracy")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(fontsize=7, loc="outside lower center", ncols=2)
         return _saved(figure, path)
 

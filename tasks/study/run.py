@@ -26,11 +26,22 @@ Evaluate = Callable[..., Summary]
 
 
 def run_study(
-    training: Training, root: str | None, num_problems: int, docs: str, evaluate: Evaluate
+    training: Training,
+    root: str | None,
+    num_problems: int,
+    docs: str,
+    evaluate: Evaluate,
+    *,
+    from_scratch: bool = False,
 ) -> dict[str, Any]:
-    """Evaluate every cell, then write the page. Only what is missing is generated. Raises StageFailed."""
+    """Evaluate every cell, then write the page. Only what is missing is generated. Raises StageFailed.
+
+    Models that come with the project are put into the root first, unless only what was trained there is to be
+    measured (`from_scratch`).
+    """
     place = local_root(root)
-    bring(lessons_of(training), place)
+    if not from_scratch:
+        bring(lessons_of(training), place)
     models = Models(training, place)
     outcomes: list[tuple[Cell, Summary]] = []
     complaints: list[str] = []

@@ -1,7 +1,8 @@
 """One lesson, in a process of its own: `python -m tasks.training.teach ROOT < lesson.json`.
 
-A process a lesson, because a small model trains fastest on one thread, and so that what a kill
-takes away is one lesson's last minute. Weights, tokenizer, ONNX graph, then the record.
+A process a lesson, so that what a kill takes away is one lesson's last minute, and a thread a process,
+because many lessons at once keep all cores busy; OMP_NUM_THREADS gives more to one that is alone.
+Weights, tokenizer, ONNX graph, then the record.
 """
 
 import os
@@ -58,7 +59,8 @@ def teach(lesson: Lesson, root: str) -> None:
     with FileLock(folder / ".lock"):
         if lesson.is_done(root):
             return
-        torch.set_num_threads(1)
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(1)
         torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(lesson.seed)
         model = load(lesson.start.folder(root)) if lesson.start else _untrained(lesson)
@@ -87,7 +89,8 @@ def teach(lesson: Lesson, root: str) -> None:
 def _machine() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{platform.machine()}, one thread of {os.cpu_count()} cores"
+    threads = torch.get_num_threads()
+    return f"{platform.machine()}, {threads} thread{'s' if threads > 1 else ''} of {os.cpu_count()} cores"
 
 
 def _untrained(lesson: Lesson) -> Qwen3:

@@ -7,9 +7,10 @@ import orjson
 import pytest
 
 from configs.errors import UserError
-from configs.training import Training
+from configs.training import Training, load_training
 from tasks.engines.onnx import MODELS
 from tasks.training.lessons import lessons_of
+from tasks.training.shipped import bring
 from warehouse.catalog import connect
 from warehouse.store import Store
 
@@ -103,6 +104,16 @@ def test_study_measures_what_there_is_and_names_what_is_missing(prefect, trainin
     assert len({problem for problem, _ in elsewhere}) == NUM_PROBLEMS
     assert {answer for _, answer in elsewhere} == {answer for _, answer in own}
     assert not own & elsewhere, "each problem has the answers to another one"
+
+
+def test_study_from_scratch_leaves_shipped_models_out(prefect, tmp_path):
+    from flows.study import study
+
+    training, root = load_training("bill"), tmp_path / "root"
+    with pytest.raises(UserError, match="holds no model of bill"):
+        study(training, str(root), NUM_PROBLEMS, str(tmp_path / "docs"), from_scratch=True)
+    assert not list(root.glob("models/*"))
+    assert bring(lessons_of(training), str(root)), "there are some"
 
 
 def test_study_made_again_generates_nothing(prefect, training, tmp_path):
