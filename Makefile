@@ -18,8 +18,8 @@ setup: .venv/.installed ## Only install
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-test: setup ## All tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: setup ## All tests, the long ones of tests/e2e first
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-vllm: setup ## One experiment three ways on the real vLLM, in an environment of its own (.venv-vllm)
 	tests/vllm/run.sh

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from configs.loading import presets
+from flows.cli import app
 
 A2R = str(Path(sys.executable).with_name("a2r"))
 COMMANDS = (
@@ -33,6 +36,8 @@ COMMANDS = (
     "import",
     "export",
     "up",
+    "train",
+    "study",
     "presets",
 )
 DEAD = """
@@ -47,13 +52,21 @@ SMALL = ("--set", "benchmark.count=12", "--set", "explorer.sampling.max_tokens=4
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An empty Prefect home, and no settings of the person who runs the tests."""
+def empty_home(tmp_path, monkeypatch):
+    """No Prefect home, and no settings of the person who runs the tests."""
     for name in [name for name in os.environ if name.startswith(("PREFECT_", "A2R_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def home(empty_home, prefect_database):
+    """A Prefect home in which nothing has been run."""
+    (empty_home / "prefect").mkdir()
+    shutil.copy(prefect_database, empty_home / "prefect")
+    return empty_home
 
 
 def a2r(*arguments, code=0, **options):
@@ -65,11 +78,12 @@ def a2r(*arguments, code=0, **options):
 
 
 def test_help_names_every_command_and_each_has_an_example():
-    shown = a2r("--help").stdout
+    assert "Example: a2r run" in a2r("run", "--help").stdout
+    shown = CliRunner().invoke(app, ["--help"]).output
     for command in COMMANDS:
         assert re.search(rf"\b{command}\b", shown)
         if command != "presets":
-            assert f"Example: a2r {command}" in a2r(command, "--help").stdout
+            assert f"Example: a2r {command}" in CliRunner().invoke(app, [command, "--help"]).output
 
 
 def test_presets_are_listed():
@@ -77,7 +91,7 @@ def test_presets_are_listed():
     assert all(name in listed for name in presets())
 
 
-def test_quickstart_from_nothing_then_again_then_asked(home):
+def test_quickstart_from_nothing_then_again_then_asked(empty_home):
     first = json.loads(a2r("run", "quickstart", *SMALL, "--json").stdout)
     assert first["status"] == "complete"
     assert first["stages"]["explore"]["generated"] == 48
@@ -90,8 +104,8 @@ def test_quickstart_from_nothing_then_again_then_asked(home):
     )
     assert rows[0]["n"] > 40
     assert a2r("sql", "select 1 as one", "--format", "csv").stdout.split() == ["one", "1"]
-    a2r("sql", "from leaderboard", "--format", "parquet", "--output", home / "board.parquet")
-    assert (home / "board.parquet").read_bytes()[:4] == b"PAR1"
+    a2r("sql", "from leaderboard", "--format", "parquet", "--output", empty_home / "board.parquet")
+    assert (empty_home / "board.parquet").read_bytes()[:4] == b"PAR1"
     shown = a2r("show", "sum3-0-0000").stdout
     assert shown.count("explore") == 4 and shown.count("synthesize") == 2
     assert "no damage found" in a2r("verify").stdout
@@ -103,7 +117,7 @@ def test_quickstart_from_nothing_then_again_then_asked(home):
     a2r("prune", "--keep-last", 1, "--apply")
     assert a2r("sql", "select count(*) from runs", "--format", "csv").stdout.split()[1] == "1"
     assert "no damage found" in a2r("verify").stdout
-    (home / "a2r-data" / "catalog.duckdb").unlink()
+    (empty_home / "a2r-data" / "catalog.duckdb").unlink()
     assert "rebuilt" in a2r("load").stdout
 
 
