@@ -40,6 +40,7 @@ def run_study(
     measured (`from_scratch`).
     """
     place = local_root(root)
+    training_command = f"a2r train {training.name}{' --from-scratch' if from_scratch else ''} --root {place}"
     if not from_scratch:
         bring(lessons_of(training), place)
     models = Models(training, place)
@@ -55,15 +56,14 @@ def run_study(
             raise Stopped
         run_log().info("%s, %s", cell.group, cell.label)
     if not outcomes:
-        raise UserError(
-            f"{place} holds no model of {training.name}; train them first: a2r train {training.name} --root {place}"
-        )
+        raise UserError(f"{place} holds no model of {training.name}; train them first: {training_command}")
     page = write_page(training, models, outcomes, place, Path(docs))
     report = {
         "study": training.name,
         "status": "incomplete" if complaints else "complete",
         "num_cells": len(outcomes),
         "missing_models": models.missing(),
+        "training_command": training_command,
         "page": str(page),
     }
     if complaints:
@@ -71,12 +71,12 @@ def run_study(
     return report
 
 
-def print_study(report: dict[str, Any], console: Console, root: str) -> None:
+def print_study(report: dict[str, Any], console: Console, root: str) -> None:  # noqa: ARG001 - the command says it
     """What there is, and what is not trained yet."""
     console.print(f"{report['num_cells']} cells; the page is {report['page']}", highlight=False)
     if report["missing_models"]:
         names = ", ".join(report["missing_models"])
-        console.print(f"Not trained yet: {names}. a2r train {report['study']} --root {root}", highlight=False)
+        console.print(f"Not trained yet: {names}. {report['training_command']}", highlight=False)
 
 
 def _elsewhere(usual: Experiment, root: str) -> str:

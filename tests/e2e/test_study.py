@@ -110,7 +110,9 @@ def test_study_from_scratch_leaves_shipped_models_out(prefect, tmp_path):
     from flows.study import study
 
     training, root = load_training("bill"), tmp_path / "root"
-    with pytest.raises(UserError, match="holds no model of bill"):
+    with pytest.raises(
+        UserError, match="holds no model of bill; train them first: a2r train bill --from-scratch --root"
+    ):
         study(training, str(root), NUM_PROBLEMS, str(tmp_path / "docs"), from_scratch=True)
     assert not list(root.glob("models/*"))
     assert bring(lessons_of(training), str(root)), "there are some"

@@ -116,6 +116,7 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     assert progress.SECONDS_BETWEEN_CHECKPOINTS == 60.0
     again = subprocess.run(
         [sys.executable, "-m", "tasks.training.teach", str(tmp_path / "root")],
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
         input=lesson.model_dump_json().encode(),
         check=True,
         capture_output=True,
@@ -123,6 +124,7 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     assert lesson.is_done(str(tmp_path / "root"))
     record = orjson.loads((folder / "training.json").read_bytes())
     assert record["num_steps"] == 640
+    assert "2 threads of" in record["machine"]
     assert again.stdout.count(b"%") == len([p for p in record["curve"] if p["num_steps"] > kept])
 
 
