@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from configs.form import Form
+from configs.schema import ConfigModel
 
 
-class OnnxEngine(Form):
+class OnnxEngine(ConfigModel):
     """The embedded engine: a small model on this machine's CPU."""
 
     kind: Literal["onnx"]
@@ -18,7 +18,7 @@ class OnnxEngine(Form):
     threads: int = Field(default=1, ge=1)
 
 
-class Serve(Form):
+class Serve(ConfigModel):
     """A server that the run starts on this machine's loopback, drives, and stops: `vllm serve`."""
 
     port: int = Field(ge=1, le=65535)
@@ -81,7 +81,7 @@ _SAID_ELSEWHERE = {
 }
 
 
-class OpenAIEngine(Form):
+class OpenAIEngine(ConfigModel):
     """Any OpenAI-compatible endpoint: one that runs (`base_url`), or one that the run starts (`serve`)."""
 
     kind: Literal["openai"]
@@ -149,7 +149,7 @@ class OpenAIEngine(Form):
         return tuple(url.rstrip("/") for url in given)
 
 
-class VllmEngine(Form):
+class VllmEngine(ConfigModel):
     """vLLM inside this process's run, without a server; needs the extra `vllm`."""
 
     kind: Literal["vllm"]
@@ -182,7 +182,7 @@ _SAID_BY_THE_ROLE = {
 }
 
 
-class ReplayEngine(Form):
+class ReplayEngine(ConfigModel):
     """Recorded outputs in place of a model: .jsonl or .parquet rows matched to problems by question.
 
     What a column says of an output is one value, or a list with one for each of the row's outputs.

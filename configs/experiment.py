@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from configs.engines import Engine
-from configs.form import Form
 from configs.graders import Grader, MathGrader
 from configs.models import Model, Sampling
+from configs.schema import ConfigModel
 
 # --- problems -------------------------------------------------------------------------------
 
 
-class Columns(Form):
+class Columns(ConfigModel):
     """Which columns of a data set hold what."""
 
     question: str = "question"
@@ -56,7 +56,7 @@ class FileBenchmark(Columns):
     path: str
 
 
-class GeneratedBenchmark(Form):
+class GeneratedBenchmark(ConfigModel):
     """Problems made by a seeded generator; the same settings always give the same problems."""
 
     source: Literal["generated"]
@@ -76,7 +76,7 @@ Benchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(d
 # --- science: what decides a trace --------------------------------------------------------------
 
 
-class References(Form):
+class References(ConfigModel):
     """What of the explorer's traces the synthesizer is shown. All of it is identity."""
 
     count: int = Field(default=4, ge=1)
@@ -102,7 +102,7 @@ class References(Form):
 # --- execution: what decides speed and place ------------------------------------------------------
 
 
-class Execution(Form):
+class Execution(ConfigModel):
     """How the work is cut and retried; none of it changes a result."""
 
     shard_size: int | None = Field(default=None, ge=1)
@@ -115,7 +115,7 @@ class Execution(Form):
 # --- roles and the experiment -----------------------------------------------------------------
 
 
-class Explorer(Form):
+class Explorer(ConfigModel):
     """The role that answers each problem n times, independently."""
 
     model: Model
@@ -132,7 +132,7 @@ class Synthesizer(Explorer):
     references: References = References()
 
 
-class Experiment(Form):
+class Experiment(ConfigModel):
     """One experiment: problems, an explorer, perhaps a synthesizer, a grader."""
 
     model_config = ConfigDict(title="in full")

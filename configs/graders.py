@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from configs.engines import Engine
-from configs.form import Form
 from configs.models import Model, Sampling
+from configs.schema import ConfigModel
 
 
-class Boxed(Form):
+class Boxed(ConfigModel):
     r"""The answer is what the last \boxed{} holds."""
 
     fallback: Literal["none", "phrase", "last_number"] = "none"
@@ -43,7 +43,7 @@ class NumericGrader(Boxed):
     """Largest difference as a share of the gold number; the larger of both tolerances counts."""
 
 
-class ChoiceGrader(Form):
+class ChoiceGrader(ConfigModel):
     """A letter, as of GPQA and MMLU; the benchmark's `choices` letter and shuffle them."""
 
     kind: Literal["choice"]
@@ -51,7 +51,7 @@ class ChoiceGrader(Form):
     r"""Without a box: `none`: no answer; `phrase`: the letter after the last "the answer is" or "Answer:"."""
 
 
-class RegexGrader(Form):
+class RegexGrader(ConfigModel):
     """The last match of a pattern, equal to the gold answer but for white space."""
 
     kind: Literal["regex"]
@@ -61,7 +61,7 @@ class RegexGrader(Form):
     """Of the comparison; write (?i) into the pattern for its own."""
 
 
-class Whole(Form):
+class Whole(ConfigModel):
     """Graders that may read all of the answer."""
 
     answer: Literal["box", "whole"] = "box"

@@ -15,12 +15,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from configs.engines import Engine
-from configs.errors import UserError
 from configs.experiment import Benchmark, Experiment
-from configs.form import Form
 from configs.graders import Grader
+from configs.schema import ConfigModel, UserError
 
-F = TypeVar("F", bound=Form)
+F = TypeVar("F", bound=ConfigModel)
 
 
 def presets() -> dict[str, str]:
@@ -29,8 +28,8 @@ def presets() -> dict[str, str]:
 
 
 def shipped_file(name: str) -> Path:
-    """The file of that name in this package."""
-    return _folder() / f"{name}.yaml"
+    """The preset of that name."""
+    return _presets() / f"{name}.yaml"
 
 
 def load_experiment(config: str, overrides: Sequence[str] = ()) -> Experiment:
@@ -49,7 +48,7 @@ def load_experiment(config: str, overrides: Sequence[str] = ()) -> Experiment:
         raise UserError(f"{file} holds {type(data).__name__}, not a mapping; see `a2r presets` for examples.")
     for override in overrides:
         _override(data, override)
-    _anchor(data, Path.cwd() if file.parent == _folder() else file.parent.resolve())
+    _anchor(data, Path.cwd() if file.parent == _presets() else file.parent.resolve())
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
@@ -88,12 +87,16 @@ def load_form(kind: str, config: str, form: type[F], example: str) -> tuple[Path
 
 
 def _names() -> list[str]:
-    """Names of the shipped experiments; nightly.yaml is a list of experiments, not one."""
-    return sorted(file.stem for file in _folder().glob("*.yaml") if file.stem != "nightly")
+    """Names of the shipped experiments."""
+    return sorted(file.stem for file in _presets().glob("*.yaml"))
 
 
 def _folder() -> Path:
     return Path(str(resources.files("configs")))
+
+
+def _presets() -> Path:
+    return _folder() / "presets"
 
 
 def _find(config: str) -> Path:
@@ -113,7 +116,7 @@ def _find(config: str) -> Path:
 
 
 def _shown(file: Path) -> str:
-    return f"configs/{file.name}" if file.parent == _folder() else str(file)
+    return f"configs/presets/{file.name}" if file.parent == _presets() else str(file)
 
 
 def _override(data: dict[str, Any], override: str) -> None:

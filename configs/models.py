@@ -2,17 +2,17 @@
 
 from pydantic import Field, JsonValue
 
-from configs.form import Form
+from configs.schema import ConfigModel
 
 
-class Price(Form):
+class Price(ConfigModel):
     """Price in dollars per million tokens."""
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
 
 
-class Model(Form):
+class Model(ConfigModel):
     """Which weights answer. `id` and `revision` are identity; `params` and `price` only cost."""
 
     id: str
@@ -24,7 +24,7 @@ class Model(Form):
     price: Price | None = None
 
 
-class Sampling(Form):
+class Sampling(ConfigModel):
     """How answers are drawn. All of it but `n` is identity; an absent setting is left to the server."""
 
     n: int = Field(default=1, ge=1)

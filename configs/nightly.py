@@ -7,10 +7,9 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from configs.errors import UserError
 from configs.experiment import Experiment
-from configs.form import Form
-from configs.loading import load_experiment, presets, shipped_file
+from configs.loading import load_experiment, presets
+from configs.schema import ConfigModel, UserError
 
 
 def _name_presets(schema: dict[str, Any]) -> None:
@@ -18,7 +17,7 @@ def _name_presets(schema: dict[str, Any]) -> None:
     schema["description"] = f"A preset ({', '.join(presets())}) or the absolute path of an experiment file."
 
 
-class NamedExperiment(Form):
+class NamedExperiment(ConfigModel):
     """An experiment by its preset's name or file, perhaps with settings changed."""
 
     model_config = ConfigDict(title="by name")
@@ -50,7 +49,7 @@ class NightlyExperiment(NamedExperiment):
     """How many of its earlier nights each metric is held against."""
 
 
-class Night(Form):
+class Night(ConfigModel):
     """What one night runs."""
 
     experiments: tuple[NightlyExperiment, ...] = Field(min_length=1)
@@ -83,7 +82,7 @@ def load_nightly(path: str | None = None, **changed: str | None) -> Nightly:
 
     Relative paths of experiment files are relative to the nightly file.
     """
-    file = Path(path) if path else shipped_file("nightly")
+    file = Path(path) if path else Path(__file__).with_name("nightly.yaml")
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
         if isinstance(data, dict):

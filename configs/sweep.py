@@ -20,16 +20,15 @@ from pathlib import Path
 
 from pydantic import Field, JsonValue
 
-from configs.errors import UserError
 from configs.experiment import Experiment
-from configs.form import Form
 from configs.loading import load_experiment, load_form
+from configs.schema import ConfigModel, UserError
 
 Scalar = str | int | float | bool | None
 Axis = tuple[Scalar, ...] | dict[str, dict[str, JsonValue]]
 
 
-class Sweep(Form):
+class Sweep(ConfigModel):
     """One sweep: the full grid of its axes."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")

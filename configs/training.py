@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from configs.form import Form
 from configs.loading import load_form
+from configs.schema import ConfigModel
 
 
-class Shape(Form):
+class Shape(ConfigModel):
     """A Qwen3 architecture's numbers."""
 
     hidden_size: int
@@ -24,7 +24,7 @@ class Shape(Form):
     """vLLM's CPU build has no smaller one."""
 
 
-class Supervised(Form):
+class Supervised(ConfigModel):
     """Training on written answers. The loss is on what the model is to write, and on nothing else."""
 
     num_examples: int = Field(ge=1)
@@ -41,7 +41,7 @@ class Supervised(Form):
     """How often the model is measured on development problems; the last is at the end."""
 
 
-class References(Form):
+class References(ConfigModel):
     """The explorers' own samples on training problems, from which synthesizers learn to read them."""
 
     explorers: tuple[str, ...]
@@ -53,7 +53,7 @@ class References(Form):
     """At most so many references in a prompt."""
 
 
-class Reinforcement(Form):
+class Reinforcement(ConfigModel):
     """GRPO on the headline synthesizer's own samples: a right answer is rewarded with 1, nothing else is."""
 
     num_steps: int = Field(ge=1)
@@ -67,7 +67,7 @@ class Reinforcement(Form):
     num_evaluations: int = 10
 
 
-class Training(Form):
+class Training(ConfigModel):
     """A family of models for one family of problems.
 
     Explorers of every size; synthesizers, each from the explorer of its size; one reinforced; and the

@@ -2,8 +2,8 @@
 
 import typer
 
-from flows.commands import asking, keeping, running, serving, training
-from tasks.orchestration import told_errors
+from flows.commands import analysis, research, root, running, serving
+from flows.commands.process import print_user_errors
 
 app = typer.Typer(
     name="a2r",
@@ -13,10 +13,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (running, asking, keeping, serving, training):
+for commands in (running, analysis, root, serving, research):
     app.add_typer(commands.app)
 
 
 def main() -> None:
     """Entry point of `a2r`."""
-    told_errors(app)
+    print_user_errors(app)

@@ -15,7 +15,7 @@ from flows.nightly import nightly
 from flows.stages import explore, grade, synthesize
 from flows.sweep import sweep
 from flows.upkeep import compact
-from tasks.operating.run_forms import with_fillable_form
+from tasks.ops.run_forms import with_fillable_form
 
 POOL = "a2r"
 FLOWS: tuple[Flow[..., Any], ...] = (evaluate, explore, synthesize, grade)

@@ -4,21 +4,23 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.engines.hosting import hosted_engines
+from tasks.engines.pool import open_engines
+from tasks.executor import RUNNER
 from tasks.explore import plan_explore
-from tasks.generating.shards import RUNNER
 from tasks.grade import grade_run
 from tasks.load import load_catalog
-from tasks.operating.watching import progress_artifacts
+from tasks.ops.watching import progress_artifacts
 from tasks.publish import publish_run
-from tasks.run_names import Asked, requested, run_name
-from tasks.runs import members_of, record_run, root_in_use, start_run, whole
+from tasks.run import members_of, raise_if_incomplete, record_run, root_in_use, start_run
+from tasks.run_names import ExperimentRequest, requested, run_name
 from tasks.stages import generate_stages
 from tasks.synthesize import plan_synthesize
 
 
 @flow(name="evaluate", flow_run_name=run_name, task_runner=RUNNER)
-def evaluate(experiment: Asked, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+def evaluate(
+    experiment: ExperimentRequest, root: str | None = None, limit: int | None = None
+) -> dict[str, Any]:
     """Explore, synthesize, grade, load and publish one experiment; only what is missing is generated.
 
     Shards that fail do not stop the others. What could be made is graded, loaded and shown, and then
@@ -30,7 +32,7 @@ def evaluate(experiment: Asked, root: str | None = None, limit: int | None = Non
         limit: Only the first so many problems.
     """
     with root_in_use(root), progress_artifacts():
-        with hosted_engines():
+        with open_engines():
             run = start_run(requested(experiment), root, limit)
             complaints = generate_stages(plan_explore(run), plan_synthesize(run), run.experiment.execution)
         members = members_of(run)
@@ -38,4 +40,4 @@ def evaluate(experiment: Asked, root: str | None = None, limit: int | None = Non
         complaints += graded.complaints
         record_run(run, members | {"judge": graded.judged}, complaints)
     load_catalog(run.store)
-    return whole(publish_run(run.store, run.run_id), complaints)
+    return raise_if_incomplete(publish_run(run.store, run.run_id), complaints)

@@ -6,7 +6,7 @@ from prefect import flow
 
 from configs.nightly import Night, load_nightly
 from flows.evaluate import evaluate
-from tasks.operating.nightly import night_name, run_night, tell_failure
+from tasks.ops.nightly import night_name, run_night, tell_failure
 
 
 @flow(name="nightly", flow_run_name=night_name, on_failure=[tell_failure])

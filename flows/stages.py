@@ -4,21 +4,23 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.engines.hosting import hosted_engines
+from tasks.engines.pool import open_engines
+from tasks.executor import RUNNER
 from tasks.explore import plan_explore
-from tasks.generating.shards import RUNNER
 from tasks.grade import grade_run
 from tasks.load import load_catalog
-from tasks.operating.watching import progress_artifacts
+from tasks.ops.watching import progress_artifacts
 from tasks.publish import publish_run, publish_stages
-from tasks.run_names import Asked, requested, run_name
-from tasks.runs import members_of, record_run, root_in_use, stage_summary, start_run, whole
+from tasks.run import members_of, raise_if_incomplete, record_run, root_in_use, stage_summary, start_run
+from tasks.run_names import ExperimentRequest, requested, run_name
 from tasks.stages import generate_stages
 from tasks.synthesize import plan_synthesize
 
 
 @flow(name="explore", flow_run_name=run_name, task_runner=RUNNER)
-def explore(experiment: Asked, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+def explore(
+    experiment: ExperimentRequest, root: str | None = None, limit: int | None = None
+) -> dict[str, Any]:
     """Sample what is missing of the explorer's traces.
 
     Args:
@@ -26,14 +28,16 @@ def explore(experiment: Asked, root: str | None = None, limit: int | None = None
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
         limit: Only the first so many problems.
     """
-    with root_in_use(root), hosted_engines(), progress_artifacts():
+    with root_in_use(root), open_engines(), progress_artifacts():
         run = start_run(requested(experiment), root, limit)
         complaints = generate_stages(plan_explore(run), [], run.experiment.execution)
-    return whole(publish_stages(stage_summary(run, "explore")), complaints)
+    return raise_if_incomplete(publish_stages(stage_summary(run, "explore")), complaints)
 
 
 @flow(name="synthesize", flow_run_name=run_name, task_runner=RUNNER)
-def synthesize(experiment: Asked, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+def synthesize(
+    experiment: ExperimentRequest, root: str | None = None, limit: int | None = None
+) -> dict[str, Any]:
     """Synthesize what is missing from the explorer's traces that are stored; explores nothing.
 
     Args:
@@ -41,14 +45,14 @@ def synthesize(experiment: Asked, root: str | None = None, limit: int | None = N
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
         limit: Only the first so many problems.
     """
-    with root_in_use(root), hosted_engines(), progress_artifacts():
+    with root_in_use(root), open_engines(), progress_artifacts():
         run = start_run(requested(experiment), root, limit)
         complaints = generate_stages([], plan_synthesize(run), run.experiment.execution)
-    return whole(publish_stages(stage_summary(run, "synthesize")), complaints)
+    return raise_if_incomplete(publish_stages(stage_summary(run, "synthesize")), complaints)
 
 
 @flow(name="grade", flow_run_name=run_name)
-def grade(experiment: Asked, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+def grade(experiment: ExperimentRequest, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
     """Grade what is stored, record it as a run, load the catalog; generates nothing.
 
     Args:
@@ -62,4 +66,4 @@ def grade(experiment: Asked, root: str | None = None, limit: int | None = None) 
         graded = grade_run(run, members)
         record_run(run, members | {"judge": graded.judged}, graded.complaints)
     load_catalog(run.store)
-    return whole(publish_run(run.store, run.run_id), graded.complaints)
+    return raise_if_incomplete(publish_run(run.store, run.run_id), graded.complaints)

@@ -6,7 +6,7 @@ from prefect import flow
 
 from configs.training import Training
 from flows.evaluate import evaluate
-from tasks.study.run import run_study
+from tasks.research.study.run import run_study
 
 
 @flow(name="study", flow_run_name="{training.name}")

@@ -6,7 +6,7 @@ from prefect import flow
 
 from configs.sweep import Sweep
 from flows.evaluate import evaluate
-from tasks.operating.sweep import run_sweep
+from tasks.ops.sweep import run_sweep
 
 
 @flow(name="sweep", flow_run_name="{grid.name}")

@@ -6,8 +6,8 @@ from prefect import flow
 
 from configs.training import Training
 from flows.stages import explore
-from tasks.engines.hosting import hosted_engines
-from tasks.train import TRAINER, train_models
+from tasks.engines.pool import open_engines
+from tasks.research.training.scheduler import TRAINER, train_models
 
 
 @flow(name="train", flow_run_name="{training.name}", task_runner=TRAINER)
@@ -21,5 +21,5 @@ def train(training: Training, root: str | None = None, *, from_scratch: bool = F
         root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
         from_scratch: Train those models too that come with the project.
     """
-    with hosted_engines():
+    with open_engines():
         return train_models(training, root, explore, from_scratch=from_scratch)

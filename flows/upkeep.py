@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.operating.compact import run_compaction
+from tasks.ops.compact import run_compaction
 
 
 @flow(name="compact", flow_run_name="compact")

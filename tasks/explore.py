@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from prefect import task
 
 from configs.experiment import Execution
-from tasks.generating.generate import Job, job_of
-from tasks.generating.shards import Pending, Shard, ShardContent, is_worth_retrying, make, options, quoted
+from tasks.executor import Pending, Shard, ShardContent, is_worth_retrying, make, options, quoted
+from tasks.generation.generate import Job, job_of
 from tasks.progress import PROGRESS
-from tasks.runs import Run
+from tasks.run import Run
 from warehouse.planner import cut, missing_traces, wanted_traces
 from warehouse.records import Wanted
 

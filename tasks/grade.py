@@ -13,16 +13,16 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.generating.roles import Role
-from tasks.generating.shards import quoted
-from tasks.graders.grading import Case, Grader
-from tasks.judge import Judge
+from tasks.executor import quoted
+from tasks.generation.roles import Role
+from tasks.graders.protocol import Case, Grader
+from tasks.grading.judge import Judge
+from tasks.grading.verdicts import LONGEST_STORED, Grading, grader_of
 from tasks.progress import PROGRESS
-from tasks.runs import Run
-from tasks.verdicts import LONGEST_STORED, Grading, grader_of
+from tasks.run import Run
 from warehouse.grades import read_grades, write_grades
 from warehouse.records import Member
-from warehouse.store import Store, patiently
+from warehouse.store import Store, retry_if_compacted
 from warehouse.verdicts import VerdictMemory
 
 
@@ -54,7 +54,7 @@ def grade_traces(role: Role, members: Iterable[Member], grader: Grader) -> Grade
     PROGRESS.expect("grade", sum(map(len, by_part.values())))
     at_work = Grading(grader, VerdictMemory(store, grader.key))
     for trace_ids in by_part.values():
-        grades = patiently(partial(_grades, role, trace_ids, golds, at_work))
+        grades = retry_if_compacted(partial(_grades, role, trace_ids, golds, at_work))
         if grades.num_rows:
             write_grades(store, grader.key, role.recipe, grades)
         done.num_new += grades.num_rows

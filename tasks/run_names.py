@@ -12,11 +12,11 @@ from pydantic import TypeAdapter
 from configs.experiment import Experiment
 from configs.nightly import NamedExperiment
 
-Asked = NamedExperiment | Experiment
+ExperimentRequest = NamedExperiment | Experiment
 """A run form's experiment: by name, or filled in line by line."""
 
 
-def requested(asked: Asked) -> Experiment:
+def requested(asked: ExperimentRequest) -> Experiment:
     """The experiment that was asked for; the flow run is tagged with it and its date. Raises UserError."""
     experiment = asked.load() if isinstance(asked, NamedExperiment) else asked
     with get_client(sync_client=True) as client:
@@ -27,7 +27,7 @@ def requested(asked: Asked) -> Experiment:
 
 def run_name() -> str:
     """Such as `quickstart synthesize 2026-11-24`, of the flow run under way."""
-    asked: Any = TypeAdapter(Asked).validate_python(flow_run.get_parameters()["experiment"])
+    asked: Any = TypeAdapter(ExperimentRequest).validate_python(flow_run.get_parameters()["experiment"])
     name = asked.label if isinstance(asked, NamedExperiment) else asked.name
     return f"{name} {flow_run.get_flow_name()} {scheduled_at():%Y-%m-%d}"
 

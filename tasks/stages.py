@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from prefect.futures import PrefectFuture  # noqa: TC002
 
 from configs.experiment import Execution
-from tasks.engines.hosting import HOST
+from tasks.engines.pool import ENGINES
+from tasks.executor import Pending, Shard, settle
 from tasks.explore import submit_explore
-from tasks.generating.planning import SynthesisShard
-from tasks.generating.roles import check_settings, take_turns
-from tasks.generating.shards import Pending, Shard, settle
+from tasks.generation.planning import SynthesisShard
+from tasks.generation.roles import check_settings, take_turns
 from tasks.synthesize import submit_synthesize
 
 
@@ -29,7 +29,7 @@ def generate_stages(
             check_settings(shards[0].role)
     if explore and synthesize and take_turns(explore[0].role, synthesize[0].role):
         complaints = settle(submit_explore(explore, execution))
-        HOST.release()
+        ENGINES.close_engines()
         return complaints + settle(submit_synthesize(synthesize, execution, {}))
     by_problem = {p.problem_digest: shard for shard in explore for p in shard.problems}
     futures: dict[str, PrefectFuture[list[str]]] = {}

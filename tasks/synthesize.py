@@ -7,12 +7,12 @@ from prefect import allow_failure, task
 from prefect.futures import PrefectFuture
 
 from configs.experiment import Execution
-from tasks.generating.generate import Job, job_of
-from tasks.generating.planning import Plan, SynthesisShard, plans_of, with_texts
-from tasks.generating.shards import Pending, ShardContent, is_worth_retrying, make, options, quoted
+from tasks.executor import Pending, ShardContent, is_worth_retrying, make, options, quoted
+from tasks.generation.generate import Job, job_of
+from tasks.generation.planning import Plan, SynthesisShard, plans_of, with_texts
 from tasks.progress import PROGRESS
-from tasks.references import shown
-from tasks.runs import Run
+from tasks.prompts.references import shown
+from tasks.run import Run
 from warehouse.planner import cut, missing_traces
 from warehouse.records import Wanted
 

@@ -10,7 +10,7 @@ import math
 
 import orjson
 
-from configs.errors import UserError
+from configs.schema import UserError
 
 
 def canonical_json(value: object, field: str = "value") -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import yaml
 
-from configs.errors import UserError
+from configs.schema import UserError
 from warehouse.store import Store
 
 Rows = list[dict[str, Any]]

@@ -14,8 +14,8 @@ from operator import attrgetter
 
 import pyarrow as pa
 
-from configs.errors import UserError
-from warehouse.journal import settled
+from configs.schema import UserError
+from warehouse.journal import finalized
 from warehouse.records import TRACES
 from warehouse.store import Store, StoredFile, content_hash, rows_of
 
@@ -128,7 +128,7 @@ def _distinct(table: pa.Table, keys: list[str], keep: str) -> pa.Table:
 
 
 _WHOLE: dict[str, Callable[[pa.Table], pa.Table]] = {
-    "traces": settled,
+    "traces": finalized,
     "grades": lambda table: _distinct(table, ["problem_digest", "trace_id", "gold"], "min"),
     "problems": lambda table: _distinct(table, ["benchmark", "problem_id", "problem_digest"], "max"),
 }

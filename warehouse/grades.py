@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from warehouse.identity import Recipe
-from warehouse.store import Store, patiently
+from warehouse.store import Store, retry_if_compacted
 
 
 def grades_folder(grader: str) -> str:
@@ -24,7 +24,7 @@ def read_grades(store: Store, grader: str, recipe: Recipe, columns: list[str]) -
         tables = (store.read_part(part, columns).to_pydict() for part in parts)
         return [row for table in tables for row in zip(*table.values(), strict=True)]
 
-    return patiently(read)
+    return retry_if_compacted(read)
 
 
 def _prefix(recipe: Recipe) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from warehouse.identity import Recipe
-from warehouse.store import Store, patiently, traces_folder
+from warehouse.store import Store, retry_if_compacted, traces_folder
 
 PERMANENT = frozenset({"context_overflow", "content_filter", "bad_request", "not_recorded"})
 """Error codes of a refused prompt: asked again next run, but no reason to wait now."""
@@ -36,7 +36,7 @@ class RecipeIndex:
     def refresh(self) -> "RecipeIndex":
         """Take in the parts that have come since."""
         with self._lock:
-            patiently(self._refresh)
+            retry_if_compacted(self._refresh)
         return self
 
     def _refresh(self) -> None:
@@ -86,5 +86,5 @@ class RecipeIndex:
             by_part = self.refresh().by_part(wanted)
             return [self.store.read_part(part, ["trace_id", *columns], ids) for part, ids in by_part.items()]
 
-        tables = patiently(read)
+        tables = retry_if_compacted(read)
         return pa.concat_tables(tables) if tables else pa.table({})

@@ -102,16 +102,16 @@ def _to_part(store: Store, recipe: Recipe, rows: bytes) -> tuple[list[str], int]
         read_options=pj.ReadOptions(use_threads=False, block_size=min(len(whole), _LONGEST_LINE)),
         parse_options=pj.ParseOptions(explicit_schema=_JSON_SCHEMA),
     )
-    table = settled(table.select(_JSON_SCHEMA.names).cast(TRACES))
+    table = finalized(table.select(_JSON_SCHEMA.names).cast(TRACES))
     return [store.write_part(traces_folder(recipe), table)], table.num_rows
 
 
 def traces_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Trace rows (times in microseconds) as a table of schema `TRACES`, sorted, one row an id."""
-    return settled(pa.Table.from_pylist(rows, schema=_JSON_SCHEMA).cast(TRACES))
+    return finalized(pa.Table.from_pylist(rows, schema=_JSON_SCHEMA).cast(TRACES))
 
 
-def settled(table: pa.Table) -> pa.Table:
+def finalized(table: pa.Table) -> pa.Table:
     """Sorted by problem and sample. A trace that arrived twice keeps its first answer, else its last failure."""
     if len(table["trace_id"].unique()) < table.num_rows:
         best: dict[str, int] = {}

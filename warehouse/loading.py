@@ -18,7 +18,7 @@ import duckdb
 import orjson
 from filelock import FileLock
 
-from configs.errors import UserError
+from configs.schema import UserError
 from warehouse.catalog import create_relations, create_tables, known_files, open_for_loading, statement
 from warehouse.store import Store
 
@@ -28,7 +28,7 @@ _KINDS = {
     "problems": re.compile(r"problems/part-[0-9a-f]{16}\.parquet"),
     "runs": re.compile(r"runs/[^/]+\.json"),
 }
-_STEPS = {"traces": ("traces", "failures", "mended"), "grades": ("grades",), "problems": ("problems",)}
+_STEPS = {"traces": ("traces", "failures", "resolved"), "grades": ("grades",), "problems": ("problems",)}
 _FOLLOWED = {
     "traces": ("moved", "lost_traces", "lost_failures"),
     "grades": ("lost_grades",),
@@ -131,7 +131,7 @@ def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[
         for group in _groups(by_kind[kind]):
             files = [f"{store.root}/{file}" for file in group]
             for step in steps:
-                connection.execute(statement(f"load/{step}"), {} if step == "mended" else {"files": files})
+                connection.execute(statement(f"load/{step}"), {} if step == "resolved" else {"files": files})
     num_rows = _num_rows(connection) - before
     _take_in_runs(connection, store, by_kind["runs"])
     connection.execute(statement("load/stale"), {"recipes": sorted(recipes)})
@@ -175,7 +175,7 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for table in _REDUCED:
         connection.execute(statement(f"load/outdated_{table}"))
-    for step in (*_REDUCED, "settled"):
+    for step in (*_REDUCED, "finalized"):
         connection.execute(statement(f"load/{step}"))
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from configs.errors import UserError
+from configs.schema import UserError
 from warehouse.store import Store
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 import pyarrow.compute as pc
 
-from configs.errors import UserError
+from configs.schema import UserError
 from warehouse.store import Store
 
 PLAN = "pruning.json"
@@ -62,7 +62,7 @@ class Selection:
 
 
 @dataclass(slots=True)
-class Freed:
+class PrunePlan:
     """What a pruning frees, or would free."""
 
     num_traces: int = 0
@@ -94,31 +94,31 @@ def unfinished(store: Store) -> list[RunRecord]:
     return [RunRecord(r[0], r[1], datetime.fromisoformat(r[2]), r[3]) for r in plan]
 
 
-def freed_by(store: Store, going: Sequence[RunRecord], staying: Iterable[RunRecord]) -> Freed:
+def plan_pruning(store: Store, going: Sequence[RunRecord], staying: Iterable[RunRecord]) -> PrunePlan:
     """What of the store only the `going` runs want."""
-    freed = Freed()
+    plan = PrunePlan()
     kept = list(staying)
     for stage, recipe in sorted({(s, r) for run in going for s, r in run.recipes.items()}):
         concerned = [run for run in kept if run.recipes.get(stage) == recipe]
         doomed = _members(store, [r for r in going if r.recipes.get(stage) == recipe], stage)
         doomed -= _members(store, concerned, stage)
         if doomed:
-            _count(store, freed, f"traces/stage={stage}/recipe={recipe}", "part-", doomed)
+            _count(store, plan, f"traces/stage={stage}/recipe={recipe}", "part-", doomed)
             for grader in _graders(store):
-                _count(store, freed, grader, f"part-{recipe}-", doomed)
+                _count(store, plan, grader, f"part-{recipe}-", doomed)
     for run in going:
         paths = (f"runs/{run.run_id}.json", f"runs/{run.run_id}.parquet")
-        freed.num_bytes += sum(store.size(path) for path in paths if store.exists(path))
-    return freed
+        plan.num_bytes += sum(store.size(path) for path in paths if store.exists(path))
+    return plan
 
 
-def prune(store: Store, going: Sequence[RunRecord], freed: Freed) -> Iterator[str]:
+def prune(store: Store, going: Sequence[RunRecord], plan: PrunePlan) -> Iterator[str]:
     """Take the runs away, part after part; yields each part done. To be called under both locks of upkeep."""
-    plan = [(run.run_id, run.experiment, run.started_at.isoformat(), run.recipes) for run in going]
-    store.write_bytes(PLAN, orjson.dumps(plan))
+    written = [(run.run_id, run.experiment, run.started_at.isoformat(), run.recipes) for run in going]
+    store.write_bytes(PLAN, orjson.dumps(written))
     for run in going:
         store.remove(f"runs/{run.run_id}.json")
-    for part, doomed in freed.parts.items():
+    for part, doomed in plan.parts.items():
         _without(store, part, doomed)
         yield part
     for run in going:
@@ -155,18 +155,18 @@ def _graders(store: Store) -> list[str]:
     return sorted({file.path.rsplit("/", 1)[0] for file in store.files("grades")})
 
 
-def _count(store: Store, freed: Freed, folder: str, prefix: str, doomed: set[str]) -> None:
+def _count(store: Store, plan: PrunePlan, folder: str, prefix: str, doomed: set[str]) -> None:
     ids = frozenset(doomed)
     for part in store.names(folder, prefix=prefix):
         held = store.read_part(part, ["trace_id"])
         num_doomed = held.filter(pc.field("trace_id").isin(list(ids))).num_rows
         if num_doomed:
-            freed.parts[part] = ids
-            freed.num_bytes += round(store.size(part) * num_doomed / held.num_rows)
+            plan.parts[part] = ids
+            plan.num_bytes += round(store.size(part) * num_doomed / held.num_rows)
             if folder.startswith("traces/"):
-                freed.num_traces += num_doomed
+                plan.num_traces += num_doomed
             else:
-                freed.num_grades += num_doomed
+                plan.num_grades += num_doomed
 
 
 def _without(store: Store, part: str, doomed: frozenset[str]) -> None:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from configs.errors import UserError
+from configs.schema import UserError
 from warehouse.identity import Recipe
 from warehouse.records import TRACES
 
@@ -49,7 +49,7 @@ class LostPart(UserError):
     """A part that was listed is gone: its rows have moved, or somebody deleted it."""
 
 
-def patiently(read: Callable[[], T]) -> T:
+def retry_if_compacted(read: Callable[[], T]) -> T:
     """What `read` gives, which lists parts and reads them; again where compaction came in between."""
     for _ in range(_TRIES - 1):
         try:

@@ -9,7 +9,7 @@ import typer
 from configs.loading import load_experiment, presets
 from configs.sweep import load_sweep
 from flows.commands.options import DEFAULT_ROOT, AsJson, Config, Limit, Overrides, Root, Verbose
-from tasks.orchestration import Show, carry_out, configure_process, perform
+from flows.commands.process import Show, configure_process, perform, run_flow
 
 app = typer.Typer()
 
@@ -79,7 +79,7 @@ def check(
     """Validate an experiment, reach its engines, and count what is stored and what a run would cost."""
     experiment = load_experiment(config, overrides or ())
     configure_process(verbose=False)
-    from tasks.asking.check import check_experiment
+    from tasks.analysis.check import check_experiment
 
     check_experiment(experiment, root, limit, as_json=as_json)
 
@@ -99,14 +99,14 @@ def sweep(
     """Run an experiment over a grid of settings; what cells share is generated once."""
     grid = load_sweep(config, overrides or ())
     configure_process(verbose=verbose)
-    from tasks.operating.sweep import check_sweep, print_sweep
+    from tasks.ops.sweep import check_sweep, print_sweep
 
     if dry_run:
         check_sweep(grid, root, limit, as_json=as_json)
         return
     from flows.sweep import sweep as sweep_flow
 
-    carry_out(partial(sweep_flow, grid=grid, root=root, limit=limit), root, as_json=as_json, show=print_sweep)
+    run_flow(partial(sweep_flow, grid=grid, root=root, limit=limit), root, as_json=as_json, show=print_sweep)
 
 
 @app.command("presets")

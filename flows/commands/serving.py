@@ -7,7 +7,7 @@ import typer
 
 from configs.nightly import load_nightly
 from flows.commands.options import DEFAULT_ROOT, Root
-from tasks.orchestration import configure_process
+from flows.commands.process import configure_process
 
 app = typer.Typer()
 
@@ -35,8 +35,8 @@ def up(
     """Start a Prefect server, register the deployments with the nightly schedule, and work them off."""
     night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
-    from tasks.operating.database import keep_history_in
-    from tasks.operating.up import serve
+    from tasks.ops.database import keep_history_in
+    from tasks.ops.up import serve
     from warehouse.store import Store
 
     where = Store(root).root

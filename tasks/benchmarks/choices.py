@@ -4,8 +4,8 @@ import random
 import string
 from collections.abc import Mapping, Sequence
 
-from configs.errors import UserError
 from configs.experiment import Columns
+from configs.schema import UserError
 
 
 def options_of(row: Mapping[str, object], columns: Columns, gold: str, place: str) -> tuple[list[str], int]:

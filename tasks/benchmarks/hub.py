@@ -1,7 +1,7 @@
 """Data sets of the Hugging Face hub, through `datasets`, at a pinned revision."""
 
-from configs.errors import UserError
 from configs.experiment import HubBenchmark
+from configs.schema import UserError
 from tasks.benchmarks.files import Row
 
 

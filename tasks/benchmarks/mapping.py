@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from configs.errors import UserError
 from configs.experiment import Benchmark, Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from configs.schema import UserError
 from tasks.benchmarks.choices import options_of, posed
 from tasks.benchmarks.files import Row
 from warehouse.records import Problem

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from configs.errors import UserError
 from configs.models import Sampling
+from configs.schema import UserError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from configs.graders import ChoiceGrader
 from tasks.graders.extraction import extract_answer
-from tasks.graders.grading import Quick, Verdict, key_of, settings_of
 from tasks.graders.normalise import undressed, vote_key
+from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
 _LETTER = re.compile(r"(?:\(([A-Z])\)|([A-Z])(?=[.):]|$)[.):]?)(.*)", re.IGNORECASE | re.DOTALL)
 """B, (B), B) 12, B. twelve, B: 12."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from configs.graders import ExactGrader
 from tasks.graders.extraction import boxed_answers
-from tasks.graders.grading import Quick, Verdict, key_of, settings_of
 from tasks.graders.normalise import vote_key
+from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
 
 class Exact(Quick):

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from configs.errors import UserError
 from configs.graders import FunctionGrader
+from configs.schema import UserError
 from tasks.graders.extraction import boxed_answers, whole_answers
-from tasks.graders.grading import Case, Verdict, key_of, settings_of
 from tasks.graders.normalise import vote_key
+from tasks.graders.protocol import Case, Verdict, key_of, settings_of
 from tasks.graders.workers import Decide, Workers
 
 

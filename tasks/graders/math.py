@@ -20,8 +20,8 @@ from configs.graders import MathGrader
 from tasks.graders import symbolic
 from tasks.graders.arithmetic import value_of
 from tasks.graders.extraction import boxed_answers
-from tasks.graders.grading import Case, Verdict, key_of, settings_of
 from tasks.graders.normalise import normalised, vote_key
+from tasks.graders.protocol import Case, Verdict, key_of, settings_of
 from tasks.graders.workers import Workers
 
 MAX_SYMBOLIC_LENGTH = 400

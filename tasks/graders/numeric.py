@@ -7,8 +7,8 @@ from fractions import Fraction
 from configs.graders import NumericGrader
 from tasks.graders.arithmetic import value_of
 from tasks.graders.extraction import boxed_answers
-from tasks.graders.grading import Quick, Verdict, key_of, settings_of
 from tasks.graders.normalise import normalised, vote_key
+from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
 _SCIENTIFIC = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))[eE]([-+]?\d{1,3})")
 _WITH_UNIT = re.compile(r"([-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))[A-Za-z°%$€£²³/^]+\d?")

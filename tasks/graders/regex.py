@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import UserError
 from configs.graders import RegexGrader
+from configs.schema import UserError
 from tasks.graders.exact import is_same
 from tasks.graders.extraction import LONGEST
-from tasks.graders.grading import Quick, Verdict, key_of, settings_of
 from tasks.graders.normalise import vote_key
+from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
 
 class Regex(Quick):

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from tasks.graders.grading import VERDICTS, Verdict
+from tasks.graders.protocol import VERDICTS, Verdict
 
 CPU_SECONDS = 2.0
 """CPU time of one verdict; most take a hundredth of a second."""

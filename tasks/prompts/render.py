@@ -16,9 +16,9 @@ from typing import Literal
 from jinja2 import DictLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
-from configs.errors import UserError
+from configs.schema import UserError
 from tasks.engines.protocol import Message
-from tasks.references import Reference
+from tasks.prompts.references import Reference
 
 _ENVIRONMENT = SandboxedEnvironment(
     undefined=StrictUndefined,

@@ -25,11 +25,11 @@ import psutil
 from configs.engines import OpenAIEngine
 from configs.graders import MathGrader
 from configs.models import Model, Sampling
-from tasks.generating.roles import Role
+from tasks.generation.roles import Role
 from tasks.grade import grade_traces
 from tasks.graders import symbolic
-from tasks.graders.grading import Case
 from tasks.graders.math import Math
+from tasks.graders.protocol import Case
 from tasks.prompts.render import load_prompt
 from warehouse.identity import explore_recipe, trace_id
 from warehouse.journal import traces_table

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from configs.errors import UserError
-from tasks.generating.shards import StageFailed
+from configs.schema import UserError
+from tasks.executor import StageFailed
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.store import Store

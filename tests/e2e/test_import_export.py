@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 from endpoints.scripted import ScriptedEndpoint
 
-from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.loading import load_experiment
-from tasks.asking.compare import Comparison, changes_of
-from tasks.exports.exporting import Request, export_run
-from tasks.imports.importing import import_log
-from tasks.imports.outcome import run_of
-from tasks.imports.samples import Options
+from configs.schema import UserError
+from tasks.analysis.compare import Comparison, changes_of
+from tasks.exchange.exports.exporting import Request, export_run
+from tasks.exchange.imports.importing import import_log
+from tasks.exchange.imports.outcome import run_of
+from tasks.exchange.imports.samples import Options
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.store import Store

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from data.make_root import experiments, serving
 
-from configs.errors import UserError
 from configs.experiment import Experiment
+from configs.schema import UserError
+from tasks.analysis.report.page import write_report
 from tasks.publish import summarize
-from tasks.report.page import write_report
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.loading import load

@@ -6,11 +6,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from configs.errors import UserError
+from configs.schema import UserError
 from configs.training import Training, load_training
-from tasks.engines.onnx import MODELS
-from tasks.training.lessons import lessons_of
-from tasks.training.shipped import bring
+from tasks.engines.onnx.engine import MODELS
+from tasks.research.training.jobs import lessons_of
+from tasks.research.training.shipped import bring
 from warehouse.catalog import connect
 from warehouse.store import Store
 

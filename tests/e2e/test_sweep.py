@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from configs.sweep import Sweep
-from tasks.generating.shards import StageFailed
+from tasks.executor import StageFailed
 from warehouse.catalog import connect
 from warehouse.store import Store
 

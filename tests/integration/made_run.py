@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from configs.experiment import Experiment
-from tasks.generating.planning import SynthesisShard, plans_of
-from tasks.runs import members_of, record_run, start_run
+from tasks.generation.planning import SynthesisShard, plans_of
+from tasks.run import members_of, record_run, start_run
 from warehouse.journal import traces_table
 from warehouse.loading import load
 from warehouse.planner import wanted_traces

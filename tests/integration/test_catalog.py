@@ -7,8 +7,8 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from configs.errors import UserError
 from configs.models import Model, Sampling
+from configs.schema import UserError
 from warehouse import dictionary
 from warehouse.catalog import connect
 from warehouse.identity import explore_recipe, trace_id

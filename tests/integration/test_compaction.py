@@ -18,7 +18,7 @@ from test_catalog import (
     write_traces,
 )
 
-from configs.errors import UserError
+from configs.schema import UserError
 from warehouse import compaction
 from warehouse.catalog import connect
 from warehouse.compaction import merge_parts, merges

@@ -11,9 +11,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from test_statistics import answered, catalog, empty_catalog  # noqa: F401
 
-from configs.errors import UserError
-from tasks.asking.compare import Comparison, changes_of, compare_runs, overall, watch
-from tasks.asking.naming import resolve
+from configs.schema import UserError
+from tasks.analysis.compare import Comparison, changes_of, compare_runs, overall, watch
+from tasks.analysis.naming import resolve
 from warehouse.catalog import create_relations, create_tables
 from warehouse.statistics import bootstrap_interval, bootstrap_p, holm
 from warehouse.store import Store

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from configs.graders import FunctionGrader, JudgeGrader
-from tasks.generating.roles import judge_role
+from tasks.generation.roles import judge_role
 from tasks.grade import grade_traces
-from tasks.verdicts import grader_of
+from tasks.grading.verdicts import grader_of
 from warehouse.identity import trace_id
 from warehouse.integrity import verify
 from warehouse.journal import traces_table

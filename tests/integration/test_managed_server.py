@@ -18,7 +18,7 @@ from endpoints.scripted import ScriptedEndpoint
 
 from configs.engines import OpenAIEngine
 from configs.models import Model, Sampling
-from tasks.engines.openai import EndpointEngine
+from tasks.engines.openai.engine import EndpointEngine
 from tasks.engines.protocol import Completion, EngineError, Message, Request
 
 STANDIN = str(Path(__file__).parents[1] / "endpoints" / "standin.py")

@@ -11,11 +11,11 @@ from configs.engines import OnnxEngine
 from configs.experiment import GeneratedBenchmark
 from configs.models import Model, Sampling
 from tasks.benchmarks.families.generate import problems
-from tasks.engines.chat import ChatFormat
-from tasks.engines.onnx import MODELS, EmbeddedEngine, model_folder, weights_digest
-from tasks.engines.onnx_decoder import Decoder
+from tasks.engines.onnx.chat import ChatFormat
+from tasks.engines.onnx.decoder import Decoder
+from tasks.engines.onnx.engine import MODELS, EmbeddedEngine, model_folder, weights_digest
+from tasks.engines.onnx.sampler import Sampler
 from tasks.engines.protocol import EngineError, Message, Request
-from tasks.engines.sampler import Sampler
 
 FOLDERS = sorted(path for path in MODELS.iterdir() if path.is_dir())
 EXPLORER = MODELS / "a2r-sum3-explorer"

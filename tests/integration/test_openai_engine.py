@@ -8,7 +8,7 @@ from endpoints.scripted import ScriptedEndpoint
 
 from configs.engines import OpenAIEngine
 from configs.models import Model, Sampling
-from tasks.engines.openai import EndpointEngine
+from tasks.engines.openai.engine import EndpointEngine
 from tasks.engines.protocol import Completion, EngineError, Failure, Message, Request
 
 

@@ -10,13 +10,13 @@ import orjson
 import pytest
 from test_catalog import RECIPE, asked, identity, trace, write_grades, write_run, write_traces
 
-from configs.errors import UserError
-from tasks.operating.upkeep import prune_root
+from configs.schema import UserError
+from tasks.ops.upkeep import prune_root
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.loading import load
 from warehouse.locks import in_use
-from warehouse.pruning import RunRecord, Selection, age_of, freed_by, recorded_runs
+from warehouse.pruning import RunRecord, Selection, age_of, plan_pruning, recorded_runs
 from warehouse.store import Store, traces_folder
 
 FOLDER = traces_folder(RECIPE)
@@ -113,7 +113,7 @@ def test_no_rule_is_refused(store):
 
 KILLED = """
     import os, signal, sys
-    from tasks.operating.upkeep import prune_root
+    from tasks.ops.upkeep import prune_root
     from warehouse.pruning import Selection
     from warehouse.store import Store
     left = int(sys.argv[2])
@@ -173,4 +173,4 @@ def test_what_is_no_age_is_told(text):
 
 
 def test_nothing_goes_for_no_run(store):
-    assert freed_by(store, [], recorded_runs(store)).num_bytes == 0
+    assert plan_pruning(store, [], recorded_runs(store)).num_bytes == 0

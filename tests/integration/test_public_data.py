@@ -7,13 +7,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from configs.errors import UserError
 from configs.experiment import FileBenchmark, HubBenchmark
 from configs.graders import MathGrader
+from configs.schema import UserError
 from tasks.benchmarks.load import load_problems
 from tasks.graders.extraction import extract_answer
-from tasks.graders.grading import Case
 from tasks.graders.math import Math
+from tasks.graders.protocol import Case
 
 DATA = Path(os.environ.get("A2R_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no benchmark data in {DATA}; set A2R_DATA")

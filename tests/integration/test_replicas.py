@@ -8,11 +8,11 @@ from endpoints.scripted import ScriptedEndpoint
 
 from configs.engines import OpenAIEngine
 from configs.models import Model, Sampling
-from tasks.engines import openai_replicas
-from tasks.engines.openai import EndpointEngine
-from tasks.engines.openai_metrics import parsed
+from tasks.engines.openai import replicas as openai_replicas
+from tasks.engines.openai.engine import EndpointEngine
+from tasks.engines.openai.metrics import parsed
 from tasks.engines.protocol import Completion, EngineError, Message, Request
-from tasks.engines.seen import SEEN
+from tasks.engines.server.stats import SEEN
 
 VLLM_METRICS = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from made_run import Made, finish_run
 
-from configs.errors import UserError
 from configs.experiment import References
-from tasks.references import Candidate
-from tasks.report.data import as_json, findings
-from tasks.report.entries import shown_with_sources
-from tasks.report.page import write_report
-from tasks.report.texts import TextLimits
+from configs.schema import UserError
+from tasks.analysis.report.data import as_json, findings
+from tasks.analysis.report.entries import shown_with_sources
+from tasks.analysis.report.page import write_report
+from tasks.analysis.report.texts import TextLimits
+from tasks.prompts.references import Candidate
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -22,9 +22,9 @@ from configs.experiment import GeneratedBenchmark
 from configs.models import Model, Sampling
 from configs.training import load_training
 from tasks.benchmarks.families.generate import problems
-from tasks.engines.onnx import EmbeddedEngine
+from tasks.engines.onnx.engine import EmbeddedEngine
 from tasks.engines.protocol import Message, Request
-from tasks.training.lessons import asked_problems, lessons_of
+from tasks.research.training.jobs import asked_problems, lessons_of
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -75,7 +75,7 @@ def test_training_made_again_trains_and_samples_nothing(trained):
 
 
 def test_synthesizers_read_what_the_pipeline_stored(trained):
-    from tasks.training.teach import _asked, prompt_with
+    from tasks.research.training.trainer import _asked, prompt_with
 
     root, _ = trained
     [lesson] = [le for le in lessons_of(load_training("tiny")) if (le.kind, le.size) == ("synthesizer", "b")]
@@ -88,7 +88,7 @@ def test_synthesizers_read_what_the_pipeline_stored(trained):
 
 
 def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
-    from tasks.training import progress
+    from tasks.research.training import progress
 
     plan = load_training("tiny").model_dump(mode="json")
     plan |= {"explorers": ["a"], "synthesizers": ["a"], "headline": ["a", "a"], "longer_examples": 0}
@@ -99,7 +99,9 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     [lesson, *_] = lessons_of(load_training(str(file)))
     folder = lesson.folder(str(tmp_path / "root"))
     folder.mkdir(parents=True)
-    often = "from tasks.training import progress, teach; progress.SECONDS_BETWEEN_CHECKPOINTS = 0.0; "
+    often = (
+        "from tasks.research.training import progress, trainer; progress.SECONDS_BETWEEN_CHECKPOINTS = 0.0; "
+    )
     often += "import sys; teach.teach(teach.Lesson.model_validate_json(sys.stdin.buffer.read()), sys.argv[1])"
     process = subprocess.Popen([sys.executable, "-c", often, str(tmp_path / "root")], stdin=subprocess.PIPE)
     process.stdin.write(lesson.model_dump_json().encode())
@@ -115,7 +117,7 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     assert not lesson.is_done(str(tmp_path / "root"))
     assert progress.SECONDS_BETWEEN_CHECKPOINTS == 60.0
     again = subprocess.run(
-        [sys.executable, "-m", "tasks.training.teach", str(tmp_path / "root")],
+        [sys.executable, "-m", "tasks.research.training.trainer", str(tmp_path / "root")],
         env=os.environ | {"OMP_NUM_THREADS": "2"},
         input=lesson.model_dump_json().encode(),
         check=True,
@@ -129,7 +131,7 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
 
 
 def test_limited_problems_come_again_in_another_order_and_are_never_those_asked():
-    from tasks.training.teach import _plain, prompt_alone
+    from tasks.research.training.trainer import _plain, prompt_alone
 
     form = load_training("tiny")
     limited = form.model_copy(update={"explorer_problems": 300})
@@ -149,7 +151,7 @@ def test_limited_problems_come_again_in_another_order_and_are_never_those_asked(
 
 
 def test_step_without_a_value_leaves_the_mean_to_the_others(tmp_path):
-    from tasks.training.progress import Progress
+    from tasks.research.training.progress import Progress
 
     progress = Progress(tmp_path / "checkpoint.pt", planned=3, num_evaluations=1)
     for seen in ({"entropy": 0.25, "loss": 1.0}, {"loss": float("nan")}, {"entropy": 0.75, "loss": 1.0}):
@@ -187,7 +189,9 @@ def test_asked_to_stop_the_lesson_ends_at_once(tmp_path):
 
 def lessons_under_way(root):
     """Process ids of lessons of that root."""
-    found = subprocess.run(["pgrep", "-f", f"tasks.training.teach {root}"], capture_output=True, check=False)
+    found = subprocess.run(
+        ["pgrep", "-f", f"tasks.research.training.trainer {root}"], capture_output=True, check=False
+    )
     return [int(line) for line in found.stdout.split()]
 
 
@@ -197,9 +201,9 @@ def test_shipped_weights_say_the_same_in_torch_onnxruntime_and_transformers(name
     from tokenizers import Tokenizer
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from tasks.engines.onnx import MODELS
-    from tasks.training.model import load
-    from tasks.training.sample import sample
+    from tasks.engines.onnx.engine import MODELS
+    from tasks.research.training.model import load
+    from tasks.research.training.sample import sample
 
     folder, limit = MODELS / name, 48
     family = name.split("-")[1]
@@ -252,7 +256,7 @@ def greedy_texts(folder, prompts, limit):
 
 
 def test_muon_of_many_matrices_is_torchs_of_one():
-    from tasks.training.muon import Muon
+    from tasks.research.training.muon import Muon
 
     torch.manual_seed(0)
     ours = [torch.nn.Parameter(torch.randn(shape)) for shape in [(24, 24), (24, 24), (48, 24), (24, 8)]]
@@ -272,8 +276,8 @@ def test_muon_of_many_matrices_is_torchs_of_one():
 def test_step_at_a_share_of_the_peak_rates_is_that_share_of_a_step_at_the_peak():
     """What a GPU's graphs rely on."""
     from configs.training import Supervised
-    from tasks.training.model import Qwen3, Shape
-    from tasks.training.step import CapturedStep, Step
+    from tasks.research.training.model import Qwen3, Shape
+    from tasks.research.training.step import CapturedStep, Step
 
     torch.manual_seed(0)
     models = [Qwen3(Shape(32, 1, 1, 1, 64, 50)) for _ in range(2)]
@@ -292,10 +296,10 @@ def test_step_at_a_share_of_the_peak_rates_is_that_share_of_a_step_at_the_peak()
 
 def test_buffers_that_stay_write_what_growing_ones_do():
     """A GPU's sampling, without its graph, against a CPU's."""
-    from tasks.engines.onnx import MODELS
-    from tasks.training import sample
-    from tasks.training.model import load
-    from tasks.training.teach import TOKENIZER, prompt_with
+    from tasks.engines.onnx.engine import MODELS
+    from tasks.research.training import sample
+    from tasks.research.training.model import load
+    from tasks.research.training.trainer import TOKENIZER, prompt_with
 
     model = load(MODELS / "a2r-sum3-synthesizer")
     held = problems(GeneratedBenchmark(source="generated", family="sum3", count=24, seed=3))

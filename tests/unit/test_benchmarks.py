@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import UserError
 from configs.experiment import Columns, FileBenchmark, GeneratedBenchmark
+from configs.schema import UserError
 from tasks.benchmarks.families.generate import FAMILIES, parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import split_of
 from tasks.benchmarks.load import load_problems

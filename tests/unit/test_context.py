@@ -3,9 +3,9 @@
 import pytest
 
 from configs.experiment import Experiment
-from tasks.asking.context import complaint, context_of
+from tasks.analysis.context import complaint, context_of
 from tasks.benchmarks.load import load_problems
-from tasks.generating.roles import roles_of
+from tasks.generation.roles import roles_of
 
 
 def contexts(tmp_path, **changes):

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from configs.errors import UserError
-from tasks.operating.database import (
+from configs.schema import UserError
+from tasks.ops.database import (
     OTHER_SETTING,
     SETTING,
     connection_url,

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from configs.errors import UserError
 from configs.experiment import Experiment
 from configs.loading import load_experiment, presets
+from configs.schema import UserError
 
 
 def refused(config, *overrides):

@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from configs.errors import UserError
 from configs.graders import ChoiceGrader, ExactGrader, MathGrader, NumericGrader, RegexGrader
 from configs.graders import Grader as Form
+from configs.schema import UserError
 from tasks.graders.arithmetic import value_of
 from tasks.graders.exact import Exact
 from tasks.graders.extraction import extract_answer, last_number, stated_answer
-from tasks.graders.grading import Case
 from tasks.graders.math import decided
 from tasks.graders.normalise import vote_key
-from tasks.verdicts import grader_of
+from tasks.graders.protocol import Case
+from tasks.grading.verdicts import grader_of
 
 
 @pytest.mark.parametrize(

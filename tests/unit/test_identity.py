@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.errors import UserError
 from configs.experiment import References
 from configs.models import Model, Sampling
+from configs.schema import UserError
 from warehouse.canonical import canonical_json, digest
 from warehouse.identity import (
     Recipe,

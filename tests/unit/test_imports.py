@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import UserError
-from tasks.engines.recordings import RecordedOutputs
-from tasks.imports.detect import READERS, files_of, format_of
-from tasks.imports.importing import import_log
-from tasks.imports.samples import Judgement, Options, Sample, Told
+from configs.schema import UserError
+from tasks.engines.replay.recordings import RecordedOutputs
+from tasks.exchange.imports.detect import READERS, files_of, format_of
+from tasks.exchange.imports.importing import import_log
+from tasks.exchange.imports.samples import Judgement, Options, ReadReport, Sample
 from warehouse.integrity import verify
 from warehouse.store import Store
 
@@ -24,11 +24,11 @@ LM_EVAL = LOGS / "lm_eval"
 
 
 def taken(path, form=None, **options):
-    files, told = files_of([path]), Told()
-    head, records = READERS[form or format_of(files)](files, Options(**options), told)
+    files, report = files_of([path]), ReadReport()
+    header, records = READERS[form or format_of(files)](files, Options(**options), report)
     records = list(records)
     samples = [record for record in records if isinstance(record, Sample)]
-    return head, samples, [record for record in records if isinstance(record, Judgement)], told
+    return header, samples, [record for record in records if isinstance(record, Judgement)], report
 
 
 def written(path, rows):
@@ -37,9 +37,9 @@ def written(path, rows):
 
 
 def test_lm_eval_log_gives_each_repeat_once_and_the_verdicts_of_the_first():
-    head, samples, judgements, told = taken(LM_EVAL)
-    assert (head.tool, head.task, head.model, head.version) == ("lm_eval", "sums", "small", "0.4.13")
-    assert head.sampling == {"temperature": 0.6, "max_tokens": 256}
+    header, samples, judgements, report = taken(LM_EVAL)
+    assert (header.tool, header.task, header.model, header.version) == ("lm_eval", "sums", "small", "0.4.13")
+    assert header.sampling == {"temperature": 0.6, "max_tokens": 256}
     assert len(samples) == 12 and {s.sample_index for s in samples} == {0, 1}
     assert (samples[2].problem_id, samples[2].question, samples[2].gold) == ("s1", "What is 1 plus 8 ?", "9")
     assert {j.scorer for j in judgements} == {"exact_match.first"}, "a vote is nobody's verdict"
@@ -47,20 +47,20 @@ def test_lm_eval_log_gives_each_repeat_once_and_the_verdicts_of_the_first():
     for judgement in judgements:
         is_right = f"\\boxed{{{boxed[judgement.problem_id].gold}}}" in boxed[judgement.problem_id].output
         assert (judgement.sample_index, judgement.is_correct) == (0, is_right)
-    assert head.results["exact_match.first"] == sum(j.is_correct for j in judgements) / 6
-    assert told.num_broken == 0
+    assert header.results["exact_match.first"] == sum(j.is_correct for j in judgements) / 6
+    assert report.num_broken == 0
 
 
 def test_inspect_archive_compressed_with_zstandard_gives_what_the_log_knows():
     assert {entry.compress_type for entry in zipfile.ZipFile(EVAL).infolist()} == {93}
-    head, samples, judgements, told = taken(EVAL)
-    assert (head.tool, head.task, head.model, head.version) == (
+    header, samples, judgements, report = taken(EVAL)
+    assert (header.tool, header.task, header.model, header.version) == (
         "inspect",
         "sums",
         "openai-api/local/small",
         "0.3.285",
     )
-    assert head.sampling == {"temperature": 0.6, "max_tokens": 256}
+    assert header.sampling == {"temperature": 0.6, "max_tokens": 256}
     assert len(samples) == 12 and {s.sample_index for s in samples} == {0, 1}
     cut = [s for s in samples if s.finish_reason == "length"]
     assert cut and all(s.finish_reason == "stop" for s in samples if s not in cut)
@@ -70,7 +70,7 @@ def test_inspect_archive_compressed_with_zstandard_gives_what_the_log_knows():
     assert whole.latency_seconds > 0 and whole.started_at.tzinfo is not None
     assert len(judgements) == 12 and {j.scorer for j in judgements} == {"match"}
     assert 0 < sum(j.is_correct for j in judgements) < 12
-    assert told.num_broken == 0
+    assert report.num_broken == 0
 
 
 def test_inspect_json_and_a_deflated_archive_read_the_same(tmp_path):
@@ -106,8 +106,8 @@ def test_nemo_skills_seeds_are_samples_in_order(tmp_path):
     for seed in (10, 2):
         rows = [nemo(i, f"seed {seed}", num_generated_tokens=seed, finish_reason="length") for i in range(3)]
         written(tmp_path / f"output-rs{seed}.jsonl", rows)
-    head, samples, _, _ = taken(tmp_path)
-    assert head.tool == "nemo_skills" and len(samples) == 6
+    header, samples, _, _ = taken(tmp_path)
+    assert header.tool == "nemo_skills" and len(samples) == 6
     assert [(s.problem_id, s.sample_index, s.output) for s in samples[::3]] == [
         ("0", 0, "seed 2"),
         ("0", 1, "seed 10"),
@@ -143,8 +143,8 @@ def test_plain_rows(tmp_path, form):
     row = ROW if form == "jsonl" else ROW | {"reward": [0.9, 0.1]}
     rows = [row, row | {"question": "2+2?", "outputs": ["4", None]}]
     written(path, rows) if form == "jsonl" else pq.write_table(pa.Table.from_pylist(rows), path)
-    head, samples, judgements, _ = taken(path, verdict="ok", scores="reward")
-    assert head.tool == "rows"
+    header, samples, judgements, _ = taken(path, verdict="ok", scores="reward")
+    assert header.tool == "rows"
     assert [(s.problem_id, s.sample_index, s.output, s.score) for s in samples] == [
         ("0", 0, "2", 0.9),
         ("0", 1, "3", 0.1),
@@ -157,14 +157,14 @@ def test_plain_rows(tmp_path, form):
 
 def test_broken_lines_are_told_by_file_line_and_field_and_the_rest_is_taken(tmp_path):
     rows = [ROW, "{cut\n", ROW | {"answer": None}, "[1]\n", ROW | {"ok": [True]}, ROW, '{"question": "half']
-    _, samples, _, told = taken(written(tmp_path / "rows.jsonl", rows), verdict="ok")
-    assert len(samples) == 4 and told.num_broken == 5
+    _, samples, _, report = taken(written(tmp_path / "rows.jsonl", rows), verdict="ok")
+    assert len(samples) == 4 and report.num_broken == 5
     for number, reason in zip(
         (2, 3, 4, 5, 7),
         ("no JSON", "gold answer in answer", "list", "1 values in ok", "cut off"),
         strict=True,
     ):
-        assert any(f"line {number} " in text and reason in text for text in told.breaks), told.breaks
+        assert any(f"line {number} " in text and reason in text for text in report.breaks), report.breaks
 
 
 @pytest.mark.parametrize(
@@ -250,12 +250,12 @@ def test_problems_that_share_a_question_or_an_id_are_told(tmp_path):
     assert (imported.recording.num_shared, imported.recording.num_outputs) == (1, 2)
     rows = [{"id": 1, "question": q, "answer": "1", "output": "x"} for q in "ab"]
     imported = import_log([written(tmp_path / "rows.jsonl", rows)], str(tmp_path / "root"), Options())
-    assert imported.told.num_broken == 1 and "unique ids with --id" in imported.told.breaks[0]
+    assert imported.report.num_broken == 1 and "unique ids with --id" in imported.report.breaks[0]
 
 
 def test_gold_behind_a_mark_is_found_in_gsm8k_logs(tmp_path):
     row = {"doc_id": 0, "doc": {"question": "q", "answer": "so\n#### 1,234"}, "resps": [["1234"]]}
     path = written(tmp_path / "samples.jsonl", [row | {"target": "so\n#### 1,234", "exact_match": 1.0}])
-    head, [sample], [judgement], _ = taken(path)
+    header, [sample], [judgement], _ = taken(path)
     assert sample.gold == "1234" and judgement.is_correct
-    assert any("####" in note for note in head.notes)
+    assert any("####" in note for note in header.notes)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from configs.errors import UserError
+from configs.schema import UserError
+from tasks.prompts.references import Reference
 from tasks.prompts.render import Prompt, load_prompt
-from tasks.references import Reference
 
 
 def test_shipped_prompts_render_question_and_references():

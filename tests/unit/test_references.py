@@ -3,7 +3,7 @@
 import pytest
 
 from configs.experiment import References
-from tasks.references import Candidate, choose, shown
+from tasks.prompts.references import Candidate, choose, shown
 
 
 def candidate(index, status="ok", answer=r"\boxed{1}", **more):

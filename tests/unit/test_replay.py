@@ -8,7 +8,7 @@ import pytest
 from configs.engines import ReplayEngine
 from configs.experiment import Model, Sampling
 from tasks.engines.protocol import EngineError, Failure, Request
-from tasks.engines.replay import RecordedEngine, recording_digest
+from tasks.engines.replay.engine import RecordedEngine, recording_digest
 
 
 def settings(tmp_path, *rows, **columns):

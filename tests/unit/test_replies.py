@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from tasks.engines.openai_replies import (
+from tasks.engines.openai.replies import (
     Sent,
     error_message,
     error_status,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.errors import UserError
 from configs.models import Model, Sampling
+from configs.schema import UserError
 from warehouse.identity import explore_recipe, problem_digest, trace_id
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover, traces_table

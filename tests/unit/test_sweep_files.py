@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs.errors import UserError
+from configs.schema import UserError
 from configs.sweep import Sweep, cells_of, load_sweep
 
 

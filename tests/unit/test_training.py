@@ -8,18 +8,18 @@ from fnmatch import fnmatch
 
 import pytest
 
-from configs.errors import UserError
 from configs.experiment import GeneratedBenchmark
 from configs.loading import load_experiment
+from configs.schema import UserError
 from configs.training import Training, load_training
 from tasks.benchmarks.families.generate import problems
-from tasks.engines.onnx import FILES, MODELS
+from tasks.engines.onnx.engine import FILES, MODELS
 from tasks.graders.extraction import extract_answer
-from tasks.training.examples import Piece, merged
-from tasks.training.families import bill, sum3
-from tasks.training.lessons import exploring, lessons_of, needed
-from tasks.training.shipped import bring, shipped_name
-from tasks.training.tokenizer import build_tokenizer
+from tasks.research.training.examples import Piece, merged
+from tasks.research.training.families import bill, sum3
+from tasks.research.training.jobs import exploring, lessons_of, needed
+from tasks.research.training.shipped import bring, shipped_name
+from tasks.research.training.tokenizer import build_tokenizer
 
 TEACHERS = {"bill": bill, "sum3": sum3}
 

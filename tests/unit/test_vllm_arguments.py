@@ -7,10 +7,10 @@ import pytest
 from configs.engines import Serve, VllmEngine
 from configs.experiment import Experiment
 from configs.models import Model, Sampling
-from tasks.engines import vllm_arguments
 from tasks.engines.protocol import EngineError
-from tasks.engines.server_command import command_of
-from tasks.engines.vllm_arguments import (
+from tasks.engines.server.command import command_of
+from tasks.engines.vllm import arguments as vllm_arguments
+from tasks.engines.vllm.arguments import (
     MODELS,
     check_arguments,
     engine_arguments,
@@ -20,7 +20,7 @@ from tasks.engines.vllm_arguments import (
     sampling_arguments,
     template_arguments,
 )
-from tasks.generating.roles import roles_of
+from tasks.generation.roles import roles_of
 
 SOURCE = """
 class Other:

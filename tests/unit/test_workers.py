@@ -6,12 +6,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from configs.errors import UserError
 from configs.graders import FunctionGrader
+from configs.schema import UserError
 from tasks.graders.function import load
-from tasks.graders.grading import Case
+from tasks.graders.protocol import Case
 from tasks.graders.workers import Workers
-from tasks.verdicts import grader_of
+from tasks.grading.verdicts import grader_of
 
 MISBEHAVING = """
 import os, time

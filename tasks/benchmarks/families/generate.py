@@ -5,8 +5,8 @@ from functools import partial
 from itertools import islice
 from types import ModuleType
 
-from configs.errors import UserError
 from configs.experiment import GeneratedBenchmark
+from configs.schema import UserError
 from tasks.benchmarks.families import bill, sum3
 from tasks.benchmarks.families.puzzles import Puzzle, Split, stream
 

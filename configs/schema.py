@@ -1,0 +1,17 @@
+"""What every typed configuration is made of, and the one exception whose message is written for people."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ConfigModel(BaseModel):
+    """Closed and frozen: an unknown key is an error, a built experiment cannot change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class UserError(Exception):
+    """Something a person can mend: the message names the thing, its value and the next step.
+
+    The command line prints the message alone and exits with 2; anything else that escapes is a
+    defect and keeps its traceback.
+    """

@@ -1,0 +1,80 @@
+"""Commands that train the small models and hold them against each other. Torch lives in the lessons' own processes."""
+
+from functools import partial
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from configs.schema import UserError
+from configs.training import load_training
+from flows.commands.options import DEFAULT_ROOT, AsJson, Root, Verbose
+from flows.commands.process import configure_process, run_flow
+
+app = typer.Typer()
+
+Config = Annotated[str, typer.Argument(help="The path of a training file, or the name of a shipped one.")]
+
+
+@app.command(epilog="Example: a2r train tiny --root /tmp/models")
+def train(
+    config: Config,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Train those models too that come with the project.")
+    ] = False,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a family of small models; what is finished or shipped is not trained again (needs the extra `train`)."""
+    training = load_training(config)
+    configure_process(verbose=verbose)
+    from flows.train import train as train_flow
+    from tasks.research.training.scheduler import print_training
+
+    run_flow(
+        partial(train_flow, training=training, root=root, from_scratch=from_scratch),
+        root,
+        as_json=as_json,
+        show=print_training,
+    )
+
+
+@app.command(epilog="Example: a2r study sum3 --problems 1000 --docs /tmp/study")
+def study(
+    config: Config,
+    problems: Annotated[int, typer.Option(min=2, help="Held-out problems, the same for every cell.")] = 2000,
+    docs: Annotated[str, typer.Option(help="Folder of the page that is written.")] = "docs/study",
+    from_scratch: Annotated[
+        bool,
+        typer.Option(
+            "--from-scratch", help="Only models trained into the root, none that come with the project."
+        ),
+    ] = False,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Hold models of all sizes against each other, those that are shipped and those trained into the root."""
+    training = load_training(config)
+    if not find_spec("matplotlib"):
+        raise UserError(
+            "A study draws its plots with matplotlib; install the extra: pip install 'a2r[study]'."
+        )
+    configure_process(verbose=verbose)
+    from flows.study import study as study_flow
+    from tasks.research.study.run import print_study
+
+    run_flow(
+        partial(
+            study_flow,
+            training=training,
+            root=root,
+            num_problems=problems,
+            docs=docs,
+            from_scratch=from_scratch,
+        ),
+        root,
+        as_json=as_json,
+        show=print_study,
+    )

@@ -1,0 +1,99 @@
+"""What a report says, as plain rows of the catalog's relations; the texts of traces are `tasks.analysis.report.texts`' part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import orjson
+
+from configs.schema import UserError
+from warehouse.catalog import Rows, connect, rows, statement
+from warehouse.store import Store
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything of a report but the texts; each part holds rows of one grain, NULL where nothing is known."""
+
+    runs: Rows
+    """One row per run, `label` its short name."""
+    leaderboard: Rows
+    """One row per run and stage."""
+    metrics: Rows
+    """One row per run and metric."""
+    ways: Rows
+    """One row per run and way of answering with a known cost."""
+    curves: Rows
+    """One row per run, stage, estimator (pass@k, cons@k) and k."""
+    pairs: Rows
+    """One row per benchmark, explorer and synthesizer."""
+    flows: Rows
+    """One row per run, what the explorers' samples were worth, and what the synthesizer made of them."""
+    problems: Rows
+    """One row per run and problem; equal wordings share their number `place`."""
+
+    @property
+    def num_problems(self) -> int:
+        """Distinct wordings."""
+        return len({problem["place"] for problem in self.problems})
+
+
+def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = ()) -> Findings:
+    """Read a report's rows. Raises UserError for an unknown run or experiment, and where there is no run.
+
+    Without run ids: the latest run of every configuration, of the given experiments or of all.
+    """
+    with connect(store) as catalog:
+        chosen = {"run_ids": _chosen(catalog, run_ids, experiments, store.root)}
+        runs = rows(
+            catalog, "select * from runs where list_contains($run_ids, run_id) order by started_at", chosen
+        )
+        found = Findings(
+            runs=runs,
+            leaderboard=rows(catalog, "from leaderboard where list_contains($run_ids, run_id)", chosen),
+            metrics=rows(catalog, "from metrics where list_contains($run_ids, run_id)", chosen),
+            **{
+                name: rows(catalog, statement(f"report/{name}"), chosen)
+                for name in ("ways", "curves", "pairs", "flows", "problems")
+            },
+        )
+    _label(found)
+    return found
+
+
+def as_json(found: Findings) -> bytes:
+    """The findings as one JSON object."""
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+
+
+def _chosen(
+    catalog: duckdb.DuckDBPyConnection, run_ids: Sequence[str], experiments: Sequence[str], root: str
+) -> list[str]:
+    known = catalog.execute("select run_id, experiment from runs order by started_at desc").fetchall()
+    if not known:
+        raise UserError(f"{root} holds no run yet; `a2r run quickstart --root {root}` makes one.")
+    latest = ", ".join(run_id for run_id, _ in known[:5])
+    for run_id in run_ids:
+        if run_id not in {row[0] for row in known}:
+            raise UserError(f"There is no run {run_id} under {root}; the latest are {latest}.")
+    for name in experiments:
+        if name not in {row[1] for row in known}:
+            names = ", ".join(sorted({row[1] for row in known}))
+            raise UserError(f"There is no run of an experiment {name} under {root}; there are: {names}.")
+    if run_ids:
+        return list(dict.fromkeys(run_ids))
+    found = catalog.execute(statement("report/latest"), {"experiments": list(experiments)}).fetchall()
+    return [row[0] for row in found]
+
+
+def _label(found: Findings) -> None:
+    """Give runs short names, wordings a number, and settings their parsed form."""
+    names = [run["experiment"] for run in found.runs]
+    for run in found.runs:
+        alone = names.count(run["experiment"]) == 1
+        run["label"] = run["experiment"] if alone else f"{run['experiment']} {run['run_id'][:15]}"
+        run["config"] = orjson.loads(run["config"])
+        run["versions"] = orjson.loads(run["versions"])
+    places: dict[str, int] = {}
+    for problem in found.problems:
+        problem["place"] = places.setdefault(problem["problem_digest"], len(places))

@@ -1,0 +1,125 @@
+"""One problem as the trace reader opens it: every text once, and which run shows which to whom."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from configs.experiment import References
+from tasks.prompts.references import Candidate, shown
+from warehouse.catalog import Rows
+
+Cut = str | list[str | int] | None
+"""A text; of a long one its head, the number of characters left out, and its tail."""
+
+
+class ProblemTexts:
+    """The texts of one problem, shared by all runs that have them."""
+
+    def __init__(self, question: str | None, longest: int) -> None:
+        self.question, self.longest, self.num_cut = question, longest, 0
+        self.traces: Rows = []
+        self.runs: dict[str, Rows] = {}
+        self._places: dict[str, int] = {}
+
+    def add_run(self, run_id: str, samples: Rows, policy: References | None) -> None:
+        """Take in a run's samples, the explorer's first."""
+        texts = {row["trace_id"]: row for row in samples}
+        self.runs[run_id] = [
+            {
+                "stage": row["stage"],
+                "index": row["sample_index"],
+                "verdict": row["verdict"],
+                "extracted": row["extracted"],
+                "trace": self._place(row),
+                "shown": self._shown(row, texts, policy),
+            }
+            for row in samples
+        ]
+
+    def content(self) -> dict[str, Any]:
+        """What is embedded."""
+        return {"question": self.question, "traces": self.traces, "runs": self.runs}
+
+    def _place(self, row: Mapping[str, Any]) -> int:
+        place = self._places.setdefault(row["trace_id"], len(self.traces))
+        if place == len(self.traces):
+            self.traces.append(
+                {
+                    "status": row["status"],
+                    "finish": row["finish_reason"],
+                    "seed": row["seed"],
+                    "prompt_tokens": row["num_prompt_tokens"],
+                    "tokens": row["num_completion_tokens"],
+                    "seconds": row["latency_seconds"],
+                    "error": row["error_message"],
+                    "reasoning": self._cut(row["reasoning"]),
+                    "answer": self._cut(row["answer"]),
+                }
+            )
+        return place
+
+    def _shown(
+        self, row: Mapping[str, Any], texts: Mapping[str, Any], policy: References | None
+    ) -> Rows | None:
+        """The prompt's references in order: the traces each stands for, and its text where that is not their answer.
+
+        `is_exact` is false where the run's way of cutting is not known any more.
+        """
+        ids = row["reference_ids"]
+        if not ids:
+            return None
+        chosen = [_candidate(texts[trace_id]) for trace_id in ids if trace_id in texts]
+        is_exact = policy is not None and len(chosen) == len(ids)
+        groups = (
+            shown_with_sources(chosen, policy)
+            if policy is not None and is_exact
+            else [([c], None) for c in chosen]
+        )
+        return [
+            {
+                "of": [self._places[candidate.trace_id] for candidate in group],
+                "text": None if text == group[0].answer.strip() else self._cut(text),
+                "is_exact": is_exact,
+            }
+            for group, text in groups
+        ]
+
+    def _cut(self, text: str | None) -> Cut:
+        if text is None or len(text) <= self.longest:
+            return text
+        self.num_cut += 1
+        head = self.longest // 4
+        return [text[:head], len(text) - self.longest, text[head - self.longest :]]
+
+
+def shown_with_sources(chosen: Sequence[Candidate], policy: References) -> list[tuple[list[Candidate], str]]:
+    """What the prompt showed, and of which candidates each text was, in the prompt's order."""
+    alone = policy.model_copy(update={"total_max_tokens": None})
+    groups: dict[object, list[Candidate]] = {}
+    for number, candidate in enumerate(chosen):
+        text = shown([candidate], alone)[0].text
+        groups.setdefault(text if policy.duplicates == "merge" else number, []).append(candidate)
+    texts = [reference.text for reference in shown(chosen, policy)]
+    return list(zip(groups.values(), texts, strict=False))  # a total budget may drop the last ones
+
+
+def reference_policy(config: Mapping[str, Any]) -> References | None:
+    """How a run cut its references; None where its settings cannot be read or its tokenizer is gone."""
+    form = config.get("synthesizer") or {}
+    try:
+        policy = References.model_validate(form.get("references"))
+    except ValidationError:
+        return None
+    return None if policy.tokenizer and not Path(policy.tokenizer).exists() else policy
+
+
+def _candidate(row: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        trace_id=row["trace_id"],
+        sample_index=row["sample_index"],
+        status=row["status"],
+        reasoning=row["reasoning"],
+        answer=row["answer"] or "",
+    )

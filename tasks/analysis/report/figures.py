@@ -1,0 +1,317 @@
+"""The report's charts: plotly figures over the findings' rows.
+
+Plotly, because its Python package carries the whole JavaScript that draws offline (nothing to install
+or fetch beside it), needs no `eval` (so the page can forbid it), draws flows, heat maps and intervals
+alike, and answers to the pointer. Vega would be a megabyte smaller and has no flow diagram. Colours of
+text, grid and ground are the page's: they follow the reader's light or dark scheme.
+"""
+
+import html
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from tasks.analysis.report.data import Findings
+from warehouse.catalog import Rows
+
+PALETTE = ("#4c78db", "#e0803a", "#2fa37c", "#b065c9", "#d9537a", "#9a8b2f", "#3ba3c4", "#8a7f78")
+"""Told apart on light and dark ground, and by people who see few colours together with the symbols."""
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "triangle-down")
+FEW = 3
+"""Runs whose points can carry their names without covering each other."""
+RIGHT, WRONG, UNKNOWN = "#2fa37c", "#d9537a", "#8a8f98"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart: where it stands, what it is called, how it is read, and the figure as plotly's JSON."""
+
+    benchmark: str
+    key: str
+    title: str
+    note: str
+    figure: str
+    run_id: str | None = None
+
+
+def charts(found: Findings) -> Iterator[Chart]:
+    """Every chart there is data for, benchmark by benchmark."""
+    for benchmark in dict.fromkeys(run["benchmark"] for run in found.runs):
+        runs = [run for run in found.runs if run["benchmark"] == benchmark]
+        labels = {run["run_id"]: html.escape(run["label"]) for run in runs}
+        styles = {run_id: (PALETTE[i % 8], SYMBOLS[i % 8]) for i, run_id in enumerate(labels)}
+        for key, title, note, figure in (
+            ("ways", "Accuracy by way of answering", INTERVALS, _ways(found, labels, styles)),
+            ("cost", "Accuracy and cost", _COST, _cost(found, benchmark, labels, styles)),
+            ("curves", "More samples: pass@k and cons@k", _CURVES, _curves(found, labels, styles)),
+            ("pairs", "Explorer × synthesizer", _PAIRS, _pairs(found, benchmark)),
+        ):
+            if figure is not None:
+                yield Chart(benchmark, key, title, note, _json(figure))
+        for run_id, label in labels.items():
+            figure = _flow([row for row in found.flows if row["run_id"] == run_id])
+            if figure is not None:
+                yield Chart(
+                    benchmark,
+                    "flow",
+                    "What the synthesizer made of the vote" + (f": {label}" if len(labels) > 1 else ""),
+                    _FLOW,
+                    _json(figure),
+                    run_id,
+                )
+
+
+INTERVALS = "Bars are 95 % intervals, clustered by problem."
+_COST = (
+    "Cost of one problem, explorer and synthesizer together. The line is the frontier: no other way shown here is as "
+    "accurate for less. " + INTERVALS
+)
+_CURVES = (
+    "Of the explorer's samples. pass@k: the chance that one of k is right, the ceiling of any choice among them; "
+    "cons@k: the vote of the first k. " + INTERVALS
+)
+_PAIRS = "The synthesizer's accuracy, the latest of the report's runs for each pair."
+_FLOW = "Problems, from what the explorer's samples were worth to what the synthesizer answered."
+
+
+def _ways(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
+    figure = go.Figure()
+    for run_id, label in labels.items():
+        mine = [row for row in found.metrics if row["run_id"] == run_id and row["estimate"] is not None]
+        if mine:
+            colour, symbol = styles[run_id]
+            figure.add_scatter(
+                x=[row["estimate"] for row in mine],
+                y=[_way(row["metric"]) for row in mine],
+                error_x=_errors(mine, "estimate"),
+                mode="markers",
+                orientation="h",
+                name=label,
+                marker={"color": colour, "symbol": symbol, "size": 11},
+                customdata=[[row["low"], row["high"], row["num_problems"]] for row in mine],
+                hovertemplate="%{x:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
+                "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
+            )
+    figure.update_layout(
+        scattermode="group",
+        xaxis={"range": [0, 1.02], "tickformat": ".0%"},
+        yaxis={"autorange": "reversed", "type": "category", "automargin": True},
+        showlegend=len(labels) > 1,
+    )
+    return figure if figure.data else None
+
+
+def _cost(
+    found: Findings, benchmark: str, labels: dict[str, str], styles: dict[str, tuple[str, str]]
+) -> go.Figure | None:
+    ways = [row for row in found.ways if row["benchmark"] == benchmark]
+    if not ways:
+        return None
+    unit, scale = ("dollars a problem", 1.0) if ways[0]["unit"] == "dollars" else ("FLOP a problem", 1e15)
+    figure = go.Figure()
+    frontier = [row for row in ways if row["is_on_frontier"]]
+    figure.add_scatter(
+        x=[row["cost_per_problem"] * scale for row in frontier],
+        y=[row["accuracy"] for row in frontier],
+        mode="lines",
+        line={"shape": "hv", "dash": "dot", "width": 1.5, "color": UNKNOWN},
+        name="frontier",
+        hoverinfo="skip",
+    )
+    for run_id, label in labels.items():
+        mine = [row for row in ways if row["run_id"] == run_id]
+        if mine:
+            colour, symbol = styles[run_id]
+            figure.add_scatter(
+                x=[row["cost_per_problem"] * scale for row in mine],
+                y=[row["accuracy"] for row in mine],
+                error_y=_errors(mine, "accuracy"),
+                mode="markers+text" if len(labels) <= FEW else "markers",
+                text=[row["metric"] for row in mine],
+                textposition="bottom right",
+                cliponaxis=False,
+                name=label,
+                marker={"color": colour, "symbol": symbol, "size": 11},
+                customdata=[[row["metric"], row["low"], row["high"], row["num_problems"]] for row in mine],
+                hovertemplate="%{customdata[0]}: %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}] at %{x:.3~s}, "
+                "%{customdata[3]} problems<extra>%{fullData.name}</extra>",
+            )
+    figure.update_layout(
+        xaxis={
+            "title": unit,
+            "type": "log",
+            "tickformat": "~s",
+            **_decades([row["cost_per_problem"] * scale for row in ways]),
+        },
+        yaxis={"title": "accuracy", "tickformat": ".0%", "rangemode": "tozero"},
+        showlegend=len(labels) > 1,
+    )
+    return figure
+
+
+def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
+    figure = go.Figure()
+    for run_id, label in _explorers(found, labels).items():
+        for estimator, dash, symbol in (("pass@k", "solid", "circle"), ("cons@k", "dash", "diamond")):
+            mine = [
+                row
+                for row in found.curves
+                if (row["run_id"], row["stage"], row["estimator"]) == (run_id, "explore", estimator)
+                and row["estimate"] is not None
+            ]
+            if len(mine) > 1:
+                figure.add_scatter(
+                    x=[row["k"] for row in mine],
+                    y=[row["estimate"] for row in mine],
+                    error_y=_errors(mine, "estimate"),
+                    mode="lines+markers",
+                    name=estimator if len(labels) == 1 else f"{label} {estimator}",
+                    line={"color": styles[run_id][0], "dash": dash},
+                    marker={"symbol": symbol, "size": 8},
+                    customdata=[[row["low"], row["high"], row["num_problems"]] for row in mine],
+                    hovertemplate="k = %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
+                    "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
+                )
+    ks = sorted({row["k"] for row in found.curves if row["run_id"] in labels and row["stage"] == "explore"})
+    figure.update_layout(
+        xaxis={"title": "k, samples", "type": "log", "tickvals": ks, "ticktext": [str(k) for k in ks]},
+        yaxis={"tickformat": ".0%", "rangemode": "tozero"},
+        showlegend=True,
+    )
+    return figure if figure.data else None
+
+
+def _explorers(found: Findings, labels: dict[str, str]) -> dict[str, str]:
+    """One run for each explorer whose samples the runs have, by the explorer's name where that tells them apart."""
+    alone: dict[tuple[float | None, ...], str] = {}
+    for run_id in labels:
+        mine = (r["estimate"] for r in found.curves if (r["run_id"], r["stage"]) == (run_id, "explore"))
+        alone.setdefault(tuple(mine), run_id)
+    names = {
+        run["run_id"]: html.escape(run["explorer"]) for run in found.runs if run["run_id"] in alone.values()
+    }
+    return names if len(set(names.values())) == len(names) else {run_id: labels[run_id] for run_id in names}
+
+
+def _pairs(found: Findings, benchmark: str) -> go.Figure | None:
+    """A sweep's heat map; None for a single pair."""
+    pairs = {(r["explorer"], r["synthesizer"]): r for r in found.pairs if r["benchmark"] == benchmark}
+    if len(pairs) < 2:  # noqa: PLR2004 - two make a comparison
+        return None
+    explorers = list(dict.fromkeys(explorer for explorer, _ in pairs))
+    synthesizers = list(dict.fromkeys(synthesizer for _, synthesizer in pairs))
+    grid = [[pairs.get((explorer, synthesizer)) for explorer in explorers] for synthesizer in synthesizers]
+    return go.Figure(
+        go.Heatmap(
+            x=[html.escape(name) for name in explorers],
+            y=[html.escape(name) for name in synthesizers],
+            z=[[cell["estimate"] if cell else None for cell in line] for line in grid],
+            text=[[_cell(cell) for cell in line] for line in grid],
+            texttemplate="%{text}",
+            hovertemplate="explorer %{x}<br>synthesizer %{y}<br>%{text}<extra></extra>",
+            colorscale="Viridis",
+            colorbar={"tickformat": ".0%", "thickness": 12, "outlinewidth": 0},
+            xgap=2,
+            ygap=2,
+        ),
+        {
+            "xaxis": {"title": "explorer", "type": "category", "showgrid": False},
+            "yaxis": {"title": "synthesizer", "type": "category", "showgrid": False, "automargin": True},
+        },
+    )
+
+
+def _flow(flows: Rows) -> go.Figure | None:
+    if not flows:
+        return None
+    names = (
+        "vote right",
+        "vote wrong, a sample right",
+        "no sample right",
+        "no vote",
+        "synthesizer right",
+        "synthesizer wrong",
+        "not judged",
+    )
+    counts: dict[tuple[int, int], int] = {}
+    outcomes: dict[tuple[int, int], str] = {}
+    for row in flows:
+        source = {True: 0, None: 3}.get(row["is_majority_right"], 1 if row["is_any_right"] else 2)
+        target = {True: 4, False: 5}.get(row["is_synthesizer_right"], 6)
+        counts[source, target] = counts.get((source, target), 0) + row["num_problems"]
+        outcomes[source, target] = row["outcome"] or "not judged"
+    ends = {end for pair in counts for end in pair}
+    used = [number for number in range(len(names)) if number in ends]
+    colours = (RIGHT, "#d9a13a", WRONG, UNKNOWN, RIGHT, WRONG, UNKNOWN)
+    sums = {end: sum(n for pair, n in counts.items() if end in pair) for end in used}
+    return go.Figure(
+        go.Sankey(
+            node={
+                "label": [f"{names[end]} · {sums[end]:,}" for end in used],
+                "color": [colours[end] for end in used],
+                "pad": 22,
+                "thickness": 14,
+                "line": {"width": 0},
+                "hovertemplate": "%{label}<extra></extra>",
+            },
+            link={
+                "source": [used.index(source) for source, _ in counts],
+                "target": [used.index(target) for _, target in counts],
+                "value": list(counts.values()),
+                "color": [_faint(colours[target]) for _, target in counts],
+                "customdata": [outcomes[pair] for pair in counts],
+                "hovertemplate": "%{customdata}: %{value} problems<extra></extra>",
+            },
+        )
+    )
+
+
+def _decades(costs: list[float]) -> dict[str, Any]:
+    """Room for the labels, and as many ticks as a logarithmic axis of this span can hold."""
+    low, high = math.log10(min(costs)), math.log10(max(costs))
+    room = max(0.12 * (high - low), 0.1)
+    return {"range": [low - room, high + 2.5 * room], "dtick": "D2" if high - low < 2 else 1}  # noqa: PLR2004 - decades
+
+
+def _way(metric: str) -> str:
+    """A metric's name with what it is."""
+    name, _, _ = metric.partition("@")
+    meaning = {
+        "mean": "one sample",
+        "cons": "vote",
+        "pass": "any right",
+        "a2r": "<b>synthesizer</b>",
+        "a2r-cons": "its vote",
+    }.get(name)
+    return f"{meaning}<br>{metric}" if meaning else metric
+
+
+def _errors(found: Rows, value: str) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [None if row["high"] is None else row["high"] - row[value] for row in found],
+        "arrayminus": [None if row["low"] is None else row[value] - row["low"] for row in found],
+        "thickness": 1.5,
+        "width": 4,
+    }
+
+
+def _cell(pair: dict[str, Any] | None) -> str:
+    if pair is None or pair["estimate"] is None:
+        return "–"
+    interval = "" if pair["low"] is None else f"<br>[{pair['low']:.3f}, {pair['high']:.3f}]"
+    return f"<b>{pair['estimate']:.3f}</b>{interval}<br>n = {pair['num_problems']}"
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.35)"
+
+
+def _json(figure: go.Figure) -> str:
+    figure.layout.template = None  # pyright: ignore[reportAttributeAccessIssue]
+    return figure.to_json() or "{}"

@@ -1,0 +1,161 @@
+"""The texts behind a report, problem by problem, in compressed chunks that the page opens by need.
+
+Memory stays bounded: traces are read in batches of about `BATCH_CHARACTERS`, and what is embedded is
+bounded by `TextLimits`. Which problems have their texts in the page is decided beforehand from the
+token counts, the interesting ones first: where the synthesizer overrode the vote.
+"""
+
+import base64
+import gzip
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import duckdb
+import orjson
+
+from configs.experiment import References
+from tasks.analysis.report.data import Findings
+from tasks.analysis.report.entries import ProblemTexts, reference_policy
+from tasks.progress import StageProgress
+from tasks.prompts.references import CHARACTERS_A_TOKEN
+from warehouse.catalog import Rows, connect, rows, statement
+from warehouse.store import Store
+
+BATCH_CHARACTERS = 32_000_000
+CHUNK_BYTES = 400_000
+"""Of JSON, before compression; opening a problem unpacks one chunk."""
+COMPRESSION = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TextLimits:
+    """How much text a report embeds."""
+
+    total: int = 64_000_000
+    """Characters, estimated from token counts; problems beyond have everything but their texts."""
+    each: int = 16_000
+    """Characters of one text: of a longer one its first quarter and its last three are kept."""
+
+
+@dataclass
+class Embedded:
+    """What was embedded; complete once the chunks are through."""
+
+    chunk_of: list[int | None] = field(default_factory=list)
+    """By a problem's place: the number of its chunk."""
+    num_traces: int = 0
+    num_cut: int = 0
+    """Texts of which the middle was left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    place: int
+    digest: str
+    problem_id: str
+    characters: int
+    rank: int
+
+
+def chunks(
+    store: Store, found: Findings, limits: TextLimits, embedded: Embedded, progress: StageProgress
+) -> Iterator[str]:
+    """The chunks as base64 of gzipped JSON: place → question, traces, and which run shows which."""
+    wordings = _wordings(found.problems)
+    embedded.chunk_of = [None] * len(wordings)
+    policies = {run["run_id"]: reference_policy(run["config"]) for run in found.runs}
+    number, entries, size = 0, list[bytes](), 0
+    held = _within(wordings, limits.total)
+    progress.expect("report", len(held))
+    with connect(store) as catalog:
+        for batch in _batches(held):
+            for place, entry in _entries(catalog, batch, policies, limits.each, embedded):
+                packed = b'"%d":%b' % (place, orjson.dumps(entry))
+                embedded.chunk_of[place] = number
+                entries.append(packed)
+                size += len(packed)
+                if size >= CHUNK_BYTES:
+                    yield packed_text(b"{%b}" % b",".join(entries))
+                    number, entries, size = number + 1, [], 0
+            progress.advance("report", count=len(batch))
+    if entries:
+        yield packed_text(b"{%b}" % b",".join(entries))
+
+
+def packed_text(data: bytes) -> str:
+    """Gzip in base64: compact, and nothing in it can end the element it stands in."""
+    return base64.b64encode(gzip.compress(data, COMPRESSION, mtime=0)).decode()
+
+
+def _wordings(problems: Rows) -> list[_Wording]:
+    """Each wording once, with the size of its texts in all runs and how much one would like to read them."""
+    merged: dict[int, _Wording] = {}
+    for problem in problems:
+        place = problem["place"]
+        size = CHARACTERS_A_TOKEN * (problem["num_tokens"] or 0)
+        rank = {"rescued": 0, "harmed": 0, "kept": 2}.get(problem["outcome"], 1)
+        held = merged.get(place)
+        merged[place] = _Wording(
+            place,
+            problem["problem_digest"],
+            problem["problem_id"],
+            size + (held.characters if held else 0),
+            min(rank, held.rank if held else rank),
+        )
+    return list(merged.values())
+
+
+def _within(wordings: Sequence[_Wording], total: int) -> list[_Wording]:
+    kept, used = [], 0
+    for wording in sorted(wordings, key=lambda w: (w.rank, w.place)):
+        used += wording.characters
+        if used > total and kept:
+            break
+        kept.append(wording)
+    return sorted(kept, key=lambda w: w.place)
+
+
+def _batches(wordings: Sequence[_Wording]) -> Iterator[list[_Wording]]:
+    batch, size = list[_Wording](), 0
+    for wording in wordings:
+        batch.append(wording)
+        size += wording.characters
+        if size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _entries(
+    catalog: duckdb.DuckDBPyConnection,
+    batch: Sequence[_Wording],
+    policies: dict[str, References | None],
+    longest: int,
+    embedded: Embedded,
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    digests = {"problem_digests": [w.digest for w in batch]}
+    questions = dict(catalog.execute(statement("report/questions"), digests).fetchall())
+    recipes = catalog.execute(
+        "select distinct recipe from store.roles where list_contains($runs, run_id)", {"runs": list(policies)}
+    ).fetchall()
+    read = rows(
+        catalog,
+        statement("report/texts"),
+        digests
+        | {
+            "run_ids": list(policies),
+            "recipes": [row[0] for row in recipes],
+            "problem_ids": list({w.problem_id for w in batch}),
+        },
+    )
+    places = {w.digest: w.place for w in batch}
+    for digest, samples in groupby(read, key=lambda row: row["problem_digest"]):
+        entry = ProblemTexts(questions.get(digest), longest)
+        for run_id, mine in groupby(samples, key=lambda row: row["run_id"]):
+            entry.add_run(run_id, list(mine), policies[run_id])
+        embedded.num_traces += len(entry.traces)
+        embedded.num_cut += entry.num_cut
+        yield places[digest], entry.content()

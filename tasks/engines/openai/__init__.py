@@ -1,0 +1,1 @@
+"""Any OpenAI-compatible endpoint, or several that serve the same model."""

@@ -1,0 +1,237 @@
+"""Any OpenAI-compatible endpoint, or several that serve the same model, by a thin client on aiohttp.
+
+One layer retries, here: 429, 408, 409, 5xx, timeouts, resets and broken replies, with jittered
+exponential backoff, `Retry-After` honoured, up to `retries`; on another replica at once where there
+is one. Endpoints that all refuse connections are waited for by everyone together, up to
+`patience_seconds` after one of them last answered anything.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import orjson
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from configs.engines import OpenAIEngine
+from configs.models import Model
+from tasks.engines.openai.http import RefusedError, Replica, TransientError
+from tasks.engines.openai.replicas import Replicas
+from tasks.engines.openai.replies import Sent, outcomes_of, refuses_many_choices
+from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
+from tasks.engines.server.managed import ManagedServer
+from tasks.engines.server.stats import SEEN
+
+T = TypeVar("T")
+
+MAX_WAIT_SECONDS = 30.0
+MAX_WAIT_UNREACHABLE_SECONDS = 2.0
+MAX_WAIT_ELSEWHERE_SECONDS = 0.2
+
+
+class EndpointEngine:
+    """`Engine` over HTTP."""
+
+    def __init__(self, model: Model, settings: OpenAIEngine) -> None:
+        self._model, self._settings = model, settings
+        self._server = ManagedServer(model, settings.serve) if settings.serve else None
+        revive = self._server.revive if self._server else None
+        self._replicas = Replicas([Replica(url, settings, revive) for url in settings.urls], model.id)
+        self.concurrency = settings.concurrency * len(self._replicas)
+        self._probing = asyncio.Lock()
+        limit = settings.samples_per_request
+        self._takes_many: bool | None = None if limit == "auto" else limit > 1
+        self.group = settings.concurrency if limit == "auto" else limit
+
+    async def start(self) -> None:
+        """Read the key, start the server if it is ours, reach it, and see that it serves the model."""
+        key = ""
+        if name := self._settings.api_key_env:
+            key = os.environ.get(name, "")
+            if not key:
+                raise EngineError(
+                    f"The environment variable {name} is not set; `export {name}=…` with the API key."
+                )
+        if self._server:
+            await self._server.start(key)
+
+        async def reach() -> None:
+            await self._replicas.open(key)
+
+        try:
+            await self._retrying(reach, None)
+        except TransientError as error:
+            await self._replicas.close()
+            raise EngineError(self._replicas.pick().unreachable(error)) from None
+        await self._replicas.watch()
+
+    async def complete(self, request: Request, deliver: Deliver) -> None:
+        """Deliver every sample; grouped into one request where the server honours `n`."""
+        places = list(range(len(request.seeds)))
+        if len(places) > 1 and request.sampling.temperature > 0:
+            if self._takes_many is None:
+                async with self._probing:
+                    if self._takes_many is None:
+                        places = await self._group(request, places, deliver)
+            if self._takes_many and len(places) > 1:
+                places = await self._group(request, places, deliver)
+        if len(places) == 1:
+            await self._single(request, places[0], deliver)
+        elif places:
+            await asyncio.gather(*(self._single(request, place, deliver) for place in places))
+
+    async def close(self) -> None:
+        """Close the connections, note what the servers told of themselves, leave the server if it is ours."""
+        await self._replicas.close()
+        for watch in self._replicas.watches:
+            if self._server:
+                watch.record.start_seconds = self._server.start_seconds
+                watch.record.num_restarts = self._server.num_restarts
+            SEEN.note(watch.record)
+        if self._server:
+            await self._server.close()
+
+    # --- one request ---
+
+    async def _single(self, request: Request, place: int, deliver: Deliver) -> None:
+        [outcome, *_] = await self._outcomes(request, [place])
+        deliver(place, outcome)
+
+    async def _group(self, request: Request, places: Sequence[int], deliver: Deliver) -> list[int]:
+        """Ask for several samples at once; returns the places that have to be asked for one by one."""
+        try:
+            outcomes = await self._outcomes(request, places)
+        except RefusedError:
+            self._takes_many, self.group = False, 1
+            return list(places)
+        if any(isinstance(outcome, Completion) for outcome in outcomes):
+            self._takes_many = len(outcomes) >= len(places)
+            self.group = self.group if self._takes_many else 1
+        for place, outcome in zip(places, outcomes, strict=False):
+            deliver(place, outcome)
+        return list(places[len(outcomes) :])
+
+    async def _outcomes(self, request: Request, places: Sequence[int]) -> list[Completion | Failure]:
+        """Send until answered or given up. Raises RefusedError only where `n` itself was refused."""
+        body = self._body(request, places)
+        tries = 0
+        started = datetime.now(UTC)
+        replica: Replica | None = None
+
+        async def send() -> list[Completion | Failure]:
+            nonlocal replica, tries
+            tries += 1
+            replica = self._replicas.pick(replica)
+            replica.in_flight += len(places)
+            try:
+                return await self._post(replica, body, request.seeds[places[0]], tries)
+            finally:
+                replica.in_flight -= len(places)
+
+        try:
+            try:
+                return await send()
+            except TransientError as error:
+                return await self._retrying(send, error)
+        except TransientError as error:
+            message = error.message
+            if replica and error.code == "unreachable":
+                message = replica.unreachable(error)
+            return [Failure(error.code, message, True, started, tries)] * len(places)
+        except RefusedError as error:
+            if len(places) > 1 and refuses_many_choices(error.message):
+                raise
+            return [Failure(error.code, error.message, False, started, tries)] * len(places)
+
+    def _body(self, request: Request, places: Sequence[int]) -> bytes:
+        s = request.sampling
+        body: dict[str, Any] = {
+            "model": self._model.id,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "temperature": s.temperature,
+            "max_tokens": s.max_tokens,
+            "seed": request.seeds[places[0]],
+        }
+        for name in ("top_p", "top_k", "min_p", "presence_penalty", "repetition_penalty"):
+            if (value := getattr(s, name)) is not None:
+                body[name] = value
+        if self._settings.logprobs:
+            body["logprobs"] = True
+        if len(places) > 1:
+            body["n"] = len(places)
+        if s.stop:
+            body["stop"] = s.stop
+        if s.enable_thinking is not None:
+            body["chat_template_kwargs"] = {"enable_thinking": s.enable_thinking}
+        return orjson.dumps(body | s.extra)
+
+    async def _post(self, replica: Replica, body: bytes, seed: int, tries: int) -> list[Completion | Failure]:
+        sent_at, began = datetime.now(UTC), time.perf_counter()
+        try:
+            reply = await replica.call("POST", "/chat/completions", body)
+        except TransientError as error:
+            if error.code == "unreachable":
+                await self._replicas.leave(replica, "it refuses connections.")
+            error.is_passed_on = self._replicas.has_another(replica)
+            raise
+        except EngineError as error:
+            if not self._replicas.has_another(replica):
+                raise
+            await self._replicas.leave(replica, str(error))
+            raise TransientError("server_error", str(error), is_passed_on=True) from None
+        sent = Sent(seed, sent_at, time.perf_counter() - began, tries)
+        try:
+            outcomes = outcomes_of(reply, sent)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise TransientError("bad_reply", f"the reply is no chat completion ({error!r})") from None
+        if not outcomes:
+            raise TransientError("bad_reply", "the reply has no choices")
+        return outcomes
+
+    # --- waiting ---
+
+    async def _retrying(self, send: Callable[[], Awaitable[T]], first: TransientError | None) -> T:
+        """Try again until it works, `retries` are used up, or the endpoint stays away too long."""
+        used = 0
+        error = first
+
+        def gives_up(state: RetryCallState) -> bool:
+            nonlocal used, error
+            failed = state.outcome.exception() if state.outcome else None
+            error = failed if isinstance(failed, TransientError) else None
+            return not self._may_retry(
+                error, used := used + (error is not None and error.code != "unreachable")
+            )
+
+        def wait(state: RetryCallState) -> float:
+            return self._wait(state.attempt_number, error)
+
+        if first is not None:
+            used = int(first.code != "unreachable")
+            if not self._may_retry(first, used):
+                raise first
+            await asyncio.sleep(self._wait(1, first))
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(TransientError), stop=gives_up, wait=wait, reraise=True
+        )
+        return await retrying(send)
+
+    def _may_retry(self, error: TransientError | None, used: int) -> bool:
+        if error is not None and error.code == "unreachable":
+            return time.monotonic() - self._replicas.last_alive < self._settings.patience_seconds
+        return used <= self._settings.retries
+
+    def _wait(self, attempt: int, error: TransientError | None) -> float:
+        state = RetryCallState(AsyncRetrying(), None, (), {})
+        state.attempt_number = attempt
+        jittered = wait_random_exponential(multiplier=0.5, max=MAX_WAIT_SECONDS)(state)
+        if error is None:
+            return jittered
+        if error.is_passed_on:
+            return min(jittered, MAX_WAIT_ELSEWHERE_SECONDS)
+        if error.code == "unreachable":
+            return min(jittered, MAX_WAIT_UNREACHABLE_SECONDS)
+        return min(max(jittered, error.retry_after), 2 * MAX_WAIT_SECONDS)

@@ -1,0 +1,153 @@
+"""One event loop a process, on a thread of its own, where every engine lives.
+
+Shards are Prefect tasks on many threads; they hand their coroutines to this loop. So an engine is
+loaded once for all its shards, and its concurrency is kept full across them.
+"""
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tasks.engines.admission import Admission
+from tasks.engines.protocol import Engine
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # not to be had on Windows
+    from asyncio import new_event_loop
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """The person at the terminal asked to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class PooledEngine:
+    """An engine on the loop, with the admission that all its shards share."""
+
+    engine: Engine
+    admission: Admission
+    started: Future[None]
+
+
+class EnginePool:
+    """The loop, its thread, and the engines that have been started on it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._engines: dict[str, PooledEngine] = {}
+        self._running: set[Future[Any]] = set()
+        self._is_stopped = False
+        self.stops = 0
+        """How often `stop` was called; closing does not reset it."""
+        self.num_users = 0
+        """Blocks of `open_engines` that are open, one inside the other."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and wait for it. Raises Stopped after `stop`."""
+        with self._lock:
+            if self._is_stopped:
+                work.close()
+                raise Stopped
+            future = asyncio.run_coroutine_threadsafe(work, self._started_loop())
+            self._running.add(future)
+        try:
+            return future.result()
+        except CancelledError:
+            raise Stopped from None
+        finally:
+            self._running.discard(future)
+
+    def engine(self, key: str, build: Callable[[], Engine]) -> PooledEngine:
+        """The started engine of that key; the first caller starts it, and its error is everyone's."""
+        with self._lock:
+            if key not in self._engines:
+                engine = build()
+                started = asyncio.run_coroutine_threadsafe(engine.start(), self._started_loop())
+                self._engines[key] = PooledEngine(engine, Admission(engine.concurrency), started)
+                self._running.add(started)
+            pooled = self._engines[key]
+        try:
+            pooled.started.result()
+        except CancelledError:
+            raise Stopped from None
+        finally:
+            self._running.discard(pooled.started)
+        return pooled
+
+    def stop(self) -> None:
+        """Cancel what runs and refuse what comes; safe to call from a signal handler's thread."""
+        self._is_stopped = True
+        self.stops += 1
+        for future in list(self._running):
+            future.cancel()
+
+    def close_engines(self) -> None:
+        """Close every engine: the accelerators are free when it returns. The next use starts one anew."""
+        with self._lock:
+            loop, engines, self._engines = self._loop, self._engines, {}
+        for pooled in engines.values():
+            if loop:
+                asyncio.run_coroutine_threadsafe(pooled.engine.close(), loop).result()
+
+    def close(self) -> None:
+        """Close every engine and end the loop; the next use starts anew.
+
+        What still runs or loads (the run was broken off) is cancelled first: whoever waits for it would
+        wait for a loop that is gone.
+        """
+        for future in list(self._running):
+            future.cancel()
+        self.close_engines()
+        with self._lock:
+            loop, self._loop = self._loop, None
+            self._is_stopped = False
+        if loop is None:
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        if self._thread:
+            self._thread.join()
+        loop.close()
+
+    def _started_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="engines", daemon=True)
+            self._thread.start()
+        return self._loop
+
+
+ENGINES = EnginePool()
+"""The process's host."""
+
+
+@contextmanager
+def open_engines() -> Iterator[None]:
+    """Engines started inside this block are closed at its end, whatever ends it.
+
+    Inside another such block (a training whose lessons go on while the flow `explore` samples a model that
+    is done) the loop and the other work on it stay.
+
+    What the process holds already (a million objects of Prefect and its libraries) is kept out of
+    garbage collection from here on: looking through it again and again costs as much as the requests.
+    """
+    gc.collect()
+    gc.freeze()
+    ENGINES.num_users += 1
+    try:
+        yield
+    finally:
+        ENGINES.num_users -= 1
+        if ENGINES.num_users:
+            ENGINES.close_engines()
+        else:
+            ENGINES.close()

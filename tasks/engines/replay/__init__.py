@@ -1,0 +1,1 @@
+"""Recorded outputs in place of a model."""

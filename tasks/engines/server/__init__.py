@@ -1,0 +1,1 @@
+"""A server that a run starts on this machine, drives and stops."""

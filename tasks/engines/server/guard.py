@@ -1,0 +1,77 @@
+"""The process that stands between a run and the server it started, so that no server outlives its runs.
+
+    python -m tasks.engines.server.guard FOLDER DIGEST LINGER_SECONDS COMMAND…
+
+Every run that uses the server holds a shared lock on FOLDER/users; the kernel drops it with the
+process, however that ends. The guard starts COMMAND in a process group of its own, writes FOLDER/
+server.json, and ends the whole group when the lock has been free for LINGER_SECONDS, on SIGTERM, or
+when the server itself has died. It is in a session of its own: neither a Ctrl-C at the terminal nor
+the death of the run's process group reaches it. Should it be killed as well, the next run ends what
+server.json names.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tasks.engines.server.processes import Known, end_group
+
+POLL_SECONDS = 0.2
+RECORD, LOG, USERS = "server.json", "server.log", "users"
+
+
+def main(folder: Path, digest: str, linger_seconds: float, command: list[str]) -> int:
+    """Guard one server to its end; returns its exit status, 0 where we ended it."""
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    users = os.open(folder / USERS, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
+        server = subprocess.Popen(  # noqa: S603 - the experiment's own command
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    leader = Known.of(server.pid)
+    record = {"guard": Known.of(os.getpid()), "server": leader, "digest": digest, "command": command}
+    _write(folder / RECORD, record)
+    idle_since: float | None = None
+    while (code := server.poll()) is None and not asked:
+        if _is_free(users):
+            now = time.monotonic()
+            idle_since = now if idle_since is None else idle_since
+            if now - idle_since >= linger_seconds:
+                break
+            fcntl.flock(users, fcntl.LOCK_UN)
+        else:
+            idle_since = None
+        time.sleep(POLL_SECONDS)
+    end_group(leader)
+    server.wait()
+    if code is None:
+        (folder / RECORD).unlink(missing_ok=True)
+    else:
+        _write(folder / RECORD, record | {"ended": code})
+    return code or 0
+
+
+def _is_free(users: int) -> bool:
+    """Take the lock if no run holds it; from then on a run that comes waits until we are done."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write(path: Path, record: Mapping[str, object]) -> None:
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text(json.dumps(record))
+    beside.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4:]))

@@ -1,0 +1,1 @@
+"""vLLM inside the process of the run, without a server."""

@@ -1,0 +1,141 @@
+"""`a2r export`: one run into a folder, in one of seven formats."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import orjson
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import Progress
+
+from configs.schema import UserError
+from tasks.exchange.exports.card import card
+from tasks.exchange.exports.folder import MARK, new_folder
+from tasks.exchange.exports.prompts import cases, policy_of
+from tasks.exchange.exports.source import ROWS_AT_ONCE, Source, Stage, open_source
+from tasks.exchange.exports.tables import Advance, PartedWriter, write_csv, write_dataset, write_parquet
+from tasks.exchange.exports.training import LAYOUTS, Choice
+
+Format = Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be exported."""
+
+    form: Format
+    stage: Stage | None = None
+    """Absent: all stages of tables; of training sets the synthesizer's prompts."""
+    only_correct: bool = False
+    prompt: str | None = None
+    num_references: int | None = None
+    data_source: str | None = None
+
+
+def export_run(name: str, target: Path, root: str, request: Request, *, force: bool) -> None:
+    """Write the export and say what it holds. Raises UserError."""
+    with new_folder(target, force=force) as folder, open_source(name, root, folder / ".spill") as source:
+        if request.stage and request.stage not in source.stages and request.form not in LAYOUTS:
+            raise UserError(
+                f"{source.run_id} has no stage {request.stage}; it has: {', '.join(source.stages)}."
+            )
+        with _progress(source, request) as advance:
+            num_rows = _write(source, folder, request, advance)
+        if not num_rows:
+            raise UserError(_nothing(source, request))
+        mark = {
+            "format": request.form,
+            "run_id": source.run_id,
+            "experiment": source.manifest["experiment"],
+            "stage": request.stage,
+            "only_correct": request.only_correct,
+            "num_rows": num_rows,
+            "a2r": version("a2r"),
+        }
+        (folder / MARK).write_bytes(
+            orjson.dumps(mark, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        )
+        run_id = source.run_id
+    unit = LAYOUTS[request.form].unit if request.form in LAYOUTS else "a trace"
+    Console().print(
+        f"{num_rows:,} rows, each {unit}, of {run_id} → {target}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _nothing(source: Source, request: Request) -> str:
+    """Why an export would be empty, and what to do."""
+    if request.form in LAYOUTS and request.stage != "explore" and "synthesize" not in source.stages:
+        remedy = "it has no synthesizer; train on the explorer's answers with --stage explore."
+    elif request.only_correct:
+        remedy = "none of its traces is graded correct; --keep any takes them all."
+    else:
+        remedy = "it holds no traces for it; choose another run or --stage."
+    return f"{source.run_id} has nothing to export as {request.form}: {remedy}"
+
+
+def _write(source: Source, folder: Path, request: Request, advance: Advance) -> int:
+    stages: tuple[Stage, ...] = (request.stage,) if request.stage else source.stages
+    match request.form:
+        case "parquet":
+            batches = source.traces(stages, only_correct=request.only_correct)
+            return write_parquet(source, folder, batches, advance)
+        case "csv":
+            return write_csv(
+                source, folder, source.traces(stages, only_correct=request.only_correct), advance
+            )
+        case "hf":
+            return write_dataset(source, folder, stages, advance, only_correct=request.only_correct)
+        case _:
+            return _write_training(source, folder, request, advance)
+
+
+def _write_training(source: Source, folder: Path, request: Request, advance: Advance) -> int:
+    layout = LAYOUTS[request.form]
+    policy = policy_of(source, request.stage, request.prompt, request.num_references)
+    choice = Choice(only_correct=request.only_correct, data_source=request.data_source)
+    writer = PartedWriter(folder / "data" / "train", layout.schema)
+    waiting: list[dict[str, object]] = []
+    num_rows = 0
+    for case in cases(source, policy):
+        for row in layout.rows(case, choice, num_rows):
+            waiting.append(row)
+            num_rows += 1
+        if len(waiting) >= ROWS_AT_ONCE:
+            writer.write(pa.Table.from_pylist(waiting, schema=layout.schema))
+            waiting = []
+        advance(len({row["trace_id"] for row in (*case.explored, *case.samples)}))
+    writer.write(pa.Table.from_pylist(waiting, schema=layout.schema))
+    writer.close()
+    configs = [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}]
+    shown = f"{policy.references.count} references" if policy.references else "no references"
+    trained = "synthesizer" if policy.stage == "synthesize" else "explorer"
+    about = (
+        f"A training set for the {trained}: prompts as the pipeline renders them "
+        f"({policy.prompt.name}, {shown})."
+    )
+    columns = (
+        f"Read by {layout.reader} One row is {layout.unit}.\n"
+        f"Columns: {', '.join(f'`{column}`' for column in layout.schema.names)}. "
+        "The references' verdicts are for filtering and rewards; the prompt does not show them."
+    )
+    (folder / "README.md").write_text(card(source, configs, about, columns), encoding="utf-8")
+    return num_rows
+
+
+@contextmanager
+def _progress(source: Source, request: Request) -> Iterator[Advance]:
+    """A bar over the run's traces, on a terminal."""
+    stages: tuple[Stage, ...] | None = (
+        (request.stage,) if request.stage and request.form not in LAYOUTS else None
+    )
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("exporting", total=source.count(stages))
+        yield lambda count: bar.update(task, advance=count)

@@ -1,0 +1,126 @@
+"""The prompts of a run's problems as the pipeline rendered them, from the traces that are stored.
+
+A template is taken only if its digest is the one in the traces' recipe. References are the ordered ids
+that the synthesizer's traces hold; where it made none, or the run has no synthesizer, the policy chooses
+them from what is stored, as the pipeline would.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from configs.experiment import References
+from configs.schema import UserError
+from tasks.engines.protocol import Message
+from tasks.exchange.exports.source import Source, Stage
+from tasks.prompts.references import Candidate, choose, shown
+from tasks.prompts.render import Prompt, load_prompt
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One problem with what a training set may say of it."""
+
+    problem_id: str
+    benchmark: str
+    question: str
+    gold: str
+    messages: tuple[Message, ...]
+    """The prompt of the stage that is exported."""
+    references: tuple[Row, ...]
+    """The explorer's traces that the prompt shows, in its order; empty for the explorer's own prompt."""
+    samples: tuple[Row, ...]
+    """The traces of the stage that is exported; empty where the run has none."""
+    explored: tuple[Row, ...]
+    """All explorer traces of the problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPolicy:
+    """How prompts are made: the template, and for a synthesizer what it is shown."""
+
+    stage: Stage
+    prompt: Prompt
+    references: References | None
+
+
+def policy_of(source: Source, stage: Stage | None, prompt: str | None, count: int | None) -> PromptPolicy:
+    """The run's own policy for a stage; `prompt` and `count` are for runs without a synthesizer.
+
+    Raises UserError where the template is not what it was.
+    """
+    config, chosen = source.manifest["config"], stage or "synthesize"
+    if chosen == "synthesize" and not source.manifest["synthesizer"]:
+        num_explored = source.manifest["explorer"]["n"]
+        wanted = count or min(References().count, num_explored)
+        if wanted > num_explored:
+            raise UserError(
+                f"--references is {wanted}, but {source.run_id} has {num_explored} samples a problem."
+            )
+        return PromptPolicy(chosen, load_prompt(prompt or "synthesize"), References(count=wanted))
+    if prompt or count:
+        raise UserError(
+            f"--prompt and --references are for runs without a synthesizer; {source.run_id} has prompts of its own."
+        )
+    role = config["explorer" if chosen == "explore" else "synthesizer"]
+    template = load_prompt(role["prompt"])
+    if template.digest != source.recipe(chosen)["prompt"]:
+        raise UserError(
+            f"The prompt {role['prompt']} has changed since {source.run_id}, so its prompts cannot be rendered as they "
+            "were; restore the file, or run the experiment again and export that run."
+        )
+    references = References.model_validate(role["references"]) if chosen == "synthesize" else None
+    return PromptPolicy(chosen, template, references)
+
+
+def cases(source: Source, policy: PromptPolicy) -> Iterator[Case]:
+    """Problem by problem, in order, one in memory at a time."""
+    rows = (row for batch in source.traces() for row in batch.to_pylist())
+    for _, group in groupby(rows, key=itemgetter("problem_id", "problem_digest")):
+        held = list(group)
+        explored = tuple(row for row in held if row["stage"] == "explore")
+        samples = tuple(row for row in held if row["stage"] == policy.stage)
+        first = held[0]
+        references = _references(explored, samples, policy.references, first["problem_digest"])
+        chosen = [_candidate(row) for row in references]
+        told = shown(chosen, policy.references) if policy.references else ()
+        yield Case(
+            problem_id=first["problem_id"],
+            benchmark=first["benchmark"],
+            question=first["question"],
+            gold=first["gold"],
+            messages=policy.prompt.render(first["question"], told),
+            references=references,
+            samples=samples,
+            explored=explored,
+        )
+
+
+def _references(
+    explored: Sequence[Row], samples: Sequence[Row], policy: References | None, digest: str
+) -> tuple[Row, ...]:
+    if policy is None:
+        return ()
+    by_id = {row["trace_id"]: row for row in explored}
+    ids = next((row["reference_ids"] for row in samples if row["answer"] is not None), None)
+    if ids is None:
+        candidates = choose([_candidate(row) for row in explored], policy, digest) or ()
+        ids = [candidate.trace_id for candidate in candidates]
+    return tuple(by_id[trace_id] for trace_id in ids if trace_id in by_id)
+
+
+def _candidate(row: Row) -> Candidate:
+    """What an export cannot wait for counts as refused."""
+    status = row["status"] if row["answer"] is not None else "error"
+    return Candidate(
+        row["trace_id"],
+        row["sample_index"],
+        status,
+        is_permanent=True,
+        reasoning=row["reasoning"],
+        answer=row["answer"] or "",
+    )

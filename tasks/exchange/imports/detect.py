@@ -1,0 +1,85 @@
+"""Which format a log has, and which files make one log."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from configs.schema import UserError
+from tasks.exchange.imports import inspect_logs, lm_eval, nemo_skills, rows
+from tasks.exchange.imports.samples import Judgement, LogHeader, Options, ReadReport, Sample
+
+Reader = Callable[[list[Path], Options, ReadReport], tuple[LogHeader, Iterator[Sample | Judgement]]]
+
+READERS: dict[str, Reader] = {
+    lm_eval.NAME: lm_eval.read,
+    inspect_logs.NAME: inspect_logs.read,
+    nemo_skills.NAME: nemo_skills.read,
+    rows.NAME: rows.read,
+}
+_LOOKED_AT = 20
+_PATTERNS = ("samples_*.jsonl", "*.eval", "output-rs*.jsonl")
+
+
+def files_of(paths: list[Path]) -> list[Path]:
+    """The files that make the log: those named, or those of a named folder. Raises UserError."""
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} does not exist; name a log's file or folder.")
+        files += _within(path) if path.is_dir() else [path]
+    return files
+
+
+def _within(folder: Path) -> list[Path]:
+    for pattern in _PATTERNS:
+        found = sorted(folder.rglob(pattern))
+        if len(found) > 1 and not pattern.startswith("output"):
+            names = "\n  ".join(map(str, found[:_LOOKED_AT]))
+            raise UserError(
+                f"{folder} holds {len(found)} logs, each of a run of its own; name one of them:\n  {names}"
+            )
+        if found:
+            return found
+    raise UserError(
+        f"{folder} holds no log that is known by its name ({', '.join(_PATTERNS)}); name the file itself."
+    )
+
+
+def format_of(files: list[Path]) -> str:
+    """The format of a log's files by their content. Raises UserError where it is none of ours."""
+    file = files[0]
+    match file.suffix:
+        case ".eval":
+            return inspect_logs.NAME
+        case ".parquet":
+            return rows.NAME
+        case ".json":
+            return inspect_logs.NAME
+        case ".jsonl":
+            return _format_of_lines(file)
+        case _:
+            raise UserError(
+                f"{file} is neither .eval, .json, .jsonl nor .parquet; convert it, or say what it is with "
+                f"--format ({', '.join(READERS)})."
+            )
+
+
+def _format_of_lines(file: Path) -> str:
+    """By the first line that can be read; a log may begin with a broken one."""
+    row: dict[str, Any] = {}
+    with file.open("rb") as lines:
+        for _, line in zip(range(_LOOKED_AT), lines, strict=False):
+            try:
+                found = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(found, dict):
+                row = found
+                break
+    if lm_eval.is_row(row):
+        return lm_eval.NAME
+    if nemo_skills.is_row(row):
+        return nemo_skills.NAME
+    return rows.NAME

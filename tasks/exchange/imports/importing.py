@@ -1,0 +1,185 @@
+"""`a2r import`: a log becomes a recording, an experiment that replays it, and the grades it brought along."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from configs.experiment import Experiment
+from configs.loading import load_experiment
+from configs.schema import UserError
+from tasks.engines.replay.recordings import DETAILS
+from tasks.exchange.imports.detect import READERS, files_of, format_of
+from tasks.exchange.imports.judgements import keep_judgements
+from tasks.exchange.imports.recording import OUTPUTS_FILE, Recorder, Recording
+from tasks.exchange.imports.samples import Judgement, LogHeader, Options, ReadReport, Sample
+from tasks.generation.roles import roles_of
+from warehouse.store import Store
+
+EXPERIMENT_FILE = "experiment.yaml"
+_UNKNOWN_MODEL = "unknown"
+_SYNTHESIZER = """
+# Recorded outputs are the explorer. To have a synthesizer read them, give one and run this file:
+#
+# synthesizer:
+#   model: {{id: big}}
+#   engine: {{kind: openai, base_url: "http://localhost:8000/v1"}}
+#   references: {{count: {count}, content: answer, order: shuffled}}
+#   sampling: {{n: 1, temperature: 0.6, max_tokens: 32768}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import found, and the experiment that stands for it."""
+
+    experiment: Experiment
+    experiment_file: Path
+    recording: Recording
+    header: LogHeader
+    report: ReadReport
+    judged: dict[str, tuple[int, int]]
+    """Each grader of the log: its verdicts, and how many of them say correct."""
+
+    def facts(self) -> dict[str, Any]:
+        """The same as data, for --json."""
+        recording = self.recording
+        return {
+            "format": self.header.tool,
+            "recording": recording.name,
+            "experiment_file": str(self.experiment_file),
+            "problems": len(recording.problems),
+            "outputs": recording.num_outputs,
+            "failed": recording.num_failed,
+            "uneven_problems": recording.num_uneven,
+            "repeated_questions": recording.num_shared,
+            "broken_lines": self.report.num_broken,
+            "log_verdicts": {
+                grader: {"verdicts": count, "correct": right}
+                for grader, (count, right) in self.judged.items()
+            },
+            "log_results": self.header.results,
+        }
+
+
+def import_log(
+    paths: Sequence[Path],
+    root: str,
+    options: Options,
+    *,
+    form: str | None = None,
+    model: str | None = None,
+    benchmark: str | None = None,
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Imported:
+    """Read a log into the root and build its experiment; nothing is graded yet. Raises UserError.
+
+    The same log with the same options leaves everything as it is.
+    """
+    store = Store(root)
+    if not store.is_local:
+        raise UserError(
+            f"{store.root} is not a folder: an import is read again by runs, which read recordings from a disk. "
+            "Import into a local root with --root."
+        )
+    files = files_of(list(paths))
+    tool = form or format_of(files)
+    store.open_for_writing()
+    report = ReadReport()
+    header, records = READERS[tool](files, options, report)
+    header.model, header.task = model or header.model, _safe(benchmark or header.task)
+    judgements: list[Judgement] = []
+    identity = {
+        "model": header.model or _UNKNOWN_MODEL,
+        "benchmark": header.task,
+        "sampling": header.sampling,
+    }
+    try:
+        with Recorder(Path(store.root) / "imports", header.task, report) as recorder:
+            with _progress(files, report) as watched:
+                judgements.extend(recorder.take(watched(records)))
+            recording = recorder.finish(header, identity, [file.name for file in files])
+            _write_experiment(recording, header, files)
+    except OSError as error:
+        raise store.complaint(error) from error
+    if not recording.num_outputs:
+        first = f" First: {report.breaks[0]}" if report.breaks else ""
+        raise UserError(
+            f"{files[0]} holds no outputs that can be imported ({report.num_broken} broken lines).{first}"
+        )
+    file = recording.folder / EXPERIMENT_FILE
+    named = [f"name={name}"] if name else []
+    experiment = load_experiment(str(file), [*named, *overrides])
+    recipe = roles_of(experiment, store.root)[0].recipe
+    judged = keep_judgements(store, recipe, tool, judgements, recording)
+    return Imported(experiment, file, recording, header, report, judged)
+
+
+def _write_experiment(recording: Recording, header: LogHeader, files: Sequence[Path]) -> None:
+    """The experiment file beside the recording, written last; one that is there may have been edited and stays."""
+    path = recording.folder / EXPERIMENT_FILE
+    if path.exists() or not recording.num_samples:
+        return
+    sources = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+    model = header.model or _UNKNOWN_MODEL
+    content = {
+        "name": _experiment_name(f"{header.tool}-{recording.benchmark}-{model.rsplit('/', 1)[-1]}"),
+        "description": f"Imported from {sources} ({header.tool}{' ' + header.version if header.version else ''}).",
+        "benchmark": {
+            "source": "file",
+            "path": f"{recording.benchmark}.jsonl",
+            "question": "question",
+            "answer": "gold",
+            "id": "id",
+        },
+        "explorer": {
+            "model": {"id": model, "revision": f"import-{recording.name}"},
+            "engine": {
+                "kind": "replay",
+                "path": OUTPUTS_FILE,
+                "question": "question",
+                "outputs": "output",
+                "scores": "score",
+                **{column: column for column in DETAILS},
+            },
+            "prompt": "recorded",
+            "sampling": {"n": recording.num_samples, **header.sampling},
+        },
+        "grader": {"kind": "math"},
+    }
+    text = yaml.safe_dump(content, sort_keys=False, width=120)
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text(text + _SYNTHESIZER.format(count=min(recording.num_samples, 4)), encoding="utf-8")
+    beside.replace(path)
+
+
+def _safe(text: str) -> str:
+    """A file's name and a benchmark's: letters, digits, points and dashes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "imported"
+
+
+def _experiment_name(text: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._") or "imported"
+
+
+@contextmanager
+def _progress(files: Sequence[Path], report: ReadReport) -> Iterator[Any]:
+    """A bar over the bytes read, on a terminal."""
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading", total=sum(file.stat().st_size for file in files))
+
+        def watched(records: Iterator[Sample | Judgement]) -> Iterator[Sample | Judgement]:
+            for record in records:
+                bar.update(task, completed=report.num_bytes)
+                yield record
+
+        yield watched

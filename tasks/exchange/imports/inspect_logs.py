@@ -1,0 +1,205 @@
+"""Inspect: `.eval` archives and `.json` logs, read by their documented layout without Inspect itself.
+
+An `.eval` file is a ZIP with header.json and one samples/<id>_epoch_<n>.json a sample, deflated or,
+by newer versions, compressed with Zstandard (method 93), which Python's zipfile learns only in 3.14;
+Arrow's codec reads it. A run that was cut off has no header.json but _journal/start.json.
+"""
+
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from configs.schema import UserError
+from tasks.exchange.imports.samples import (
+    Judgement,
+    LogHeader,
+    Options,
+    ReadReport,
+    Sample,
+    json_file,
+    number,
+    text_of,
+    verdict_of,
+    whole,
+)
+
+NAME = "inspect"
+_ZSTANDARD = 93
+_LOCAL_HEADER = struct.Struct("<26xHH")
+_SETTINGS = ("temperature", "top_p", "top_k", "presence_penalty", "max_tokens", "seed")
+_LENGTH = {"max_tokens", "model_length"}
+_ATTACHMENT = "attachment://"
+
+
+def read(
+    files: list[Path], options: Options, report: ReadReport
+) -> tuple[LogHeader, Iterator[Sample | Judgement]]:
+    """The log's header and its samples, of an archive one sample in memory at a time. Raises UserError."""
+    if len(files) > 1:
+        raise UserError(
+            f"{len(files)} Inspect logs were named; import them one by one: each is a run of its own."
+        )
+    file = files[0]
+    if file.suffix == ".eval":
+        header, samples = _archive(file, report)
+    else:
+        header = json_file(file)
+        report.num_bytes += file.stat().st_size
+        listed = header.get("samples") or []
+        samples = ((f"{file}, sample {place}", sample) for place, sample in enumerate(listed, start=1))
+    if not isinstance(header.get("eval"), dict):
+        raise UserError(f"{file} has no field eval, so it is no Inspect log; give its --format.")
+    return _head(file, header), _samples(samples, options, report)
+
+
+def _archive(file: Path, report: ReadReport) -> tuple[dict[str, Any], Iterator[tuple[str, Any]]]:
+    try:
+        archive = zipfile.ZipFile(file)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file} is no readable archive ({error}); copy it again.") from error
+    names = set(archive.namelist())
+    header = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
+    if header is None:
+        raise UserError(f"{file} has neither header.json nor _journal/start.json; it is no Inspect log.")
+
+    def samples() -> Iterator[tuple[str, Any]]:
+        with archive:
+            for entry in archive.infolist():
+                if entry.filename.startswith("samples/"):
+                    report.num_bytes += entry.compress_size
+                    place = f"{file}, {entry.filename}"
+                    try:
+                        yield place, orjson.loads(_content(archive, entry))
+                    except (orjson.JSONDecodeError, OSError, zipfile.BadZipFile, pa.ArrowException) as error:
+                        report.broken(f"{place} cannot be read: {str(error).splitlines()[0]}")
+
+    return orjson.loads(_content(archive, archive.getinfo(header))), samples()
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """An entry's bytes, whichever way it is compressed."""
+    if entry.compress_type != _ZSTANDARD:
+        return archive.read(entry)
+    with Path(str(archive.filename)).open("rb") as file:
+        file.seek(entry.header_offset)
+        lengths = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        file.seek(sum(lengths), 1)
+        packed = file.read(entry.compress_size)
+    return bytes(pa.input_stream(pa.BufferReader(packed), compression="zstd").read(entry.file_size))
+
+
+def _samples(
+    samples: Iterator[tuple[str, Any]], options: Options, report: ReadReport
+) -> Iterator[Sample | Judgement]:
+    for place, row in samples:
+        try:
+            sample = _sample(row, options)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"has no field {error}" if isinstance(error, KeyError) else str(error)
+            report.broken(f"{place} {reason}")
+            continue
+        yield sample
+        for scorer, score in (row.get("scores") or {}).items():
+            value = score.get("value")
+            values = value.items() if isinstance(value, dict) else [(None, value)]
+            for part, single in values:
+                is_correct = verdict_of(single)
+                if is_correct is not None and sample.output is not None:
+                    name = f"{scorer}.{part}" if part else scorer
+                    answer = text_of(score.get("answer"))
+                    yield Judgement(sample.problem_id, sample.sample_index, name, is_correct, answer)
+
+
+def _sample(row: Mapping[str, Any], options: Options) -> Sample:
+    """Raises ValueError with the field and remedy, KeyError for a field that must be there."""
+    attachments: Mapping[str, str] = row.get("attachments") or {}
+    metadata: dict[str, Any] = row.get("metadata") or {}
+    question = text_of(metadata.get(options.question)) if options.question else _question(row, attachments)
+    if not question:
+        raise ValueError("has no text in input (name a metadata field with --question)")
+    target = metadata.get(options.gold) if options.gold else row["target"]
+    gold = text_of(target[0] if isinstance(target, list) and target else target)
+    if gold is None:
+        raise ValueError("has no gold answer in target (name a metadata field with --gold)")
+    if isinstance(target, list) and len(target) > 1:
+        metadata = {**metadata, "targets": target}
+    output: Mapping[str, Any] = row.get("output") or {}
+    choices = output.get("choices") or []
+    failure = (row.get("error") or {}).get("message") or output.get("error")
+    reasoning, answer = _texts(choices[0]["message"]["content"], attachments) if choices else (None, None)
+    stop = choices[0].get("stop_reason") if choices else None
+    usage: Mapping[str, Any] = output.get("usage") or {}
+    return Sample(
+        problem_id=text_of(metadata.get(options.id) if options.id else row["id"]) or str(row["id"]),
+        question=question,
+        gold=gold,
+        sample_index=int(row["epoch"]) - 1,
+        output=answer if failure is None or answer else None,
+        reasoning=reasoning,
+        finish_reason="length" if stop in _LENGTH else stop,
+        num_prompt_tokens=whole(usage.get("input_tokens")),
+        num_completion_tokens=whole(usage.get("output_tokens")),
+        started_at=datetime.fromisoformat(row["started_at"]) if row.get("started_at") else None,
+        latency_seconds=number(output.get("time")),
+        error=str(failure) if failure else None,
+        metadata=metadata,
+    )
+
+
+def _question(row: Mapping[str, Any], attachments: Mapping[str, str]) -> str:
+    """The input's text, or its last user message; choices are listed by letter below it."""
+    said = row["input"]
+    if isinstance(said, list):
+        asked = [message for message in said if message.get("role") == "user"]
+        said = _texts(asked[-1]["content"], attachments)[1] if asked else ""
+    text = _resolved(str(said), attachments).strip()
+    choices = row.get("choices") or []
+    letters = [f"{chr(ord('A') + place)}) {choice}" for place, choice in enumerate(choices)]
+    return "\n".join([text, "", *letters]) if letters else text
+
+
+def _texts(content: object, attachments: Mapping[str, str]) -> tuple[str | None, str]:
+    """Reasoning and answer of a message's content: one text, or parts by type."""
+    if isinstance(content, str):
+        return None, _resolved(content, attachments)
+    parts = content if isinstance(content, list) else []
+    by_type = {
+        kind: "\n".join(
+            _resolved(str(part.get(kind) or ""), attachments) for part in parts if part.get("type") == kind
+        )
+        for kind in ("reasoning", "text")
+    }
+    return by_type["reasoning"] or None, by_type["text"]
+
+
+def _resolved(text: str, attachments: Mapping[str, str]) -> str:
+    """Long texts may lie apart, under the name that stands in their place."""
+    if text.startswith(_ATTACHMENT):
+        return attachments.get(text.removeprefix(_ATTACHMENT), text)
+    return text
+
+
+def _head(file: Path, fields: Mapping[str, Any]) -> LogHeader:
+    about: Mapping[str, Any] = fields["eval"]
+    header = LogHeader(NAME, str(about.get("task") or file.stem).rsplit("/", 1)[-1])
+    header.model = text_of(about.get("model"))
+    header.version = text_of((about.get("packages") or {}).get("inspect_ai"))
+    config = {
+        **(about.get("model_generate_config") or {}),
+        **((fields.get("plan") or {}).get("config") or {}),
+    }
+    header.sampling = {name: config[name] for name in _SETTINGS if number(config.get(name)) is not None}
+    if fields.get("status") not in {"success", None}:
+        header.notes.append(f"the log's status is {fields['status']}: it holds what there was by then")
+    for score in (fields.get("results") or {}).get("scores") or []:
+        for name, metric in (score.get("metrics") or {}).items():
+            value = number(metric.get("value"))
+            if value is not None:
+                header.results[f"{score.get('name')}.{name}"] = value
+    return header

@@ -1,0 +1,117 @@
+"""NeMo-Skills: `output-rs<seed>.jsonl`, one file a seed and one line a problem, or a single `output.jsonl`.
+
+A line is the benchmark's own columns with `generation` added, and what the server told: tokens,
+finish reason, reasoning. Where reasoning was cut off the generation, `_full_generation` is whole.
+The verdicts are those of its evaluation step: `symbolic_correct` and the judge's `judgement`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tasks.exchange.imports.samples import (
+    Judgement,
+    LogHeader,
+    Options,
+    ReadReport,
+    Sample,
+    details,
+    gold_behind,
+    json_lines,
+    number,
+    text_of,
+    verdict_of,
+)
+
+NAME = "nemo_skills"
+FILE = re.compile(r"output(-rs(?P<seed>\d+))?\.jsonl")
+_IDS = ("id", "problem_id", "unique_id")
+_DETAILS = {
+    "reasoning": "reasoning_content",
+    "finish_reason": "finish_reason",
+    "num_prompt_tokens": "num_input_tokens",
+    "num_completion_tokens": "num_generated_tokens",
+    "latency_seconds": "generation_time",
+}
+_VERDICTS = ("symbolic_correct", "is_correct")
+_ADDED = re.compile(
+    r"generation.*|_full_generation|reasoning_content|num_.*tokens|finish_reason|usage|serialized_output|logprobs|"
+    r"tokens|top_logprobs|predicted_answer|symbolic_correct|is_correct|judgement|_.*|tool_calls"
+)
+"""Columns that are of the sample, not of the problem."""
+
+
+def is_row(row: Mapping[str, Any]) -> bool:
+    """Whether a line is one of such a file."""
+    return {"generation", "expected_answer"} <= row.keys()
+
+
+def read(
+    files: list[Path], options: Options, report: ReadReport
+) -> tuple[LogHeader, Iterator[Sample | Judgement]]:
+    """The samples of all seeds, file by file in the order of the seeds."""
+    ordered = sorted(files, key=lambda file: (_seed(file), file.name))
+    folder = ordered[0].resolve().parent.name
+    header = LogHeader(NAME, folder or ordered[0].stem)
+    header.notes.append(f"{len(ordered)} files, one a sample; the model is not in them: name it with --model")
+    return header, _samples(ordered, options, report)
+
+
+def _seed(file: Path) -> int:
+    named = FILE.fullmatch(file.name)
+    return int(named["seed"]) if named and named["seed"] else -1
+
+
+def _samples(files: list[Path], options: Options, report: ReadReport) -> Iterator[Sample | Judgement]:
+    for index, file in enumerate(files):
+        for position, (place, row) in enumerate(json_lines(file, report)):
+            try:
+                sample = _sample(row, index, position, options)
+            except ValueError as error:
+                report.broken(f"{place} {error}")
+                continue
+            yield sample
+            extracted = text_of(row.get("predicted_answer"))
+            for name in _VERDICTS:
+                is_correct = verdict_of(row.get(name))
+                if is_correct is not None:
+                    yield Judgement(sample.problem_id, index, name, is_correct, extracted)
+            said = str(row.get("judgement") or "").lower().rpartition("judgement:")[2].strip()
+            if said.startswith(("yes", "no")):
+                yield Judgement(sample.problem_id, index, "judgement", said.startswith("yes"), extracted)
+
+
+def _sample(row: Mapping[str, Any], index: int, position: int, options: Options) -> Sample:
+    """Raises ValueError with the field and the remedy."""
+    asked = options.question or next(
+        (name for name in ("problem", "question") if text_of(row.get(name))), "problem"
+    )
+    question = text_of(row.get(asked))
+    if question is None:
+        raise ValueError(f"has no text in {asked}; it has: {', '.join(row)} (name it with --question)")
+    right = options.gold or "expected_answer"
+    answer = text_of(row.get(right))
+    gold = gold_behind(options.gold_after, answer) if answer else None
+    if gold is None:
+        raise ValueError(f"has no gold answer in {right}; it has: {', '.join(row)} (name it with --gold)")
+    output = row.get("_full_generation") or row.get(options.outputs or "generation")
+    if not isinstance(output, str):
+        raise ValueError("has no text in generation; was the file still being written?")  # noqa: TRY004
+    identity = options.id or next((name for name in _IDS if text_of(row.get(name))), None)
+    began = number(row.get("generation_start_time"))
+    return Sample(
+        problem_id=(text_of(row.get(identity)) if identity else None) or str(position),
+        question=question,
+        gold=gold,
+        sample_index=index,
+        output=output,
+        started_at=datetime.fromtimestamp(began, UTC) if began else None,
+        **details(row, _DETAILS),
+        metadata={
+            name: value
+            for name, value in row.items()
+            if name not in {asked, right, identity} and not _ADDED.fullmatch(name)
+        },
+    )

@@ -1,0 +1,171 @@
+"""Plain rows, JSONL or Parquet: a question, one output or a list of them, a gold answer, perhaps an id.
+
+What belongs to an output (finish reason, tokens, …) is one value, or a list as long as the outputs.
+Rows that repeat a question add samples to it.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.schema import UserError
+from tasks.engines.replay.recordings import DETAILS
+from tasks.exchange.imports.samples import (
+    Judgement,
+    LogHeader,
+    Options,
+    ReadReport,
+    Sample,
+    details,
+    gold_behind,
+    json_lines,
+    number,
+    text_of,
+    verdict_of,
+)
+
+NAME = "rows"
+_NAMES = {
+    "question": ("question", "problem", "prompt", "input"),
+    "outputs": (
+        "outputs",
+        "output",
+        "responses",
+        "response",
+        "completions",
+        "completion",
+        "generations",
+        "generation",
+    ),
+    "gold": ("gold", "answer", "expected_answer", "target", "ground_truth", "solution", "gt"),
+    "id": ("id", "problem_id", "unique_id", "question_id", "idx"),
+}
+_PER_OUTPUT = {name: name for name in DETAILS if name != "started_at"}
+_ROWS_AT_ONCE = 256
+
+
+def read(
+    files: list[Path], options: Options, report: ReadReport
+) -> tuple[LogHeader, Iterator[Sample | Judgement]]:
+    """The files' samples, one after the other. Raises UserError where a column cannot be found."""
+    first = next((row for file in files for _, row in _rows(file, ReadReport())), None)
+    if first is None:
+        raise UserError(f"{files[0]} has no rows; name another file.")
+    columns = _columns(files[0], first, options)
+    header = LogHeader(NAME, files[0].stem)
+    shown = ", ".join(f"{what} = {column}" for what, column in columns.items() if column)
+    header.notes.append(f"columns: {shown}")
+    if isinstance(first.get("model"), str):
+        header.model = first["model"]
+    return header, _samples(files, columns, options, report)
+
+
+def _columns(file: Path, row: Mapping[str, Any], options: Options) -> dict[str, str | None]:
+    """Which column holds what, named by the person or known by its name."""
+    columns: dict[str, str | None] = {}
+    for what, names in _NAMES.items():
+        named = getattr(options, what)
+        found = named if named in row else next((name for name in names if name in row), None)
+        if (named and named not in row) or (found is None and what != "id"):
+            lacking = f"no column {named}" if named else f"no column that is known to hold the {what}"
+            raise UserError(f"{file} has {lacking}; it has: {', '.join(row)}. Name it with --{what}.")
+        columns[what] = found
+    for what in ("scores", "verdict"):
+        named = getattr(options, what)
+        if named and named not in row:
+            raise UserError(f"{file} has no column {named}; it has: {', '.join(row)}. Correct --{what}.")
+        columns[what] = named
+    return columns
+
+
+def _samples(
+    files: list[Path], columns: Mapping[str, str | None], options: Options, report: ReadReport
+) -> Iterator[Sample | Judgement]:
+    numbers: dict[bytes, int] = {}
+    counts: dict[str, int] = {}
+    used = {*columns.values(), *_PER_OUTPUT, "model"}
+    for file in files:
+        for place, row in _rows(file, report):
+            try:
+                question, gold, outputs = _texts(row, columns, options)
+                lists = {name: _listed(row, name, len(outputs)) for name in _PER_OUTPUT}
+                scores = _listed(row, columns["scores"], len(outputs))
+                verdicts = _listed(row, columns["verdict"], len(outputs))
+            except ValueError as error:
+                report.broken(f"{place} {error}")
+                continue
+            key = hashlib.sha256(question.encode()).digest()[:16]
+            given = text_of(row.get(columns["id"])) if columns["id"] else None
+            problem_id = given or str(numbers.setdefault(key, len(numbers)))
+            start = counts.get(problem_id, 0)
+            counts[problem_id] = start + len(outputs)
+            metadata = {name: value for name, value in row.items() if name not in used}
+            for offset, output in enumerate(outputs):
+                yield Sample(
+                    problem_id=problem_id,
+                    question=question,
+                    gold=gold,
+                    sample_index=start + offset,
+                    output=output,
+                    score=_score(scores[offset]),
+                    **details({name: values[offset] for name, values in lists.items()}, _PER_OUTPUT),
+                    metadata=metadata,
+                )
+                is_correct = verdict_of(verdicts[offset])
+                if columns["verdict"] and is_correct is not None:
+                    yield Judgement(problem_id, start + offset, columns["verdict"], is_correct, None)
+
+
+def _texts(
+    row: Mapping[str, Any], columns: Mapping[str, str | None], options: Options
+) -> tuple[str, str, list[str | None]]:
+    """Question, gold answer and outputs of a row. Raises ValueError with the field and the remedy."""
+    question, gold = (text_of(row.get(str(columns[what]))) for what in ("question", "gold"))
+    if question is None:
+        raise ValueError(f"has no text in {columns['question']} (--question)")
+    right = gold_behind(options.gold_after, gold) if gold else None
+    if right is None:
+        behind = f" behind {options.gold_after}" if options.gold_after else ""
+        raise ValueError(f"has no gold answer in {columns['gold']}{behind} (--gold, --gold-after)")
+    held = row.get(str(columns["outputs"]))
+    outputs = held if isinstance(held, list) else [held]
+    if not all(isinstance(output, str | None) for output in outputs):
+        raise ValueError(f"has something else than texts in {columns['outputs']} (--outputs)")
+    return question, right, outputs
+
+
+def _listed(row: Mapping[str, Any], column: str | None, count: int) -> list[Any]:
+    """A column's values, one an output. Raises ValueError where they are too few or too many."""
+    value = row.get(column) if column else None
+    if not isinstance(value, list):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(f"has {len(value)} values in {column} for {count} outputs")
+    return value
+
+
+def _score(value: object) -> float | None:
+    """A number, or a list of one as reward models write it."""
+    return number(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
+def _rows(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, Any]]]:
+    if file.suffix != ".parquet":
+        yield from json_lines(file, report)
+        return
+    try:
+        with pq.ParquetFile(file) as rows:
+            size, count, number = file.stat().st_size, max(rows.metadata.num_rows, 1), 0
+            for batch in rows.iter_batches(_ROWS_AT_ONCE):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{file}, row {number}", row
+                report.num_bytes += size * batch.num_rows // count
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{file} is no readable Parquet ({str(error).splitlines()[0]}); copy it again."
+        ) from error

@@ -1,0 +1,182 @@
+"""The heart of both generating stages: requests in, journalled completions out, parts at the end."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+from tasks.engines.pool import ENGINES, PooledEngine
+from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
+from tasks.generation.roles import Role, build_engine
+from tasks.progress import PROGRESS
+from tasks.prompts.references import Reference
+from warehouse.canonical import canonical_json
+from warehouse.identity import Stage, sample_seed
+from warehouse.journal import Journal
+from warehouse.records import Problem, Wanted
+from warehouse.store import Store
+
+
+class Job(NamedTuple):
+    """One request and the traces its samples become, place by place."""
+
+    request: Request
+    wanted: tuple[Wanted, ...]
+
+
+def job_of(
+    role: Role, problem: Problem, wanted: Sequence[Wanted], references: tuple[Reference, ...] = ()
+) -> Job:
+    """The request for one problem's missing traces, each with its own derived seed."""
+    request = Request(
+        messages=role.prompt.render(problem.question, references),
+        sampling=role.sampling,
+        seeds=tuple(sample_seed(role.sampling.seed, w.problem_digest, w.sample_index) for w in wanted),
+        question=problem.question,
+        sample_indexes=tuple(w.sample_index for w in wanted),
+    )
+    return Job(request, tuple(wanted))
+
+
+@dataclass(slots=True)
+class GenerationResult:
+    """What became of a shard's jobs."""
+
+    parts: list[str] = field(default_factory=list)
+    num_stored: int = 0
+    num_transient: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    example: str = ""
+    """The first failure's message."""
+
+    @property
+    def num_failed(self) -> int:
+        """Traces that could not be had."""
+        return self.failures.total()
+
+
+def generate(role: Role, jobs: Iterable[Job], rank: int) -> GenerationResult:
+    """Make the jobs' traces and store them; what arrived is stored whatever else happens.
+
+    Where shards compete for the engine, the lower `rank` goes first.
+
+    Raises EngineError where the engine as a whole cannot work, Stopped on request, UserError where
+    the root refuses writes.
+    """
+    pooled = started_engine(role)
+    store = Store(role.root)
+    result = GenerationResult()
+    try:
+        store.write_recipe(role.recipe)
+        journal = Journal(store, role.recipe)
+        try:
+            ENGINES.run(
+                _drive(pooled, jobs, stage=role.recipe.stage, rank=rank, journal=journal, result=result)
+            )
+        finally:
+            result.parts = journal.seal()
+    except OSError as error:
+        raise store.complaint(error) from error
+    return result
+
+
+def started_engine(role: Role) -> PooledEngine:
+    """The role's engine, started; roles with the same weights and settings share one. Raises EngineError."""
+    model = role.model.model_dump(mode="json", include={"id", "revision"})
+    key = canonical_json({"model": model, "engine": role.engine.model_dump(mode="json")}).decode()
+    return ENGINES.engine(key, partial(build_engine, role.model, role.engine))
+
+
+async def _drive(
+    pooled: PooledEngine,
+    jobs: Iterable[Job],
+    *,
+    stage: Stage,
+    rank: int,
+    journal: Journal,
+    result: GenerationResult,
+) -> None:
+    """Send the jobs as the engine's admission lets them; a prompt is built only when its turn has come near."""
+    engine, admission = pooled.engine, pooled.admission
+    broken: list[OSError] = []
+    driver = asyncio.current_task()
+
+    def deliver(job: Job, place: int, outcome: Completion | Failure) -> None:
+        try:
+            journal.append(_row(job.wanted[place], outcome))
+        except OSError as error:
+            broken.append(error)
+            if driver:
+                driver.cancel()
+            return
+        if isinstance(outcome, Failure):
+            result.failures[outcome.code] += 1
+            result.num_transient += outcome.is_transient
+            result.example = result.example or outcome.message
+            PROGRESS.advance(stage, failed=True)
+        else:
+            result.num_stored += 1
+            PROGRESS.advance(stage, tokens=outcome.num_completion_tokens or 0)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in itertools.chain.from_iterable(_pieces(job, engine) for job in jobs):
+                units = len(job.wanted)
+                await admission.acquire(units, rank)
+                sent = group.create_task(engine.complete(job.request, partial(deliver, job)))
+                sent.add_done_callback(lambda _, units=units: admission.release(units))
+    except* EngineError as errors:
+        raise errors.exceptions[0] from None
+    except* asyncio.CancelledError:
+        if broken:
+            raise broken[0] from None
+        raise
+    if broken:
+        raise broken[0]
+
+
+def _pieces(job: Job, engine: Engine) -> Iterator[Job]:
+    """The job in pieces of as many samples as the engine likes to be asked for together."""
+    start, request = 0, job.request
+    while start < len(job.wanted):
+        taken = slice(start, start + engine.group)
+        seeds, indexes = request.seeds[taken], request.sample_indexes[taken]
+        yield Job(request._replace(seeds=seeds, sample_indexes=indexes), job.wanted[taken])
+        start += len(seeds)
+
+
+def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, Any]:
+    """One trace with the columns of `TRACES`, times in microseconds."""
+    row: dict[str, Any] = {
+        "trace_id": wanted.trace_id,
+        "problem_id": wanted.problem_id,
+        "problem_digest": wanted.problem_digest,
+        "sample_index": wanted.sample_index,
+        "reference_ids": wanted.reference_ids,
+        "num_tries": outcome.num_tries,
+        "started_at": _microseconds(outcome.started_at),
+    }
+    if isinstance(outcome, Failure):
+        return row | {"status": "error", "error_code": outcome.code, "error_message": outcome.message}
+    return row | {
+        "status": "truncated" if outcome.finish_reason == "length" else "ok",
+        "seed": outcome.seed,
+        "choice_index": outcome.choice_index,
+        "finish_reason": outcome.finish_reason,
+        "reasoning": outcome.reasoning,
+        "answer": outcome.answer,
+        "num_prompt_tokens": outcome.num_prompt_tokens,
+        "num_billed_prompt_tokens": outcome.num_billed_prompt_tokens,
+        "num_completion_tokens": outcome.num_completion_tokens,
+        "latency_seconds": outcome.latency_seconds,
+        "mean_logprob": outcome.mean_logprob,
+        "score": outcome.score,
+    }
+
+
+def _microseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1_000_000)

@@ -1,0 +1,119 @@
+"""A language model as the grader: each distinct answer to a problem is judged once, by a stored trace.
+
+A judge's traces have a recipe of their own (stage `judge`) and are planned, journalled and stored like
+all others; so grading again asks nothing again, and what the judge wrote can be read. The place of
+references in a trace's identity is taken by a digest of gold and answer, which is what it was shown.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+
+from configs.graders import JudgeGrader
+from tasks.engines.pool import open_engines
+from tasks.engines.protocol import EngineError, Request
+from tasks.generation.generate import Job, generate
+from tasks.generation.roles import judge_role
+from tasks.graders.extraction import boxed_answers, whole_answers
+from tasks.graders.normalise import vote_key
+from tasks.graders.protocol import Case, Verdict, key_of
+from tasks.progress import PROGRESS
+from warehouse.canonical import digest
+from warehouse.identity import sample_seed, trace_id
+from warehouse.planner import missing_traces
+from warehouse.records import Member, Problem, Wanted
+
+_SAID = re.compile(r"\bverdict\b[\s:*`]*(in)?correct\b", re.IGNORECASE)
+
+
+class Judge:
+    """Asks the model and reads its last "Verdict: …".
+
+    An answer that it failed to judge has no verdict and is asked about again by the next run; one
+    that it refuses for good, cannot read to the end or does not decide is a grader_error.
+    """
+
+    def __init__(self, form: JudgeGrader, root: str, problems: Mapping[str, Problem]) -> None:
+        self._form, self._problems = form, problems
+        self._role = judge_role(form, root)
+        self.key = key_of("judge", "1", {"recipe": self._role.recipe.digest, "answer": form.answer})
+        self.complaints: list[str] = []
+        self._engines = ExitStack()
+        self._is_started = False
+
+    def extract(self, texts: Sequence[str]) -> list[str | None]:
+        """The last box, or all of it."""
+        return whole_answers(texts) if self._form.answer == "whole" else boxed_answers(texts, "none")
+
+    def vote_key(self, answer: str) -> str:
+        """The normal form of a mathematical answer."""
+        return vote_key(answer)
+
+    def decide(self, gold: str, answer: str) -> Verdict | None:  # noqa: ARG002
+        """Nothing is decided but by the model."""
+        return None
+
+    def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:
+        """Ask about what is not stored, then read the verdicts from the store."""
+        wanted = {case: self._wanted(case) for case in cases}
+        lacking = set(missing_traces(self._role.index, wanted.values()))
+        if lacking:
+            self._ask({case: trace for case, trace in wanted.items() if trace in lacking})
+        index = self._role.index
+        rows = index.rows({trace.trace_id for trace in wanted.values()}, ["status", "answer"]).to_pylist()
+        said: dict[str, Verdict] = {row["trace_id"]: _said(row["status"], row["answer"]) for row in rows}
+        for trace in wanted.values():
+            held = index.get(trace.trace_id)
+            if held and held.is_permanent:
+                said[trace.trace_id] = "grader_error"
+        return {case: said[trace.trace_id] for case, trace in wanted.items() if trace.trace_id in said}
+
+    def members(self, cases: Collection[Case]) -> list[Member]:
+        """The judge's traces that the verdicts on these cases rest on."""
+        wanted = [(case.gold, self._wanted(case)) for case in sorted(cases)]
+        return [
+            Member("judge", w.problem_id, w.problem_digest, w.sample_index, w.trace_id, gold)
+            for gold, w in wanted
+        ]
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engines.close()
+
+    def _ask(self, wanted: Mapping[Case, Wanted]) -> None:
+        if not self._is_started:
+            self._engines.enter_context(open_engines())
+            self._is_started = True
+        PROGRESS.expect("judge", len(wanted))
+        try:
+            result = generate(self._role, self._jobs(wanted), rank=0)
+        except EngineError as error:
+            self.complaints.append(f"judge: {error}")
+            return
+        if result.num_transient:
+            kinds = ", ".join(f"{count} {code}" for code, count in result.failures.most_common())
+            self.complaints.append(
+                f"judge: {result.num_failed} of {len(wanted)} answers could not be judged ({kinds}); first: {result.example}"
+            )
+
+    def _jobs(self, wanted: Mapping[Case, Wanted]) -> Iterator[Job]:
+        for case, trace in wanted.items():
+            question = self._problems[case.problem_digest].question
+            seed = sample_seed(self._role.sampling.seed, case.problem_digest, 0)
+            messages = self._role.prompt.filled(
+                {"question": question, "gold": case.gold, "answer": case.answer}
+            )
+            yield Job(Request(messages, self._role.sampling, (seed,), question, (0,)), (trace,))
+
+    def _wanted(self, case: Case) -> Wanted:
+        shown = (digest([case.gold, case.answer])[:32],)
+        held = trace_id(self._role.recipe, case.problem_digest, 0, shown)
+        return Wanted(held, case.problem_digest, self._problems[case.problem_digest].problem_id, 0, shown)
+
+
+def _said(status: str, answer: str | None) -> Verdict:
+    """The judge's last verdict; what was cut off or says none is a grader_error."""
+    found = list(_SAID.finditer(answer or "")) if status == "ok" else []
+    if not found:
+        return "grader_error"
+    return "wrong" if found[-1][1] else "correct"

@@ -1,0 +1,204 @@
+"""`a2r up`: a Prefect server, the deployments and a worker, started together and stopped together.
+
+Everything listens on loopback. A server that already answers is used and left alone; what was
+started here is started again if it dies, and stopped by its process group.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from configs.schema import UserError
+from tasks.ops.database import without_database, without_password
+
+LOOPBACK = "127.0.0.1"
+HEALTH_SECONDS = 120
+STOP_SECONDS = 30
+HEARTBEAT_SECONDS = 30
+"""How often a run says that it lives; Prefect's shortest."""
+MOST_REVIVALS = 5
+"""A server or worker that has died this often within an hour is not started again."""
+
+
+@dataclass
+class Child:
+    """A process of ours in a session of its own, so that a Ctrl-C at the terminal reaches only us."""
+
+    name: str
+    arguments: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    deaths: list[float] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
+    """Process groups, also of those that died: a worker's runs outlive it."""
+
+    def start(self) -> None:
+        """Start it; what it says is appended to its log."""
+        with self.log.open("ab") as file:
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and constants
+                [sys.executable, "-m", "prefect", *self.arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.groups.append(self.process.pid)
+
+    def check(self) -> None:
+        """Raise UserError with the end of its log if it has ended."""
+        if self.process and (code := self.process.poll()) is not None:
+            end = without_password("\n".join(self.log.read_text(errors="replace").splitlines()[-15:]))
+            raise UserError(f"The {self.name} ended with status {code}; the end of {self.log}:\n{end}")
+
+    def revived(self) -> bool:
+        """Whether it had died and was started again. Raises UserError if it dies too often."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        now = time.monotonic()
+        self.deaths = [*(then for then in self.deaths if now - then < 3600), now]  # noqa: PLR2004 - an hour
+        if len(self.deaths) > MOST_REVIVALS:
+            self.check()
+        self.start()
+        return True
+
+    def stop(self) -> None:
+        """Ask it to end, then make it end, with everything it started."""
+        for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+            for group in self.groups:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, number)
+            if self.process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(seconds)
+
+
+def serve(root: str, port: int, register: Callable[[], Sequence[Any]], pool: str) -> None:
+    """Start what is not there, register the deployments, and stay until Ctrl-C.
+
+    `register` returns Prefect's deployments; it is called once the server answers, since Prefect
+    reads the server's address when it is imported.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    url = f"http://{LOOPBACK}:{port}"
+    logs = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect") / "a2r"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = _environment(url, port, root)
+    os.environ["PREFECT_API_URL"] = environment["PREFECT_API_URL"]
+    with _stopped_by_signals() as is_stopping, contextlib.ExitStack() as children:
+        server = Child("server", ["server", "start"], environment, logs / "server.log")
+        if _is_healthy(url):
+            console.print(f"Prefect's server already answers at {url}; using it.")
+        else:
+            _refuse_taken(port)
+            children.callback(server.stop)
+            server.start()
+            _wait_for_health(server, url, is_stopping)
+        names = _register(register, pool, console.print)
+        worker = _worker(pool, environment, logs)
+        children.callback(worker.stop)
+        worker.start()
+        console.print(
+            f"Prefect UI   {url}\ndeployments  {', '.join(names)}\nresults      {root}\nlogs         {logs}"
+        )
+        console.print("Running until Ctrl-C.")
+        while not is_stopping():
+            for child in (server, worker):
+                if child.revived():
+                    console.print(f"The {child.name} had died and was started again; see {child.log}.")
+            time.sleep(0.5)
+        console.print(
+            "Stopping the worker and the server; stored traces stay, open runs go on after the next `a2r up`."
+        )
+
+
+def _environment(url: str, port: int, root: str) -> dict[str, str]:
+    return os.environ | {
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_SERVER_API_HOST": LOOPBACK,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        "A2R_ROOT": root,
+    }
+
+
+def _worker(pool: str, environment: dict[str, str], logs: Path) -> Child:
+    from tasks.ops.interrupted import worker_name  # noqa: PLC0415
+
+    arguments = ["worker", "start", "--pool", pool, "--type", "process", "--name", worker_name()]
+    return Child("worker", arguments, without_database(environment), logs / "worker.log")
+
+
+def _register(register: Callable[[], Sequence[Any]], pool: str, say: Callable[[str], None]) -> list[str]:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - reads the server's address
+    from prefect.client.schemas.actions import WorkPoolCreate  # noqa: PLC0415
+
+    from tasks.ops.automations import keep_automations  # noqa: PLC0415
+    from tasks.ops.interrupted import resume_interrupted  # noqa: PLC0415
+
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name=pool, type="process"), overwrite=True)
+        keep_automations(client)
+        for sentence in resume_interrupted(client, pool):
+            say(sentence)
+    names = []
+    for deployment in register():
+        deployment.apply()
+        names.append(f"{deployment.flow_name}/{deployment.name}")
+    return names
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex((LOOPBACK, port)) == 0:
+            raise UserError(
+                f"Port {port} is taken by something else than Prefect; choose another with --port."
+            )
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/health", timeout=2).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _wait_for_health(server: Child, url: str, is_stopping: Callable[[], bool]) -> None:
+    until = time.monotonic() + HEALTH_SECONDS
+    while not _is_healthy(url):
+        server.check()
+        if is_stopping():
+            raise UserError("Stopped before the server was up.")
+        if time.monotonic() > until:
+            raise UserError(
+                f"Prefect's server does not answer at {url} after {HEALTH_SECONDS} s; see {server.log}."
+            )
+        time.sleep(0.25)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
+    received: list[int] = []
+    before = {
+        s: signal.signal(s, lambda number, _: received.append(number))
+        for s in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

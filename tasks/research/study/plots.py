@@ -1,0 +1,133 @@
+"""The study's plots, as SVG that reads in light and dark pages (extra `[train]`: matplotlib)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from configs.training import Training
+from tasks.research.training.jobs import Lesson, reading_kind
+
+if TYPE_CHECKING:
+    from tasks.research.study.results import Curve, Result
+
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "a2r",
+    "axes.grid": True,
+    "axes.formatter.useoffset": False,
+    "grid.alpha": 0.3,
+    "font.size": 9,
+}
+
+
+def plot_costs(
+    training: Training,
+    results: Sequence["Result"],
+    curves: Mapping[str, "Curve"],
+    path: Path,
+) -> str:
+    """Accuracy over cost: votes of single models as lines, controls dotted, A2R as points. Returns the file's name."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8, 7), layout="constrained")
+        axes = figure.add_subplot()
+        for result in (r for r in results if r.run_id in curves and not r.cell.seed):
+            curve, n = curves[result.run_id], result.cell.experiment.explorer.sampling.n
+            found = [(k, v["estimate"]) for (kind, k), v in sorted(curve.items()) if kind == "cons"]
+            votes = {k: estimate for k, estimate in found if estimate is not None}
+            costs = [k * result.megaflops / n for k in votes]
+            line = "o-" if result.cell.group == "alone" else "o:"
+            axes.plot(costs, list(votes.values()), line, ms=3, label=f"{result.cell.label}, vote of k")
+        for reader in training.synthesizers:
+            cells = [r for r in results if r.cell.group == "grid" and f"→ {reader}," in r.cell.label]
+            if cells:
+                values = [r.metrics["a2r"] for r in cells]
+                below = [v["estimate"] - v["low"] for v in values]
+                above = [v["high"] - v["estimate"] for v in values]
+                axes.errorbar(
+                    [r.megaflops for r in cells],
+                    [v["estimate"] for v in values],
+                    yerr=[below, above],
+                    fmt="s",
+                    ms=5,
+                    capsize=2,
+                    label=f"A2R, {reading_kind(training)} {reader}",
+                )
+        for result in (r for r in results if r.cell.label == "reinforced"):
+            value = result.metrics["a2r"]
+            axes.plot(result.megaflops, value["estimate"], "*", ms=13, label="A2R, reinforced")
+        axes.set(xscale="log", xlabel="MFLOP a problem (2 × parameters × tokens)", ylabel="accuracy")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        figure.legend(fontsize=7, loc="outside lower center", ncols=2)
+        return _saved(figure, path)
+
+
+def plot_curves(lessons: Sequence[Lesson], records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
+    """Accuracy on development problems over training tokens, a line a model; `longer` goes on where its start ended."""
+    kinds = {
+        "answering alone": ("explorer", "longer"),
+        "checking and trying": ("synthesizer", "solo"),
+        "selecting": ("selector",),
+    }
+    kinds = {t: kinds[t] for t in kinds if any(lesson.kind in kinds[t] for lesson in lessons)}
+    with rc_context(STYLE):
+        figure = Figure(figsize=(4.5 * len(kinds), 4), layout="constrained")
+        for place, (title, shown) in enumerate(kinds.items(), start=1):
+            axes = figure.add_subplot(1, len(kinds), place)
+            for lesson in lessons:
+                if lesson.kind in shown:
+                    points = records[lesson.name]["curve"]
+                    start = (
+                        records.get(lesson.start.name) if lesson.start and lesson.kind == "longer" else None
+                    )
+                    before = start["num_tokens"] if start else 0
+                    axes.plot(
+                        [(before + p["num_tokens"]) / 1e6 for p in points],
+                        [p["accuracy"] for p in points],
+                        "o-",
+                        ms=2,
+                        label=lesson.name.removeprefix("a2r-"),
+                    )
+            axes.set(title=title, xlabel="million tokens", ylabel="accuracy, development problems")
+            if axes.lines:
+                axes.legend(fontsize=6)
+        return _saved(figure, path)
+
+
+def plot_reinforcement(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
+    """Reward, entropy and length over the steps of reinforcement; empty where there was none."""
+    reinforced = {n: r for n, r in records.items() if r["lesson"]["kind"] == "reinforced"}
+    if not reinforced:
+        return ""
+    units = {
+        "reward": "reward",
+        "accuracy": "accuracy, development",
+        "entropy": "entropy, nats a token",
+        "tokens": "tokens a sample",
+    }
+    with rc_context(STYLE):
+        figure = Figure(figsize=(10, 3), layout="constrained")
+        for place, (what, title) in enumerate(units.items(), start=1):
+            axes = figure.add_subplot(1, 4, place)
+            for name, record in reinforced.items():
+                points = record["curve"]
+                axes.plot(
+                    [p["num_steps"] for p in points],
+                    [p.get(what) for p in points],
+                    "o-",
+                    ms=2,
+                    label=name.removeprefix("a2r-"),
+                )
+            axes.set(title=title, xlabel="step")
+        figure.axes[0].legend(fontsize=6)
+        return _saved(figure, path)
+
+
+def _saved(figure: Figure, path: Path) -> str:
+    figure.savefig(path, metadata={"Date": None})
+    return path.name

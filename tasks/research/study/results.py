@@ -1,0 +1,57 @@
+"""What the catalog says of the study's cells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from tasks.publish import Summary
+from tasks.research.study.cells import Cell
+from warehouse.catalog import statement
+
+VOTES = (1, 2, 4, 8, 16)
+"""Votes for which a model by itself is shown."""
+
+Curve = Mapping[tuple[str, int], Mapping[str, float | None]]
+"""(kind, k) -> estimate, low, high of an explorer's samples: kind is mean, cons or pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One cell with its numbers."""
+
+    cell: Cell
+    run_id: str
+    metrics: dict[str, dict[str, Any]]
+    megaflops: float
+    """Forward FLOPs a problem in millions: 2 x parameters x (prompt + completion tokens), summed over its models."""
+    num_cut: int
+    """Answers of the last stage that ran into their limit, and counted as wrong."""
+    num_failed: int
+
+    @property
+    def answer(self) -> str:
+        """The metric of the cell's last stage."""
+        return "a2r" if self.cell.experiment.synthesizer else "mean@1"
+
+
+def results_of(catalog: duckdb.DuckDBPyConnection, outcomes: Sequence[tuple[Cell, Summary]]) -> list[Result]:
+    """The cells with what the catalog says of their runs."""
+    ids = [summary["run_id"] for _, summary in outcomes]
+    rows = catalog.execute(statement("study/costs"), {"run_ids": ids}).fetchall()
+    results = []
+    for cell, summary in outcomes:
+        mine = [row for row in rows if row[0] == summary["run_id"]]
+        last = mine[-1]  # `synthesize` stands behind `explore`
+        results.append(
+            Result(
+                cell,
+                summary["run_id"],
+                summary["metrics"],
+                sum(row[2] or 0.0 for row in mine),
+                last[3] or 0,
+                last[4] or 0,
+            )
+        )
+    return results
