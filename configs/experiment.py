@@ -115,17 +115,23 @@ class Execution(ConfigModel):
 # --- roles and the experiment -----------------------------------------------------------------
 
 
-class Explorer(ConfigModel):
-    """The role that answers each problem n times, independently."""
+class Role(ConfigModel):
+    """Who answers in one stage, and how."""
 
     model: Model
     engine: Engine
-    prompt: str = "explore"
+    prompt: str
     """A shipped prompt's name or the path of a .jinja file."""
     sampling: Sampling = Sampling()
 
 
-class Synthesizer(Explorer):
+class Explorer(Role):
+    """The role that answers each problem n times, independently."""
+
+    prompt: str = "explore"
+
+
+class Synthesizer(Role):
     """The role that reads the problem and the references and reasons once more."""
 
     prompt: str = "synthesize"

@@ -4,17 +4,12 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.engines.pool import open_engines
-from tasks.executor import RUNNER
-from tasks.explore import plan_explore
-from tasks.grade import grade_run
-from tasks.load import load_catalog
-from tasks.ops.watching import progress_artifacts
-from tasks.publish import publish_run
-from tasks.run import members_of, raise_if_incomplete, record_run, root_in_use, start_run
-from tasks.run_names import ExperimentRequest, requested, run_name
-from tasks.stages import generate_stages
-from tasks.synthesize import plan_synthesize
+from tasks.executor.flow_runs import ExperimentRequest, run_name
+from tasks.executor.shards import RUNNER
+from tasks.grade import grade
+from tasks.load import load
+from tasks.publish import publish
+from tasks.run import generate, record, started
 
 
 @flow(name="evaluate", flow_run_name=run_name, task_runner=RUNNER)
@@ -31,13 +26,9 @@ def evaluate(
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
         limit: Only the first so many problems.
     """
-    with root_in_use(root), progress_artifacts():
-        with open_engines():
-            run = start_run(requested(experiment), root, limit)
-            complaints = generate_stages(plan_explore(run), plan_synthesize(run), run.experiment.execution)
-        members = members_of(run)
-        graded = grade_run(run, members)
-        complaints += graded.complaints
-        record_run(run, members | {"judge": graded.judged}, complaints)
-    load_catalog(run.store)
-    return raise_if_incomplete(publish_run(run.store, run.run_id), complaints)
+    with started(experiment, root, limit) as run:
+        generate(run)
+        grade(run)
+        record(run)
+    load(run.store)
+    return publish(run)

@@ -1,20 +1,15 @@
-"""One flow a stage: each makes only what is missing, reads its input from the store, and can be run alone."""
+"""One flow per stage: each makes only what is missing, reads its input from the store, and can be run alone."""
 
 from typing import Any
 
 from prefect import flow
 
-from tasks.engines.pool import open_engines
-from tasks.executor import RUNNER
-from tasks.explore import plan_explore
-from tasks.grade import grade_run
-from tasks.load import load_catalog
-from tasks.ops.watching import progress_artifacts
-from tasks.publish import publish_run, publish_stages
-from tasks.run import members_of, raise_if_incomplete, record_run, root_in_use, stage_summary, start_run
-from tasks.run_names import ExperimentRequest, requested, run_name
-from tasks.stages import generate_stages
-from tasks.synthesize import plan_synthesize
+from tasks.executor.flow_runs import ExperimentRequest, run_name
+from tasks.executor.shards import RUNNER
+from tasks.grade import grade as grade_run
+from tasks.load import load
+from tasks.publish import publish, publish_stages
+from tasks.run import generate, record, started
 
 
 @flow(name="explore", flow_run_name=run_name, task_runner=RUNNER)
@@ -28,10 +23,9 @@ def explore(
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
         limit: Only the first so many problems.
     """
-    with root_in_use(root), open_engines(), progress_artifacts():
-        run = start_run(requested(experiment), root, limit)
-        complaints = generate_stages(plan_explore(run), [], run.experiment.execution)
-    return raise_if_incomplete(publish_stages(stage_summary(run, "explore")), complaints)
+    with started(experiment, root, limit) as run:
+        generate(run, "explore")
+    return publish_stages(run, "explore")
 
 
 @flow(name="synthesize", flow_run_name=run_name, task_runner=RUNNER)
@@ -45,10 +39,9 @@ def synthesize(
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
         limit: Only the first so many problems.
     """
-    with root_in_use(root), open_engines(), progress_artifacts():
-        run = start_run(requested(experiment), root, limit)
-        complaints = generate_stages([], plan_synthesize(run), run.experiment.execution)
-    return raise_if_incomplete(publish_stages(stage_summary(run, "synthesize")), complaints)
+    with started(experiment, root, limit) as run:
+        generate(run, "synthesize")
+    return publish_stages(run, "synthesize")
 
 
 @flow(name="grade", flow_run_name=run_name)
@@ -60,10 +53,8 @@ def grade(experiment: ExperimentRequest, root: str | None = None, limit: int | N
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
         limit: Only the first so many problems.
     """
-    with root_in_use(root), progress_artifacts():
-        run = start_run(requested(experiment), root, limit)
-        members = members_of(run)
-        graded = grade_run(run, members)
-        record_run(run, members | {"judge": graded.judged}, graded.complaints)
-    load_catalog(run.store)
-    return raise_if_incomplete(publish_run(run.store, run.run_id), graded.complaints)
+    with started(experiment, root, limit) as run:
+        grade_run(run)
+        record(run)
+    load(run.store)
+    return publish(run)

@@ -9,6 +9,8 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.table import Table
 
+from tasks.executor.failures import FlowIncomplete
+from tasks.run import Run, counts_of, is_whole
 from warehouse.catalog import connect
 from warehouse.store import Store
 
@@ -43,26 +45,46 @@ def summarize(store: Store, run_id: str) -> Summary:
 
 
 @task(name="publish", task_run_name="publish", cache_policy=NO_CACHE)
-def publish_run(store: Store, run_id: str) -> Summary:
-    """Make the run's results table visible on its page in Prefect, and return its numbers."""
-    summary = summarize(store, run_id)
+def publish(run: Run) -> Summary:
+    """Make the run's results visible on its page in Prefect, and return its numbers. Raises FlowIncomplete."""
+    summary = summarize(run.store, run.run_id)
     create_table_artifact(
         table=[{"metric": name, **values} for name, values in summary["metrics"].items()],
         key="a2r-results",
-        description=f"{run_id}: {summary['status']}. Estimates with 95 % intervals clustered by problem.\n\n"
-        f"`a2r sql \"from leaderboard where run_id = '{run_id}'\" --root {store.root}`",
+        description=f"{run.run_id}: {summary['status']}. Estimates with 95 % intervals clustered by problem.\n\n"
+        f"`a2r sql \"from leaderboard where run_id = '{run.run_id}'\" --root {run.store.root}`",
     )
-    return publish_stages(summary)
+    return _published(summary, run)
 
 
-def publish_stages(summary: Summary) -> Summary:
-    """Make visible what each stage wanted, made, found and lacks; the same summary comes back."""
+def publish_stages(run: Run, *names: str) -> Summary:
+    """The same of single stages, which leave no run on record. Raises FlowIncomplete."""
+    counts = {stage.name: counts_of(run, stage) for stage in run.stages if stage.name in names}
+    status = "complete" if all(map(is_whole, counts.values())) else "incomplete"
+    return _published({"run_id": run.run_id, "status": status, "stages": counts}, run)
+
+
+def _published(summary: Summary, run: Run) -> Summary:
+    """Show what each stage wanted, made, found and lacks; fail the flow, at its end, where the work is not whole."""
     create_table_artifact(
         table=[{"stage": stage, **counts} for stage, counts in summary["stages"].items()],
         key="a2r-stages",
         description=f"{summary['run_id']}: {summary['status']}. Traces by what became of them.",
     )
-    return summary
+    if not run.complaints:
+        return summary
+    wanting = ", ".join(
+        f"{missing} of {counts['wanted']} {stage}"
+        for stage, counts in summary["stages"].items()
+        if (missing := counts["wanted"] - counts["generated"] - counts["reused"])
+    )
+    lost = f"Not made: {wanting} traces. All others are" if wanting else "All traces are"
+    raise FlowIncomplete(
+        summary,
+        "\n".join(run.complaints)
+        + f"\n{lost} stored; run the same command again, or press Retry on the flow "
+        "run, to make only what is missing.",
+    )
 
 
 def print_summary(summary: Summary, console: Console, root: str) -> None:

@@ -1,40 +1,41 @@
-"""One execution of an experiment: what it wants, what it found, what it leaves on record."""
+"""A run: one execution of an experiment, resolved once. The steps are handed what they work with."""
 
-import hashlib
 import os
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import orjson
 import pyarrow as pa
-from prefect.runtime import flow_run
 
 from configs.experiment import Experiment
-from configs.graders import JudgeGrader
 from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
+from tasks.engines.pool import ENGINES, open_engines
 from tasks.engines.server.stats import SEEN
-from tasks.executor import StageFailed
-from tasks.generation.planning import SynthesisShard, plans_of
-from tasks.generation.roles import Role, SynthesizerRole, judge_role, roles_of
-from tasks.grading.verdicts import grader_of
-from tasks.run_names import scheduled_at
-from warehouse.identity import Stage
+from tasks.executor.artifacts import progress_artifacts
+from tasks.executor.flow_runs import ExperimentRequest, requested, run_id_of
+from tasks.executor.shards import generate_stages
+from tasks.explore import explore_stage
+from tasks.graders.protocol import Grader
+from tasks.grading.judge import Judge
+from tasks.grading.kinds import grader_of
+from tasks.stage import Stage, plans_of
+from tasks.synthesize import synthesize_stage
 from warehouse.journal import recover
 from warehouse.locks import in_use
-from warehouse.planner import distinct, wanted_traces
+from warehouse.planner import distinct
 from warehouse.records import MEMBERS, PROBLEMS, Member, Problem
 from warehouse.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
-    """A run under way."""
+    """A run under way: what it is, and what its steps have found so far."""
 
     run_id: str
     started_at: datetime
@@ -42,36 +43,23 @@ class Run:
     store: Store
     listed: tuple[Problem, ...]
     """The benchmark's problems."""
-    explorer: Role
-    synthesizer: SynthesizerRole | None
-    grader: str
-    """The key of its grader."""
+    stages: tuple[Stage, ...]
+    """Each reads only earlier ones."""
+    grader: Grader
+    """Ready to work; its processes and engines start when they are needed."""
     found: frozenset[str]
-    """Trace ids of both recipes that were stored before the run."""
+    """Ids of the stages' traces that were stored before the run."""
     num_recovered: int
     """Traces taken over from the journals of runs that died."""
+    members: dict[str, list[Member]] = field(default_factory=dict)
+    """What the run wanted, by stage; also a judge's traces that its verdicts rest on. Known once it is graded."""
+    complaints: list[str] = field(default_factory=list)
+    """What could not be made or decided, in sentences for people."""
 
     @property
     def problems(self) -> list[Problem]:
-        """The problems to generate for, one a question."""
+        """The problems to generate for, one per question."""
         return distinct(self.listed)
-
-    @property
-    def num_explored(self) -> int:
-        """Explorer samples a problem."""
-        return self.experiment.explorer.sampling.n
-
-    @property
-    def num_synthesized(self) -> int:
-        """Synthesizer samples a problem."""
-        return self.experiment.synthesizer.sampling.n if self.experiment.synthesizer else 0
-
-
-def run_identity(experiment: Experiment, limit: int | None) -> str:
-    """Id of the run that the present flow run is; a retried flow run keeps it, also below a retried night."""
-    asked = f"{flow_run.get_root_flow_run_id()}/{limit}/{experiment.model_dump_json()}"
-    digest = hashlib.sha256(asked.encode()).hexdigest()
-    return f"{scheduled_at():%Y%m%dT%H%M%S}-{experiment.name}-{digest[:8]}"
 
 
 def default_root() -> str:
@@ -79,89 +67,91 @@ def default_root() -> str:
     return os.environ.get("A2R_ROOT") or "a2r-data"
 
 
+def stages_of(experiment: Experiment, root: str) -> tuple[Stage, ...]:
+    """The stages of an experiment, in order. Raises UserError for a missing model, recording or prompt."""
+    explorer = explore_stage(experiment, root)
+    if experiment.synthesizer is None:
+        return (explorer,)
+    return (explorer, synthesize_stage(experiment, experiment.synthesizer, explorer))
+
+
 @contextmanager
-def root_in_use(root: str | None) -> Iterator[None]:
-    """Keeps pruning away from a root until the run is on record."""
+def started(request: ExperimentRequest, root: str | None, limit: int | None = None) -> Iterator[Run]:
+    """A run of the present flow run, its root locked against pruning; engines and grader are closed at the end.
+
+    What cannot work (a grader, a prompt, a model) is reported before anything is made. Raises UserError.
+    """
     store = Store(root or default_root())
     store.open_for_writing()
-    with in_use(store):
-        yield
+    with in_use(store), progress_artifacts(), open_engines():
+        SEEN.take()
+        run = resolve(requested(request), store, limit)
+        with closing(run.grader):
+            yield run
 
 
-def start_run(experiment: Experiment, root: str | None, limit: int | None = None) -> Run:
+def resolve(experiment: Experiment, store: Store, limit: int | None = None) -> Run:
     """Read the problems, take over what dead runs left, and see what is stored. Raises UserError."""
-    SEEN.take()
     problems = load_problems(experiment.benchmark, limit=limit)
-    store = Store(root or default_root())
-    explorer, synthesizer = roles_of(experiment, store.root)
-    grader = grader_of(
-        experiment.grader, store.root
-    ).key  # one that cannot work is told before anything is made
+    stages = stages_of(experiment, store.root)
+    grader = grader_of(experiment.grader, store.root, problems)
     store.open_for_writing()
     num_recovered = recover(store)
     rows = pa.Table.from_pylist([asdict(problem) for problem in problems], schema=PROBLEMS)
     store.write_part("problems", rows)
-    found = explorer.index.answers() | (synthesizer.index.answers() if synthesizer else frozenset())
     return Run(
-        run_id=run_identity(experiment, limit),
+        run_id=run_id_of(experiment, limit),
         started_at=datetime.now(UTC),
         experiment=experiment,
         store=store,
         listed=tuple(problems),
-        explorer=explorer,
-        synthesizer=synthesizer,
+        stages=stages,
         grader=grader,
-        found=found,
+        found=frozenset[str]().union(*(stage.index.answers() for stage in stages)),
         num_recovered=num_recovered,
     )
 
 
+def generate(run: Run, *names: str) -> None:
+    """Make what is missing of the stages, all or those named; their engines are gone when it returns."""
+    chosen = [stage for stage in run.stages if not names or stage.name in names]
+    run.complaints += generate_stages(chosen, run.problems, run.experiment.execution)
+    ENGINES.close_engines()
+
+
 def members_of(run: Run) -> dict[str, list[Member]]:
-    """Every trace the run wants, by stage; a synthesis still waiting for references has no id yet."""
-    members = {
-        "explore": [
-            Member("explore", p.problem_id, p.problem_digest, w.sample_index, w.trace_id, p.gold)
-            for p in run.listed
-            for w in wanted_traces(run.explorer.recipe, p, run.num_explored)
-        ]
-    }
-    if run.synthesizer:
-        shard = SynthesisShard(
-            "all", run.synthesizer, tuple(run.problems), run.num_synthesized, 0, run.num_explored
-        )
-        wanted = {plan.problem.problem_digest: plan.wanted for plan in plans_of(shard)}
-        members["synthesize"] = [
-            Member("synthesize", p.problem_id, p.problem_digest, w.sample_index, w.trace_id, p.gold)
+    """Every trace the run wants, by stage; one still waiting for references has no id yet."""
+    members = {}
+    for stage in run.stages:
+        wanted = {plan.problem.problem_digest: plan.wanted for plan in plans_of(stage, run.problems)}
+        members[stage.name] = [
+            Member(stage.name, p.problem_id, p.problem_digest, w.sample_index, w.trace_id, p.gold)
             for p in run.listed
             for w in wanted.get(p.problem_digest, ())
         ]
     return members
 
 
-def record_run(run: Run, members: dict[str, list[Member]], complaints: list[str]) -> dict[str, Any]:
-    """Leave the run on record: its members first, its manifest last. Returns the manifest.
-
-    `members` may hold a judge's traces beside those of the stages.
-    """
-    stages, grader = _stages(run, members), run.experiment.grader
-    is_whole = not complaints and all(s["wanted"] == s["generated"] + s["reused"] for s in stages.values())
+def record(run: Run) -> None:
+    """Leave the run on record: its members first, its manifest last."""
+    counts = {stage.name: counts_of(run, stage) for stage in run.stages}
+    has_all = not run.complaints and all(map(is_whole, counts.values()))
+    roles = {"explorer": None, "synthesizer": None} | {_role_key(s): _role_record(s) for s in run.stages}
+    judge = run.grader.stage if isinstance(run.grader, Judge) else None
     manifest = {
         "run_id": run.run_id,
         "experiment": run.experiment.name,
         "description": run.experiment.description,
-        "status": "complete" if is_whole else "incomplete",
+        "status": "complete" if has_all else "incomplete",
         "started_at": run.started_at.isoformat(),
         "finished_at": datetime.now(UTC).isoformat(),
         "benchmark": name_of(run.experiment.benchmark),
         "num_problems": len(run.listed),
-        "grader": run.grader,
-        "explorer": _role_record(run.explorer, run.num_explored),
-        "synthesizer": _role_record(run.synthesizer, run.num_synthesized) if run.synthesizer else None,
-        "judge": _role_record(judge_role(grader, run.store.root), 1)
-        if isinstance(grader, JudgeGrader)
-        else None,
-        "stages": {"explore": stages["explore"], "synthesize": stages.get("synthesize")},
-        "complaints": complaints,
+        "grader": run.grader.key,
+        **roles,
+        "judge": _role_record(judge) if judge else None,
+        "stages": {"explore": None, "synthesize": None} | counts,
+        "complaints": run.complaints,
         "servers": SEEN.take(),
         "config": run.experiment.model_dump(mode="json"),
         "versions": {
@@ -170,84 +160,60 @@ def record_run(run: Run, members: dict[str, list[Member]], complaints: list[str]
             **{name: version(name) for name in ("prefect", "duckdb", "pyarrow", "onnxruntime")},
         },
     }
-    rows = [member._asdict() for stage in members.values() for member in stage]
-    table = pa.Table.from_pylist(rows, schema=MEMBERS)
-    run.store.write_table(f"runs/{run.run_id}.parquet", table)
+    rows = [member._asdict() for members in run.members.values() for member in members]
+    run.store.write_table(f"runs/{run.run_id}.parquet", pa.Table.from_pylist(rows, schema=MEMBERS))
     run.store.write_bytes(f"runs/{run.run_id}.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-    return manifest
 
 
-def stage_summary(run: Run, stage: Stage) -> dict[str, Any]:
-    """What a run of one stage alone has to say."""
-    counts = _stages(run, members_of(run))[stage]
-    return {
-        "run_id": run.run_id,
-        "status": "complete" if counts["wanted"] == counts["generated"] + counts["reused"] else "incomplete",
-        "stages": {stage: counts},
-    }
-
-
-def raise_if_incomplete(summary: dict[str, Any], complaints: Sequence[str]) -> dict[str, Any]:
-    """The summary of work that is whole; else fail the flow loudly, after all that could be done is done."""
-    if not complaints:
-        return summary
-    wanting = ", ".join(
-        f"{missing} of {counts['wanted']} {stage}"
-        for stage, counts in summary["stages"].items()
-        if counts and (missing := counts["wanted"] - counts["generated"] - counts["reused"])
-    )
-    lost = f"Not made: {wanting} traces. All others are" if wanting else "All traces are"
-    raise StageFailed(
-        summary,
-        "\n".join(complaints) + f"\n{lost} stored; run the same command again, or press Retry on the flow "
-        "run, to make only what is missing.",
-    )
-
-
-def _stages(run: Run, members: dict[str, list[Member]]) -> dict[str, dict[str, int]]:
-    stages = {"explore": _summary(run, run.explorer, members["explore"], run.num_explored)}
-    if run.synthesizer:
-        stages["synthesize"] = _summary(run, run.synthesizer, members["synthesize"], run.num_synthesized)
-    return stages
-
-
-def _summary(run: Run, role: Role, members: list[Member], num_samples: int) -> dict[str, int]:
+def counts_of(run: Run, stage: Stage) -> dict[str, int]:
     """Counts of one stage. `tokens`: prompts as billed and completions of all the run's traces."""
-    index = role.index
+    index = stage.index
+    members = run.members.get(stage.name) or members_of(run)[stage.name]
     ids = {member.trace_id for member in members}
-    have = {trace_id for trace_id in ids if index.has(trace_id)}
-    rows = index.rows(have, ["status", "num_billed_prompt_tokens", "num_completion_tokens"])
-    wanted = len(run.problems) * num_samples
+    stored = {trace_id for trace_id in ids if index.has(trace_id)}
+    rows = index.rows(stored, ["status", "num_billed_prompt_tokens", "num_completion_tokens"])
+    wanted = len(run.problems) * stage.num_samples
     return {
         "wanted": wanted,
-        "generated": len(have - run.found),
-        "reused": len(have & run.found),
-        "errors": len(ids) - len(have),
+        "generated": len(stored - run.found),
+        "reused": len(stored & run.found),
+        "errors": len(ids) - len(stored),
         "blocked": wanted - len(ids),
-        "truncated": rows.column("status").to_pylist().count("truncated") if have else 0,
-        "tokens": _sum(rows, "num_billed_prompt_tokens") + _sum(rows, "num_completion_tokens") if have else 0,
+        "truncated": rows.column("status").to_pylist().count("truncated") if stored else 0,
+        "tokens": _sum(rows, "num_billed_prompt_tokens") + _sum(rows, "num_completion_tokens")
+        if stored
+        else 0,
     }
+
+
+def is_whole(counts: dict[str, int]) -> bool:
+    """Whether every wanted trace of a stage is stored."""
+    return counts["wanted"] == counts["generated"] + counts["reused"]
 
 
 def _sum(rows: pa.Table, column: str) -> int:
     return sum(value or 0 for value in rows.column(column).to_pylist())
 
 
-def _role_record(role: Role, num_samples: int) -> dict[str, Any]:
-    price = role.model.price
+def _role_key(stage: Stage) -> str:
+    return {"explore": "explorer", "synthesize": "synthesizer"}[stage.name]
+
+
+def _role_record(stage: Stage) -> dict[str, Any]:
+    price = stage.model.price
     record = {
-        "model": role.model.id,
-        "revision": role.model.revision,
-        "params": role.model.params,
+        "model": stage.model.id,
+        "revision": stage.model.revision,
+        "params": stage.model.params,
         "price_input": price.input if price else None,
         "price_output": price.output if price else None,
-        "recipe": role.recipe.key,
-        "engine": role.engine.kind,
-        "prompt": role.prompt.name,
-        "n": num_samples,
-        "temperature": role.sampling.temperature,
-        "max_tokens": role.sampling.max_tokens,
+        "recipe": stage.recipe.key,
+        "engine": stage.engine.kind,
+        "prompt": stage.prompt.name,
+        "n": stage.num_samples,
+        "temperature": stage.sampling.temperature,
+        "max_tokens": stage.sampling.max_tokens,
     }
-    if isinstance(role, SynthesizerRole):
-        record["num_references"] = role.references.count
+    if stage.references:
+        record["num_references"] = stage.references.count
     return record

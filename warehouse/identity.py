@@ -10,7 +10,7 @@ A setting that is absent leaves no mark, so a new optional setting keeps every s
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
@@ -18,14 +18,12 @@ from configs.experiment import References
 from configs.models import Model, Sampling
 from warehouse.canonical import canonical_json
 
-Stage = Literal["explore", "synthesize", "judge"]
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything but the problem and the sample index that decides what a trace can be."""
 
-    stage: Stage
+    stage: str
     content: bytes
     """Canonical JSON, kept beside the traces as recipe.json."""
     digest: str
@@ -36,7 +34,7 @@ class Recipe:
         return self.digest[:16]
 
     @classmethod
-    def of(cls, stage: Stage, content: dict[str, Any]) -> "Recipe":
+    def of(cls, stage: str, content: dict[str, Any]) -> "Recipe":
         """The recipe of its parts; `content` lacks the stage, which is added."""
         text = canonical_json({"stage": stage, **content}, "recipe")
         return cls(stage, text, hashlib.sha256(text).hexdigest())

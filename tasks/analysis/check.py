@@ -1,5 +1,6 @@
 """`a2r check`: what a run would find, need and cost, before it is started."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
@@ -8,13 +9,14 @@ from configs.engines import OpenAIEngine, VllmEngine
 from configs.experiment import Experiment
 from tasks.analysis.context import complaint, context_of
 from tasks.benchmarks.load import load_problems
+from tasks.engines.kinds import check_settings
 from tasks.engines.pool import open_engines
 from tasks.engines.server.command import command_of
-from tasks.generation.generate import started_engine
-from tasks.generation.planning import SynthesisShard, plans_of
-from tasks.generation.roles import Role, check_settings, roles_of
+from tasks.run import stages_of
+from tasks.stage import Stage, plans_of
 from tasks.terminal import print_json, table_console
-from warehouse.planner import distinct, missing_traces, wanted_traces
+from warehouse.planner import distinct, missing_traces
+from warehouse.records import Problem
 from warehouse.store import Store
 
 HEADINGS = (
@@ -65,40 +67,31 @@ def counts_of(experiment: Experiment, root: str, limit: int | None) -> dict[str,
     """The same as data. Upper bounds count completions at max_tokens and no prompt tokens."""
     problems = distinct(load_problems(experiment.benchmark, limit=limit))
     store = Store(root)
-    explorer, synthesizer = roles_of(experiment, store.root)
-    roles: dict[str, Role] = {"explore": explorer} | ({"synthesize": synthesizer} if synthesizer else {})
+    stages = {stage.name: stage for stage in stages_of(experiment, store.root)}
     with open_engines():
-        started = {stage: check_engine(role) for stage, role in roles.items()}
-    n = experiment.explorer.sampling.n
-    wanted = [w for p in problems for w in wanted_traces(explorer.recipe, p, n)]
-    stages = {"explore": _stage(explorer, len(wanted), len(missing_traces(explorer.index, wanted)))}
-    if synthesizer and experiment.synthesizer:
-        m = experiment.synthesizer.sampling.n
-        plans = plans_of(SynthesisShard("check", synthesizer, tuple(problems), m, 0, n))
-        index = synthesizer.index
-        stored = sum(index.has(w.trace_id) for plan in plans for w in plan.wanted)
-        stages["synthesize"] = _stage(synthesizer, len(problems) * m, len(problems) * m - stored)
-    contexts = {stage: context_of(role, problems) for stage, role in roles.items()}
-    for stage, row in stages.items():
-        row |= {"is_started": started[stage], "context": contexts[stage].as_dict()}
-    complaints = filter(None, (complaint(stage, role, contexts[stage]) for stage, role in roles.items()))
+        started = {name: check_engine(stage) for name, stage in stages.items()}
+    rows = {name: _row(stage, problems) for name, stage in stages.items()}
+    contexts = {name: context_of(stage, problems) for name, stage in stages.items()}
+    for name, row in rows.items():
+        row |= {"is_started": started[name], "context": contexts[name].as_dict()}
+    complaints = filter(None, (complaint(stage, contexts[name]) for name, stage in stages.items()))
     return {
         "experiment": experiment.name,
         "num_problems": len(problems),
-        "stages": stages,
+        "stages": rows,
         "complaints": list(complaints),
     }
 
 
-def check_engine(role: Role) -> bool:
-    """Start the role's engine; what loads a model for minutes is only checked, and False. Raises EngineError."""
-    match role.engine:
+def check_engine(stage: Stage) -> bool:
+    """Start the stage's engine; what loads a model for minutes is only checked, and False. Raises EngineError."""
+    match stage.engine:
         case VllmEngine():
-            check_settings(role)
+            check_settings(stage.engine)
         case OpenAIEngine(serve=serve) if serve:
-            command_of(role.model, serve)
+            command_of(stage.model, serve)
         case _:
-            started_engine(role)
+            _ = stage.started_engine
             return True
     return False
 
@@ -107,13 +100,16 @@ def _known(tokens: int | None) -> str:
     return "?" if tokens is None else f"{tokens:,}"
 
 
-def _stage(role: Role, wanted: int, missing: int) -> dict[str, Any]:
-    tokens = missing * role.sampling.max_tokens
-    price = role.model.price
+def _row(stage: Stage, problems: Sequence[Problem]) -> dict[str, Any]:
+    wanted = len(problems) * stage.num_samples
+    planned = [trace for plan in plans_of(stage, problems) for trace in plan.wanted]
+    missing = wanted - len(planned) + len(missing_traces(stage.index, planned))
+    tokens = missing * stage.sampling.max_tokens
+    price = stage.model.price
     return {
-        "model": role.model.id,
-        "engine": role.engine.kind,
-        "recipe": role.recipe.key,
+        "model": stage.model.id,
+        "engine": stage.engine.kind,
+        "recipe": stage.recipe.key,
         "wanted": wanted,
         "stored": wanted - missing,
         "missing": missing,

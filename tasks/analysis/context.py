@@ -17,8 +17,8 @@ from tokenizers import Tokenizer
 
 from configs.engines import OnnxEngine, OpenAIEngine, VllmEngine
 from tasks.engines.onnx.engine import MODELS
-from tasks.generation.roles import Role, SynthesizerRole
 from tasks.prompts.references import CHARACTERS_A_TOKEN
+from tasks.stage import Stage
 from warehouse.records import Problem
 
 TEMPLATE_TOKENS = 32
@@ -54,33 +54,35 @@ class Context:
         return asdict(self) | {"needed": self.needed, "fits": self.fits}
 
 
-def context_of(role: Role, problems: Sequence[Problem]) -> Context:
-    """The bound for a role over these problems.
+def context_of(stage: Stage, problems: Sequence[Problem]) -> Context:
+    """The bound for a stage over these problems.
 
     A reference is at most references.max_tokens, else as long as the explorer's completions may be.
     """
-    count = _counter(role)
-    longest = max((sum(len(m.content) for m in role.prompt.render(p.question)), p.question) for p in problems)
-    messages = role.prompt.render(longest[1])
+    count = _counter(stage)
+    longest = max(
+        (sum(len(m.content) for m in stage.prompt.render(p.question)), p.question) for p in problems
+    )
+    messages = stage.prompt.render(longest[1])
     prompt = TEMPLATE_TOKENS + sum(count(m.content) for m in messages)
     return Context(
         prompt=prompt,
-        references=_references(role, count) if isinstance(role, SynthesizerRole) else 0,
-        completion=role.sampling.max_tokens,
-        room=_room(role),
-        is_counted=_file(role, "tokenizer.json") is not None,
+        references=_references(stage, count),
+        completion=stage.sampling.max_tokens,
+        room=_room(stage),
+        is_counted=_file(stage, "tokenizer.json") is not None,
     )
 
 
-def complaint(stage: str, role: Role, context: Context) -> str | None:
+def complaint(stage: Stage, context: Context) -> str | None:
     """What to change where the longest request may not fit; None where it fits or the room is unknown."""
     if context.fits is not False or context.room is None:
         return None
     over = context.needed - context.room
-    name = "explorer" if stage == "explore" else "synthesizer"
+    name = {"explore": "explorer", "synthesize": "synthesizer"}.get(stage.name, stage.name)
     shown = f"references {context.references:,} + " if context.references else ""
     ways = [f"lower {name}.sampling.max_tokens to {max(1, context.completion - over):,}"]
-    match role.engine:
+    match stage.engine:
         case VllmEngine():
             ways.insert(
                 0, f"raise {name}.engine.args.max_model_len to {context.needed:,} if the model allows it"
@@ -92,27 +94,30 @@ def complaint(stage: str, role: Role, context: Context) -> str | None:
             )
         case _:
             pass
-    if isinstance(role, SynthesizerRole) and over < context.references:
-        share = (context.references - over) // role.references.count
-        ways.insert(0, f"set synthesizer.references.max_tokens to {share:,}")
+    if stage.references and over < context.references:
+        share = (context.references - over) // stage.references.count
+        ways.insert(0, f"set {name}.references.max_tokens to {share:,}")
     return (
-        f"{stage}: the longest request may need {context.needed:,} tokens (prompt {context.prompt:,} + "
+        f"{stage.name}: the longest request may need {context.needed:,} tokens (prompt {context.prompt:,} + "
         f"{shown}completion {context.completion:,}), but the context holds {context.room:,}; {', or '.join(ways)}."
     )
 
 
-def _references(role: SynthesizerRole, count: Callable[[str], int]) -> int:
+def _references(stage: Stage, count: Callable[[str], int]) -> int:
     """Tokens of all references with what the prompt writes around each, at most."""
-    policy = role.references
-    each = min(policy.max_tokens or role.explorer.sampling.max_tokens, role.explorer.sampling.max_tokens)
+    policy = stage.references
+    if policy is None:
+        return 0
+    longest = max(read.sampling.max_tokens for read in stage.reads)
+    each = min(policy.max_tokens or longest, longest)
     total = min(policy.count * each, policy.total_max_tokens or policy.count * each)
     around = count("\n## Reference 10 (given 10 times)\n\n\n")
     return total + policy.count * around
 
 
-def _room(role: Role) -> int | None:
+def _room(stage: Stage) -> int | None:
     args: dict[str, Any] = {}
-    match role.engine:
+    match stage.engine:
         case VllmEngine(args=given):
             args = dict(given)
         case OpenAIEngine(serve=serve) if serve:
@@ -123,34 +128,34 @@ def _room(role: Role) -> int | None:
             pass
     if isinstance(given := args.get("max_model_len"), int) and given > 0:
         return given
-    config = _file(role, "config.json")
+    config = _file(stage, "config.json")
     found = json.loads(config.read_text(encoding="utf-8")) if config else {}
     return next((int(found[name]) for name in _ROOM if found.get(name)), None)
 
 
-def _counter(role: Role) -> Callable[[str], int]:
-    file = _file(role, "tokenizer.json")
+def _counter(stage: Stage) -> Callable[[str], int]:
+    file = _file(stage, "tokenizer.json")
     if file is None:
         return lambda text: -(-len(text) // CHARACTERS_A_TOKEN)
     tokenizer = Tokenizer.from_file(str(file))
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
-def _file(role: Role, name: str) -> Path | None:
+def _file(stage: Stage, name: str) -> Path | None:
     """A file of the model's where it lies on this machine: a folder, a shipped model, the hub's cache."""
-    match role.engine:
+    match stage.engine:
         case OnnxEngine(path=path) | VllmEngine(path=path):
             place = path
         case OpenAIEngine(serve=serve):
             place = serve.model if serve else None
         case _:
             place = None
-    folder = Path(place or MODELS / role.model.id).expanduser()
+    folder = Path(place or MODELS / stage.model.id).expanduser()
     if (folder / name).is_file():
         return folder / name
-    revision = (role.model.revision or "").partition("+")[0] or None
+    revision = (stage.model.revision or "").partition("+")[0] or None
     try:
-        cached = try_to_load_from_cache(place or role.model.id, name, revision=revision)
+        cached = try_to_load_from_cache(place or stage.model.id, name, revision=revision)
     except ValueError:  # no hub id
         return None
     return Path(cached) if isinstance(cached, str | os.PathLike) else None

@@ -1,9 +1,9 @@
-"""The heart of both generating stages: requests in, journalled completions out, parts at the end."""
+"""The heart of every stage: requests out, journalled completions in, parts at the end."""
 
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -11,13 +11,10 @@ from typing import Any, NamedTuple
 
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
-from tasks.generation.roles import Role, build_engine
 from tasks.progress import PROGRESS
-from tasks.prompts.references import Reference
-from warehouse.canonical import canonical_json
-from warehouse.identity import Stage, sample_seed
+from warehouse.identity import Recipe
 from warehouse.journal import Journal
-from warehouse.records import Problem, Wanted
+from warehouse.records import Wanted
 from warehouse.store import Store
 
 
@@ -26,20 +23,6 @@ class Job(NamedTuple):
 
     request: Request
     wanted: tuple[Wanted, ...]
-
-
-def job_of(
-    role: Role, problem: Problem, wanted: Sequence[Wanted], references: tuple[Reference, ...] = ()
-) -> Job:
-    """The request for one problem's missing traces, each with its own derived seed."""
-    request = Request(
-        messages=role.prompt.render(problem.question, references),
-        sampling=role.sampling,
-        seeds=tuple(sample_seed(role.sampling.seed, w.problem_digest, w.sample_index) for w in wanted),
-        question=problem.question,
-        sample_indexes=tuple(w.sample_index for w in wanted),
-    )
-    return Job(request, tuple(wanted))
 
 
 @dataclass(slots=True)
@@ -55,11 +38,13 @@ class GenerationResult:
 
     @property
     def num_failed(self) -> int:
-        """Traces that could not be had."""
+        """Traces that failed."""
         return self.failures.total()
 
 
-def generate(role: Role, jobs: Iterable[Job], rank: int) -> GenerationResult:
+def generate(
+    engine: PooledEngine, store: Store, recipe: Recipe, jobs: Iterable[Job], rank: int
+) -> GenerationResult:
     """Make the jobs' traces and store them; what arrived is stored whatever else happens.
 
     Where shards compete for the engine, the lower `rank` goes first.
@@ -67,16 +52,12 @@ def generate(role: Role, jobs: Iterable[Job], rank: int) -> GenerationResult:
     Raises EngineError where the engine as a whole cannot work, Stopped on request, UserError where
     the root refuses writes.
     """
-    pooled = started_engine(role)
-    store = Store(role.root)
     result = GenerationResult()
     try:
-        store.write_recipe(role.recipe)
-        journal = Journal(store, role.recipe)
+        store.write_recipe(recipe)
+        journal = Journal(store, recipe)
         try:
-            ENGINES.run(
-                _drive(pooled, jobs, stage=role.recipe.stage, rank=rank, journal=journal, result=result)
-            )
+            ENGINES.run(_drive(engine, jobs, stage=recipe.stage, rank=rank, journal=journal, result=result))
         finally:
             result.parts = journal.seal()
     except OSError as error:
@@ -84,18 +65,11 @@ def generate(role: Role, jobs: Iterable[Job], rank: int) -> GenerationResult:
     return result
 
 
-def started_engine(role: Role) -> PooledEngine:
-    """The role's engine, started; roles with the same weights and settings share one. Raises EngineError."""
-    model = role.model.model_dump(mode="json", include={"id", "revision"})
-    key = canonical_json({"model": model, "engine": role.engine.model_dump(mode="json")}).decode()
-    return ENGINES.engine(key, partial(build_engine, role.model, role.engine))
-
-
 async def _drive(
     pooled: PooledEngine,
     jobs: Iterable[Job],
     *,
-    stage: Stage,
+    stage: str,
     rank: int,
     journal: Journal,
     result: GenerationResult,

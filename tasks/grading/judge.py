@@ -11,19 +11,25 @@ from contextlib import ExitStack
 
 from configs.graders import JudgeGrader
 from tasks.engines.pool import open_engines
-from tasks.engines.protocol import EngineError, Request
+from tasks.engines.protocol import EngineError
 from tasks.generation.generate import Job, generate
-from tasks.generation.roles import judge_role
 from tasks.graders.extraction import boxed_answers, whole_answers
 from tasks.graders.normalise import vote_key
 from tasks.graders.protocol import Case, Verdict, key_of
 from tasks.progress import PROGRESS
+from tasks.stage import Stage, job_of, stage_of
 from warehouse.canonical import digest
-from warehouse.identity import sample_seed, trace_id
+from warehouse.identity import judge_recipe, trace_id
 from warehouse.planner import missing_traces
 from warehouse.records import Member, Problem, Wanted
+from warehouse.store import Store
 
 _SAID = re.compile(r"\bverdict\b[\s:*`]*(in)?correct\b", re.IGNORECASE)
+
+
+def judge_stage(form: JudgeGrader, root: str) -> Stage:
+    """The judge of a grader's settings, as a stage that reads none. Raises UserError."""
+    return stage_of(form, root=root, recipe_of=judge_recipe)
 
 
 class Judge:
@@ -35,8 +41,8 @@ class Judge:
 
     def __init__(self, form: JudgeGrader, root: str, problems: Mapping[str, Problem]) -> None:
         self._form, self._problems = form, problems
-        self._role = judge_role(form, root)
-        self.key = key_of("judge", "1", {"recipe": self._role.recipe.digest, "answer": form.answer})
+        self.stage = judge_stage(form, root)
+        self.key = key_of("judge", "1", {"recipe": self.stage.recipe.digest, "answer": form.answer})
         self.complaints: list[str] = []
         self._engines = ExitStack()
         self._is_started = False
@@ -56,10 +62,10 @@ class Judge:
     def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:
         """Ask about what is not stored, then read the verdicts from the store."""
         wanted = {case: self._wanted(case) for case in cases}
-        lacking = set(missing_traces(self._role.index, wanted.values()))
+        lacking = set(missing_traces(self.stage.index, wanted.values()))
         if lacking:
             self._ask({case: trace for case, trace in wanted.items() if trace in lacking})
-        index = self._role.index
+        index = self.stage.index
         rows = index.rows({trace.trace_id for trace in wanted.values()}, ["status", "answer"]).to_pylist()
         said: dict[str, Verdict] = {row["trace_id"]: _said(row["status"], row["answer"]) for row in rows}
         for trace in wanted.values():
@@ -86,7 +92,8 @@ class Judge:
             self._is_started = True
         PROGRESS.expect("judge", len(wanted))
         try:
-            result = generate(self._role, self._jobs(wanted), rank=0)
+            engine, store = self.stage.started_engine, Store(self.stage.root)
+            result = generate(engine, store, self.stage.recipe, self._jobs(wanted), rank=0)
         except EngineError as error:
             self.complaints.append(f"judge: {error}")
             return
@@ -99,15 +106,11 @@ class Judge:
     def _jobs(self, wanted: Mapping[Case, Wanted]) -> Iterator[Job]:
         for case, trace in wanted.items():
             question = self._problems[case.problem_digest].question
-            seed = sample_seed(self._role.sampling.seed, case.problem_digest, 0)
-            messages = self._role.prompt.filled(
-                {"question": question, "gold": case.gold, "answer": case.answer}
-            )
-            yield Job(Request(messages, self._role.sampling, (seed,), question, (0,)), (trace,))
+            yield job_of(self.stage, question, {"gold": case.gold, "answer": case.answer}, [trace])
 
     def _wanted(self, case: Case) -> Wanted:
         shown = (digest([case.gold, case.answer])[:32],)
-        held = trace_id(self._role.recipe, case.problem_digest, 0, shown)
+        held = trace_id(self.stage.recipe, case.problem_digest, 0, shown)
         return Wanted(held, case.problem_digest, self._problems[case.problem_digest].problem_id, 0, shown)
 
 

@@ -1,4 +1,4 @@
-"""Which grader an experiment means, and its verdicts on the traces of one part.
+"""A grader's verdicts on the traces of one part.
 
 What is decided by form is decided here; what takes work is asked for once a distinct case and
 remembered, in this part, in later ones and in later runs.
@@ -10,25 +10,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from configs.graders import (
-    ChoiceGrader,
-    ExactGrader,
-    FunctionGrader,
-    JudgeGrader,
-    MathGrader,
-    NumericGrader,
-    RegexGrader,
-)
-from configs.graders import Grader as Form
-from tasks.graders.choice import Choice
-from tasks.graders.exact import Exact
-from tasks.graders.function import Function
-from tasks.graders.math import Math
-from tasks.graders.numeric import Numeric
 from tasks.graders.protocol import Case, Grader, Verdict
-from tasks.graders.regex import Regex
-from tasks.grading.judge import Judge
-from warehouse.records import GRADES, Problem
+from warehouse.records import GRADES
 from warehouse.verdicts import VerdictMemory
 
 LONGEST_STORED = 1000
@@ -40,30 +23,9 @@ _UNANSWERED = (("no_answer", False, None, None), ("truncated", False, None, None
 _READ = ("trace_id", "problem_digest", "status", "answer")
 
 
-def grader_of(  # noqa: PLR0911 - one line a grader
-    form: Form, root: str, problems: Iterable[Problem] = ()
-) -> Grader:
-    """The grader of an experiment's setting, nothing started. Raises UserError for one that cannot work."""
-    match form:
-        case MathGrader():
-            return Math(form)
-        case ExactGrader():
-            return Exact(form)
-        case NumericGrader():
-            return Numeric(form)
-        case ChoiceGrader():
-            return Choice(form)
-        case RegexGrader():
-            return Regex(form)
-        case FunctionGrader():
-            return Function(form)
-        case JudgeGrader():
-            return Judge(form, root, {problem.problem_digest: problem for problem in problems})
-
-
 @dataclass
 class Grading:
-    """A grader at work on one stage of a run."""
+    """A grader at work on a run."""
 
     grader: Grader
     memory: VerdictMemory

@@ -20,11 +20,11 @@ from configs.experiment import Experiment, Explorer, Synthesizer
 from configs.nightly import Night, NightlyExperiment, load_nightly
 from configs.schema import UserError
 from tasks.analysis.compare import Change, watch
-from tasks.executor import StageFailed
-from tasks.ops.watching import write_sentences
+from tasks.executor.artifacts import write_sentences
+from tasks.executor.failures import FlowIncomplete
+from tasks.executor.flow_runs import scheduled_at
 from tasks.publish import Summary
 from tasks.run import default_root
-from tasks.run_names import scheduled_at
 from warehouse.store import Store
 
 MOST_REPORTS = 30
@@ -96,7 +96,7 @@ def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> d
                 summary = named(experiment=experiment, root=root, limit=entry.limit)
             outcomes.append(Outcome(summary, entry.baseline_nights))
         except UserError as error:
-            if isinstance(error, StageFailed):
+            if isinstance(error, FlowIncomplete):
                 outcomes.append(Outcome(error.summary, entry.baseline_nights))
             complaints.append(f"{entry.label}: {error}")
         except Exception as error:  # a defect in one experiment does not cost the night its others

@@ -12,7 +12,7 @@ from configs.schema import UserError
 from configs.sweep import Cell, Sweep, cells_of
 from tasks.analysis.check import counts_of
 from tasks.engines.pool import ENGINES, Stopped
-from tasks.executor import StageFailed
+from tasks.executor.failures import FlowIncomplete
 from tasks.publish import Summary
 from tasks.terminal import print_json, table_console
 
@@ -23,7 +23,7 @@ METRICS = ("mean@1", "cons", "pass", "a2r")
 def run_sweep(
     sweep: Sweep, root: str | None, limit: int | None, evaluate: Callable[..., Summary]
 ) -> dict[str, Any]:
-    """Evaluate every cell; one that fails does not hold up the others. Raises StageFailed at the end.
+    """Evaluate every cell; one that fails does not hold up the others. Raises FlowIncomplete at the end.
 
     Cells share what they have in common: explorer traces are made by the first cell that wants them.
     """
@@ -34,7 +34,7 @@ def run_sweep(
         try:
             summary: Summary = evaluate(experiment=cell.experiment, root=root, limit=limit)
         except UserError as error:
-            summary = error.summary if isinstance(error, StageFailed) else {"status": "failed"}
+            summary = error.summary if isinstance(error, FlowIncomplete) else {"status": "failed"}
             complaints.append(f"{cell.label}: {error}")
         if ENGINES.stops > stops:
             raise Stopped
@@ -52,7 +52,7 @@ def run_sweep(
     )
     if complaints:
         done = len(outcomes) - len(complaints)
-        raise StageFailed(
+        raise FlowIncomplete(
             report,
             "\n".join(complaints)
             + f"\n{done} of {len(outcomes)} cells are complete; run the same command again, or press Retry, for the rest.",

@@ -25,16 +25,18 @@ import psutil
 from configs.engines import OpenAIEngine
 from configs.graders import MathGrader
 from configs.models import Model, Sampling
-from tasks.generation.roles import Role
 from tasks.grade import grade_traces
 from tasks.graders import symbolic
 from tasks.graders.math import Math
 from tasks.graders.protocol import Case
+from tasks.grading.verdicts import Grading
 from tasks.prompts.render import load_prompt
+from tasks.stage import Stage
 from warehouse.identity import explore_recipe, trace_id
 from warehouse.journal import traces_table
 from warehouse.records import Member, Problem
 from warehouse.store import Store, traces_folder
+from warehouse.verdicts import VerdictMemory
 
 PART = 4096
 FILLER = "We compute step by step and keep an eye on the signs. " * 36
@@ -51,12 +53,12 @@ class Spent:
     worker_peak: float = 0.0
 
 
-def stored(folder: Path, samples: list[tuple[str, str, str]]) -> tuple[Role, list[Member]]:
+def stored(folder: Path, samples: list[tuple[str, str, str]]) -> tuple[Stage, list[Member]]:
     """Traces of (problem, gold, text) in a store of their own."""
     prompt, sampling, model = load_prompt("explore"), Sampling(n=1), Model(id="m")
     recipe = explore_recipe(model, prompt.digest, sampling)
     engine = OpenAIEngine(kind="openai", base_url="http://127.0.0.1:9/v1")
-    role = Role(str(folder), recipe, model, engine, prompt, sampling, None, PART)
+    stage = Stage(str(folder), recipe, model, engine, prompt, sampling, None, (), PART)
     store, seen = Store(str(folder)), Counter()
     store.write_recipe(recipe)
     rows, members = [], []
@@ -84,7 +86,7 @@ def stored(folder: Path, samples: list[tuple[str, str, str]]) -> tuple[Role, lis
             rows = []
     if rows:
         store.write_part(traces_folder(recipe), traces_table(rows))
-    return role, members
+    return stage, members
 
 
 @contextmanager
@@ -123,14 +125,14 @@ def measured():
 
 def graded(folder: Path, samples: list[tuple[str, str, str]]) -> tuple[Spent, Counter]:
     """Grade samples with a started grader, and count the verdicts that were written."""
-    role, members = stored(folder, samples)
+    stage, members = stored(folder, samples)
     with closing(Math(MathGrader(kind="math"))) as grader:
         grader.work_out([Case("", "x", "y+1")])
-        role.index.refresh()
+        stage.index.refresh()
         with measured() as spent:
-            done = grade_traces(role, members, grader)
+            done = grade_traces(stage, members, Grading(grader, VerdictMemory(Store(stage.root), grader.key)))
     assert done.num_new == len(samples), (done.num_new, len(samples))
-    store, verdicts = Store(role.root), Counter()
+    store, verdicts = Store(stage.root), Counter()
     for part in store.names(f"grades/grader={grader.key}"):
         verdicts.update(store.read_part(part, ["verdict"])["verdict"].to_pylist())
     return spent, verdicts
@@ -190,9 +192,9 @@ def latex(folder: Path) -> None:
     told("  verdicts", dict(verdicts))
     for part in (folder / "grades").rglob("*.parquet"):
         part.unlink()
-    role, members = stored(folder, samples)
+    stage, members = stored(folder, samples)
     with closing(Math(MathGrader(kind="math"))) as grader, measured() as spent:
-        grade_traces(role, members, grader)
+        grade_traces(stage, members, Grading(grader, VerdictMemory(Store(stage.root), grader.key)))
     told("  the same in a later run, remembered, no worker started, CPU s", f"{spent.cpu:.2f}")
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from configs.schema import UserError
-from tasks.executor import StageFailed
+from tasks.executor.failures import FlowIncomplete
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.store import Store
@@ -41,7 +41,7 @@ def test_mixed_faults_lose_no_sample(evaluated, endpoint, root):
 
 def test_refused_problem_is_an_error_row_and_never_a_wrong_answer(evaluated, endpoint, root):
     endpoint.fault = lambda _, body: OVERFLOW if "What is 3 plus" in question(body) else None
-    with pytest.raises(StageFailed, match="4 of 40 explore, 2 of 20 synthesize") as failure:
+    with pytest.raises(FlowIncomplete, match="4 of 40 explore, 2 of 20 synthesize") as failure:
         evaluated()
     assert "context_overflow" in str(failure.value)
     summary = failure.value.summary
@@ -75,7 +75,7 @@ def test_withheld_answer_leaves_its_problem_with_fewer_references(evaluated, end
         return None
 
     endpoint.fault = fault
-    with pytest.raises(StageFailed, match="content_filter"):
+    with pytest.raises(FlowIncomplete, match="content_filter"):
         evaluated()
     prompts = [
         question(b) for b in endpoint.requests if b["model"] == "big" and "What is 5 plus" in question(b)
@@ -110,7 +110,7 @@ def test_endpoint_gone_for_good_fails_the_flow_and_keeps_what_was_done(evaluated
 
     thread = threading.Thread(target=outage)
     thread.start()
-    with pytest.raises(StageFailed, match="run the same command again") as failure:
+    with pytest.raises(FlowIncomplete, match="run the same command again") as failure:
         evaluated(explorer__engine__retries=1)
     thread.join()
     assert "does not answer" in str(failure.value)

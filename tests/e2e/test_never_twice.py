@@ -9,7 +9,7 @@ import pytest
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.loading import load
-from warehouse.pruning import freed_by, prune, recorded_runs
+from warehouse.pruning import plan_pruning, prune, recorded_runs
 from warehouse.store import Store
 
 
@@ -212,5 +212,5 @@ def prune_of(store, run_id):
     """Take one run away with what only it wanted."""
     runs = {run.run_id: run for run in recorded_runs(store)}
     going = [runs.pop(run_id)]
-    list(prune(store, going, freed_by(store, going, runs.values())))
+    list(prune(store, going, plan_pruning(store, going, runs.values())))
     load(store)

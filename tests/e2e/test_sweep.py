@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from configs.sweep import Sweep
-from tasks.executor import StageFailed
+from tasks.executor.failures import FlowIncomplete
 from warehouse.catalog import connect
 from warehouse.store import Store
 
@@ -34,7 +34,7 @@ def swept(prefect, grid, tmp_path):
 def test_cells_share_the_explorer_and_a_failing_one_holds_up_none(swept, endpoint, tmp_path):
     down = (400, "no such temperature", {})
     endpoint.fault = lambda _, body: down if body["model"] == "big" and body["temperature"] == 0.5 else None
-    with pytest.raises(StageFailed, match="2 of 4 cells are complete") as failure:
+    with pytest.raises(FlowIncomplete, match="2 of 4 cells are complete") as failure:
         swept()
     report = failure.value.summary
     assert [cell["status"] for cell in report["cells"]] == ["incomplete", "complete"] * 2

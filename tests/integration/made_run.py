@@ -1,16 +1,14 @@
 """A finished run without an engine: real identities, parts, references and records around given texts."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from configs.experiment import Experiment
-from tasks.generation.planning import SynthesisShard, plans_of
-from tasks.run import members_of, record_run, start_run
+from tasks.run import members_of, record, resolve
+from tasks.stage import plans_of
 from warehouse.journal import traces_table
 from warehouse.loading import load
-from warehouse.planner import wanted_traces
 from warehouse.records import GRADES
 from warehouse.store import Store, traces_folder
 
@@ -29,21 +27,14 @@ class Made(NamedTuple):
 
 def finish_run(experiment, root, run_id, made):
     """Write the run that `made(stage, problem, sample index)` tells, and load it. Returns the store."""
-    run = replace(start_run(Experiment.model_validate(experiment), str(root)), run_id=run_id)
-    explored = [
-        (run.explorer, p, w)
-        for p in run.problems
-        for w in wanted_traces(run.explorer.recipe, p, run.num_explored)
-    ]
-    _write(run, explored, made)
-    if run.synthesizer:
-        shard = SynthesisShard(
-            "all", run.synthesizer, tuple(run.problems), run.num_synthesized, 0, run.num_explored
-        )
-        plans = plans_of(shard)
-        _write(run, [(run.synthesizer, plan.problem, w) for plan in plans for w in plan.wanted], made)
-    record_run(run, members_of(run), [])
     store = Store(str(root))
+    run = resolve(Experiment.model_validate(experiment), store)
+    run.run_id = run_id
+    for stage in run.stages:
+        plans = plans_of(stage, run.problems)
+        _write(run, [(stage, plan.problem, w) for plan in plans for w in plan.wanted], made)
+    run.members = members_of(run)
+    record(run)
     load(store)
     return store
 
@@ -51,8 +42,8 @@ def finish_run(experiment, root, run_id, made):
 def _write(run, wanted, made):
     for first in range(0, len(wanted), PART):
         rows, grades = [], []
-        for role, problem, trace in wanted[first : first + PART]:
-            told = made(role.recipe.stage, problem, trace.sample_index)
+        for stage, problem, trace in wanted[first : first + PART]:
+            told = made(stage.recipe.stage, problem, trace.sample_index)
             tokens = (len(told.answer or "") + len(told.reasoning or "")) // 4
             rows.append(
                 {
@@ -89,7 +80,7 @@ def _write(run, wanted, made):
                         "vote_key": told.extracted,
                     }
                 )
-        run.store.write_recipe(role.recipe)
-        run.store.write_part(traces_folder(role.recipe), traces_table(rows))
+        run.store.write_recipe(stage.recipe)
+        run.store.write_part(traces_folder(stage.recipe), traces_table(rows))
         table = pa.Table.from_pylist(grades, schema=GRADES)
-        run.store.write_part(f"grades/grader={run.grader}", table, prefix=f"part-{role.recipe.key}-")
+        run.store.write_part(f"grades/grader={run.grader.key}", table, prefix=f"part-{stage.recipe.key}-")

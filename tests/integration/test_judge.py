@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from configs.graders import FunctionGrader, JudgeGrader
-from tasks.generation.roles import judge_role
 from tasks.grade import grade_traces
-from tasks.grading.verdicts import grader_of
+from tasks.grading.judge import judge_stage
+from tasks.grading.kinds import grader_of
+from tasks.grading.verdicts import Grading
 from warehouse.identity import trace_id
 from warehouse.integrity import verify
 from warehouse.journal import traces_table
@@ -41,11 +42,11 @@ def judged(prompt, seed):
 @pytest.fixture
 def stored(tmp_path, endpoint):
     """Explorer traces of three problems in a store, and their members."""
-    role = judge_role(form(endpoint), str(tmp_path / "root"))
-    store, members, rows = Store(role.root), [], []
+    stage = judge_stage(form(endpoint), str(tmp_path / "root"))
+    store, members, rows = Store(stage.root), [], []
     for problem in PROBLEMS:
         for index, answer in enumerate(ANSWERS):
-            held = trace_id(role.recipe, problem.problem_digest, index)
+            held = trace_id(stage.recipe, problem.problem_digest, index)
             rows.append(
                 {
                     "trace_id": held,
@@ -62,25 +63,29 @@ def stored(tmp_path, endpoint):
             members.append(
                 Member("explore", problem.problem_id, problem.problem_digest, index, held, problem.gold)
             )
-    store.write_recipe(role.recipe)
-    store.write_part(traces_folder(role.recipe), traces_table(rows))
-    return role, members
+    store.write_recipe(stage.recipe)
+    store.write_part(traces_folder(stage.recipe), traces_table(rows))
+    return stage, members
 
 
 def graded(stored, settings):
-    role, members = stored
-    with closing(grader_of(settings, role.root, PROBLEMS)) as grader:
-        done = grade_traces(role, members, grader)
-    store = Store(role.root)
+    stage, members = stored
+    with closing(grader_of(settings, stage.root, PROBLEMS)) as grader:
+        done = grade_traces(stage, members, Grading(grader, VerdictMemory(Store(stage.root), grader.key)))
+    store = Store(stage.root)
     parts = store.names(f"grades/grader={grader.key}")
     rows = [row for part in parts for row in store.read_part(part).to_pylist()]
-    return done, [row["verdict"] for row in sorted(rows, key=lambda row: row["trace_id"])]
+    return (
+        done.num_new,
+        grader.complaints,
+        [row["verdict"] for row in sorted(rows, key=lambda row: row["trace_id"])],
+    )
 
 
 def test_each_distinct_answer_is_judged_once_and_never_again(stored, endpoint):
     endpoint.answer = judged
-    done, verdicts = graded(stored, form(endpoint))
-    assert (done.num_new, done.complaints) == (12, [])
+    num_new, complaints, verdicts = graded(stored, form(endpoint))
+    assert (num_new, complaints) == (12, [])
     assert sorted(verdicts) == ["correct"] * 9 + ["wrong"] * 3
     assert endpoint.num_samples == 9, "three distinct answers a problem"
     assert list(verify(Store(stored[0].root))) == []
@@ -88,35 +93,34 @@ def test_each_distinct_answer_is_judged_once_and_never_again(stored, endpoint):
         place = Path(stored[0].root) / folder
         for file in [place] if place.is_file() else list(place.rglob("*.parquet")):
             file.unlink()
-    again, same = graded(stored, form(endpoint))
-    assert (again.num_new, same) == (12, verdicts)
+    assert graded(stored, form(endpoint)) == (12, [], verdicts)
     assert endpoint.num_samples == 9, "read from the judge's stored traces"
 
 
 def test_failed_judge_gives_no_verdict_and_is_asked_again(stored, endpoint):
     endpoint.answer = judged
     endpoint.fault = lambda number, body: (500, "down", {}) if number <= 4 else None
-    done, verdicts = graded(stored, form(endpoint))
-    assert done.num_new == len(verdicts) < 12
+    num_new, complaints, verdicts = graded(stored, form(endpoint))
+    assert num_new == len(verdicts) < 12
     assert set(verdicts) <= {"correct", "wrong"}
-    assert "4 of 9 answers could not be judged" in done.complaints[0]
+    assert "4 of 9 answers could not be judged" in complaints[0]
     endpoint.fault = None
     endpoint.reset()
-    done, verdicts = graded(stored, form(endpoint))
-    assert (len(verdicts), done.complaints, endpoint.num_samples) == (12, [], 4)
+    _, complaints, verdicts = graded(stored, form(endpoint))
+    assert (len(verdicts), complaints, endpoint.num_samples) == (12, [], 4)
 
 
 def test_judge_that_cannot_be_reached_leaves_everything_ungraded(stored, endpoint):
     endpoint.shut()
-    done, verdicts = graded(stored, form(endpoint))
+    num_new, complaints, verdicts = graded(stored, form(endpoint))
     endpoint.open()
-    assert (done.num_new, verdicts) == (0, [])
-    assert done.complaints
+    assert (num_new, verdicts) == (0, [])
+    assert complaints
 
 
 def test_judge_that_does_not_decide_is_a_grader_error(stored, endpoint):
     endpoint.answer = lambda prompt, seed: "Hard to say."
-    assert set(graded(stored, form(endpoint))[1]) == {"grader_error"}
+    assert set(graded(stored, form(endpoint))[2]) == {"grader_error"}
 
 
 def test_other_judges_are_other_graders(endpoint, tmp_path):
@@ -143,11 +147,11 @@ def test_what_was_worked_out_is_remembered_across_runs(stored, tmp_path):
         f"def grade(gold, answer):\n    open({str(calls)!r}, 'a').write(answer + '\\n')\n    return gold == answer\n"
     )
     settings = FunctionGrader(kind="function", function="mine:grade", path=str(tmp_path), answer="whole")
-    done, verdicts = graded(stored, settings)
+    first = graded(stored, settings)
     assert len(calls.read_text().splitlines()) == 9
     for part in (Path(stored[0].root) / "grades").rglob("*.parquet"):
         part.unlink()
-    assert graded(stored, settings) == (done, verdicts)
+    assert graded(stored, settings) == first
     assert len(calls.read_text().splitlines()) == 9
 
 

@@ -5,7 +5,7 @@ import pytest
 from configs.experiment import Experiment
 from tasks.analysis.context import complaint, context_of
 from tasks.benchmarks.load import load_problems
-from tasks.generation.roles import roles_of
+from tasks.run import stages_of
 
 
 def contexts(tmp_path, **changes):
@@ -33,9 +33,9 @@ def contexts(tmp_path, **changes):
         }
     )
     problems = load_problems(experiment.benchmark)
-    roles = dict(zip(("explore", "synthesize"), roles_of(experiment, str(tmp_path)), strict=True))
-    found = {stage: context_of(role, problems) for stage, role in roles.items()}
-    return found, {stage: complaint(stage, role, found[stage]) for stage, role in roles.items()}
+    stages = {stage.name: stage for stage in stages_of(experiment, str(tmp_path))}
+    found = {name: context_of(stage, problems) for name, stage in stages.items()}
+    return found, {name: complaint(stage, found[name]) for name, stage in stages.items()}
 
 
 def test_context_is_counted_by_the_models_tokenizer(tmp_path):

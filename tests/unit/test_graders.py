@@ -20,7 +20,7 @@ from tasks.graders.extraction import extract_answer, last_number, stated_answer
 from tasks.graders.math import decided
 from tasks.graders.normalise import vote_key
 from tasks.graders.protocol import Case
-from tasks.grading.verdicts import grader_of
+from tasks.grading.kinds import grader_of
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tasks.engines.vllm.arguments import (
     sampling_arguments,
     template_arguments,
 )
-from tasks.generation.roles import roles_of
+from tasks.explore import explore_stage
 
 SOURCE = """
 class Other:
@@ -105,7 +105,7 @@ def test_served_weights_are_the_same_model_as_in_process(tmp_path):
     def role(**engine):
         explorer = {"model": {"id": "a2r-sum3-explorer"}, "engine": engine, "prompt": "explore-small"}
         form = {"name": "x", "benchmark": {"source": "generated", "count": 1}, "explorer": explorer}
-        return roles_of(Experiment.model_validate(form), str(tmp_path))[0]
+        return explore_stage(Experiment.model_validate(form), str(tmp_path))
 
     serve = {"port": 8001, "command": [sys.executable, "serve"]}
     served = role(kind="openai", serve=serve | {"args": {"--kv-cache-dtype": "fp8", "max-model-len": 8}})

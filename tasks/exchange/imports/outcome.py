@@ -7,7 +7,7 @@ import orjson
 from rich.console import Console
 
 from tasks.exchange.imports.importing import Imported
-from tasks.grading.verdicts import grader_of
+from tasks.grading.kinds import grader_of
 from tasks.publish import summarize
 from warehouse.catalog import connect
 from warehouse.loading import load

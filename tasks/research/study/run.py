@@ -12,8 +12,9 @@ from configs.schema import UserError
 from configs.training import Training
 from tasks.benchmarks.load import load_problems
 from tasks.engines.pool import ENGINES, Stopped
-from tasks.executor import StageFailed, run_log
-from tasks.generation.roles import roles_of
+from tasks.executor.failures import FlowIncomplete
+from tasks.executor.shards import run_log
+from tasks.explore import explore_stage
 from tasks.publish import Summary
 from tasks.research.study.cells import Cell, Models, cells_of
 from tasks.research.study.page import write_page
@@ -34,7 +35,7 @@ def run_study(
     *,
     from_scratch: bool = False,
 ) -> dict[str, Any]:
-    """Evaluate every cell, then write the page. Only what is missing is generated. Raises StageFailed.
+    """Evaluate every cell, then write the page. Only what is missing is generated. Raises FlowIncomplete.
 
     Models that come with the project are put into the root first, unless only what was trained there is to be
     measured (`from_scratch`).
@@ -67,7 +68,7 @@ def run_study(
         "page": str(page),
     }
     if complaints:
-        raise StageFailed(report, "\n".join(complaints))
+        raise FlowIncomplete(report, "\n".join(complaints))
     return report
 
 
@@ -81,7 +82,7 @@ def print_study(report: dict[str, Any], console: Console, root: str) -> None:  #
 
 def _elsewhere(usual: Experiment, root: str) -> str:
     """A recording in which each problem has the explorer's answers to the next one, read from the store."""
-    role, _ = roles_of(usual, root)
+    role = explore_stage(usual, root)
     problems = distinct(load_problems(usual.benchmark))
     wanted = [[w.trace_id for w in wanted_traces(role.recipe, p, role.sampling.n)] for p in problems]
     rows = role.index.rows([i for ids in wanted for i in ids], ["answer"]).to_pylist()

@@ -24,7 +24,9 @@ from rich.table import Table
 from configs.schema import UserError
 from configs.training import Training
 from tasks.engines.pool import ENGINES, Stopped
-from tasks.executor import StageFailed, first_valid_key, quoted, run_log, unquoted
+from tasks.executor.cache import first_valid_key, quoted, unquoted
+from tasks.executor.failures import FlowIncomplete
+from tasks.executor.shards import run_log
 from tasks.progress import PROGRESS
 from tasks.research.training.jobs import Lesson, exploring, lessons_of, needed
 from tasks.research.training.shipped import bring
@@ -115,7 +117,7 @@ def _listen(label: str, process: subprocess.Popen[bytes], path: Path) -> None:
 def train_models(
     training: Training, root: str | None, explore: Callable[..., Any], *, from_scratch: bool = False
 ) -> dict[str, Any]:
-    """Give every lesson that is not given yet. Raises StageFailed after all others are done.
+    """Give every lesson that is not given yet. Raises FlowIncomplete after all others are done.
 
     `explore` is the pipeline's own flow: what synthesizers learn to read are traces of the store. Models that
     come with the project count as given, unless all is to be made `from_scratch`.
@@ -153,7 +155,7 @@ class _School:
         self._complaints: list[str] = []
 
     def run(self) -> dict[str, Any]:
-        """Give all lessons that can be given; returns what models there are. Raises StageFailed."""
+        """Give all lessons that can be given; returns what models there are. Raises FlowIncomplete."""
         waiting, under_way, done = list(self._lessons), dict[Taught, Lesson](), set[str]()
         while True:
             ready = [lesson for lesson in waiting if self._can_be_given(lesson, done)]
@@ -208,7 +210,7 @@ class _School:
             table=models, key="a2r-training", description=f"Training {self._training.name}."
         )
         if self._complaints:
-            raise StageFailed(
+            raise FlowIncomplete(
                 report,
                 "\n".join(self._complaints)
                 + f"\n{len(models)} of {len(self._lessons)} models are done; run the same command again for the rest: "

@@ -22,7 +22,7 @@ from filelock import FileLock
 from tasks.benchmarks.families.generate import parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import Puzzle
 from tasks.benchmarks.load import load_problems
-from tasks.generation.roles import roles_of
+from tasks.explore import explore_stage
 from tasks.prompts.references import Reference
 from tasks.prompts.render import load_prompt
 from tasks.research.training.examples import Example, learnt
@@ -254,7 +254,7 @@ def _asked(lesson: Lesson, root: str, split: str) -> list[Asked]:
     asked = []
     for explorer in lesson.explorers if split == "train" else lesson.explorers[:1]:
         experiment = exploring(explorer, root, split)
-        role, _ = roles_of(experiment, root)
+        role = explore_stage(experiment, root)
         held = distinct(load_problems(experiment.benchmark))
         wanted = {
             problem: [w.trace_id for w in wanted_traces(role.recipe, problem, role.sampling.n)]

@@ -1,5 +1,6 @@
-"""What a flow run is called in Prefect, and what a run form may ask for."""
+"""The present flow run: what it is called, when it was to start, which run of an experiment it is, what a form may ask."""
 
+import hashlib
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -16,9 +17,9 @@ ExperimentRequest = NamedExperiment | Experiment
 """A run form's experiment: by name, or filled in line by line."""
 
 
-def requested(asked: ExperimentRequest) -> Experiment:
-    """The experiment that was asked for; the flow run is tagged with it and its date. Raises UserError."""
-    experiment = asked.load() if isinstance(asked, NamedExperiment) else asked
+def requested(request: ExperimentRequest) -> Experiment:
+    """The requested experiment; the flow run is tagged with it and its date. Raises UserError."""
+    experiment = request.load() if isinstance(request, NamedExperiment) else request
     with get_client(sync_client=True) as client:
         tags = {*(flow_run.get_tags() or ()), experiment.name, f"{scheduled_at():%Y-%m-%d}"}
         client.update_flow_run(UUID(flow_run.get_id()), tags=sorted(tags))
@@ -27,9 +28,16 @@ def requested(asked: ExperimentRequest) -> Experiment:
 
 def run_name() -> str:
     """Such as `quickstart synthesize 2026-11-24`, of the flow run under way."""
-    asked: Any = TypeAdapter(ExperimentRequest).validate_python(flow_run.get_parameters()["experiment"])
-    name = asked.label if isinstance(asked, NamedExperiment) else asked.name
+    request: Any = TypeAdapter(ExperimentRequest).validate_python(flow_run.get_parameters()["experiment"])
+    name = request.label if isinstance(request, NamedExperiment) else request.name
     return f"{name} {flow_run.get_flow_name()} {scheduled_at():%Y-%m-%d}"
+
+
+def run_id_of(experiment: Experiment, limit: int | None) -> str:
+    """Id of the run that the present flow run is; a retried flow run keeps it, also below a retried night."""
+    content = f"{flow_run.get_root_flow_run_id()}/{limit}/{experiment.model_dump_json()}"
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return f"{scheduled_at():%Y%m%dT%H%M%S}-{experiment.name}-{digest[:8]}"
 
 
 def scheduled_at() -> datetime:

@@ -1,0 +1,163 @@
+"""All stages of a run as Prefect tasks: one task per shard, submitted once, each waiting only for what it reads."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from prefect import allow_failure, task
+from prefect.client.schemas.objects import State
+from prefect.exceptions import MissingContextError
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from configs.experiment import Execution
+from configs.schema import UserError
+from tasks.engines.kinds import check_settings
+from tasks.engines.pool import ENGINES
+from tasks.executor.cache import ShardContent, quoted
+from tasks.executor.failures import ShardFailed
+from tasks.generation.generate import generate
+from tasks.progress import PROGRESS
+from tasks.stage import Shard, Stage, jobs_of, missing_of, shards_of
+from warehouse.records import Problem
+from warehouse.store import Store
+
+RUNNER = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=8))
+"""Eight shards at once in a process keep any engine's queue full while others seal or wait."""
+
+Parts = PrefectFuture[list[str]]
+"""The parts that a shard's task writes."""
+
+
+def generate_stages(stages: Sequence[Stage], problems: Sequence[Problem], execution: Execution) -> list[str]:
+    """Make what is missing of the stages, streaming; return a sentence for each shard that failed.
+
+    Each stage reads only earlier ones. Stages stream beside each other; where one wants the accelerator of
+    an earlier one for other weights, all before it is made first, and the earlier engines are gone before its
+    own starts. A wrong setting of any engine stops the run before anything is loaded.
+    """
+    planned = _planned(stages, problems)
+    for shards in planned:
+        check_settings(shards[0].stage.engine)
+        PROGRESS.expect(shards[0].stage.name, sum(shard.num_traces for shard in shards))
+    complaints = []
+    for number, batch in enumerate(_batches(planned)):
+        if number:
+            ENGINES.close_engines()
+        complaints += _settled(_submitted(batch, execution))
+    return complaints
+
+
+def _planned(stages: Sequence[Stage], problems: Sequence[Problem]) -> list[list[Shard]]:
+    """The shards of every stage that has some, in order."""
+    unsettled: dict[str, set[str]] = {}
+    planned = []
+    for stage in stages:
+        waiting = set().union(*(unsettled.get(read.name, set()) for read in stage.reads))
+        shards = shards_of(stage, problems, waiting)
+        unsettled[stage.name] = {p.problem_digest for shard in shards for p in shard.problems}
+        if shards:
+            planned.append(shards)
+    return planned
+
+
+def _batches(planned: Iterable[list[Shard]]) -> Iterator[list[list[Shard]]]:
+    """The stages' shards, cut before a stage that cannot run beside an earlier one."""
+    batch: list[list[Shard]] = []
+    for shards in planned:
+        if any(shards[0].stage.cannot_run_beside(other[0].stage) for other in batch):
+            yield batch
+            batch = []
+        batch.append(shards)
+    if batch:
+        yield batch
+
+
+def _submitted(batch: Sequence[list[Shard]], execution: Execution) -> dict[str, Parts]:
+    """Submit every shard right behind the shards that it reads from; their futures by label.
+
+    Workers take tasks in this order, so a waiting shard never stands before the one it waits for. A failed
+    shard does not hold back the problems whose references are there.
+    """
+    make = generate_shard.with_options(
+        retries=execution.retries, retry_delay_seconds=execution.retry_delay_seconds
+    )
+    made_by = {(s.stage.name, p.problem_digest): s for shards in batch for s in shards for p in s.problems}
+    futures: dict[str, Parts] = {}
+
+    def submit(shard: Shard) -> Parts:
+        if shard.label not in futures:
+            keys = ((read.name, p.problem_digest) for read in shard.stage.reads for p in shard.problems)
+            sources = {made_by[key].label: made_by[key] for key in keys if key in made_by}
+            before = [allow_failure(submit(source)) for source in sources.values()]
+            futures[shard.label] = make.submit(  # pyright: ignore[reportCallIssue] - Prefect's overloads know no allow_failure
+                label=shard.label, shard=quoted(shard), wait_for=before
+            )
+        return futures[shard.label]
+
+    for shards in reversed(batch):
+        for shard in shards:
+            submit(shard)
+    return futures
+
+
+def _settled(futures: Mapping[str, Parts]) -> list[str]:
+    """Wait for every shard; a sentence for each that failed, so that none stays unnoticed."""
+    complaints = []
+    for label, future in futures.items():
+        future.wait()
+        outcome = future.state.result(raise_on_failure=False)
+        if isinstance(outcome, UserError):
+            complaints.append(str(outcome))
+        elif isinstance(outcome, BaseException):
+            complaints.append(f"{label}: {type(outcome).__name__}: {outcome}")
+    return [text if count == 1 else f"{text} ({count} shards)" for text, count in Counter(complaints).items()]
+
+
+def is_worth_retrying(_task: object, _run: object, state: State[Any]) -> bool:
+    """Only a shard whose failures may pass is tried again; a wrong key or a full disk is not."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, ShardFailed) and error.is_transient
+
+
+@task(
+    name="generate-shard",
+    task_run_name="{label}",
+    cache_policy=ShardContent(),
+    persist_result=True,
+    result_serializer="json",
+    retry_condition_fn=is_worth_retrying,
+)
+def generate_shard(label: str, shard: Shard) -> list[str]:  # noqa: ARG001 - the label names the run
+    """Make a shard's missing traces, as the store is now; return the new parts. Raises ShardFailed."""
+    stage, lacking = shard.stage, missing_of(shard.stage, shard.problems)
+    if not lacking:
+        return []
+    log, num_missing = run_log(), sum(len(plan.wanted) for plan in lacking)
+    log.info("%s begins: %d traces of %d problems", shard.label, num_missing, len(shard.problems))
+    began = time.monotonic()
+    engine, store = stage.started_engine, Store(stage.root)
+    result = generate(engine, store, stage.recipe, jobs_of(stage, lacking), shard.rank)
+    seconds = time.monotonic() - began
+    kinds = ", ".join(f"{count} {code}" for code, count in result.failures.most_common())
+    failed = f", {result.num_failed} failed ({kinds})" if result.num_failed else ""
+    log.info("%s ends: %d traces stored%s, %.1f s", shard.label, result.num_stored, failed, seconds)
+    if not result.num_failed:
+        return result.parts
+    raise ShardFailed(
+        f"{shard.label}: {result.num_failed} of {result.num_failed + result.num_stored} traces failed "
+        f"({kinds}); first: {result.example}",
+        result.parts,
+        is_transient=result.num_transient > 0,
+    )
+
+
+def run_log() -> Any:  # noqa: ANN401 - Prefect's adapter, or a plain logger with the same methods
+    """The present run's log; outside Prefect's runs one that nobody reads."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return logging.getLogger("a2r")

@@ -1,0 +1,258 @@
+"""A stage of an experiment, ready to work: plan → missing → jobs, written once for all stages.
+
+A stage is a value: who answers (model, engine, prompt, sampling), how many samples, and which stages it
+reads. Explorers read none. A stage that reads others is shown some of their traces; which ones is decided
+from what the store holds at that moment, and a problem whose references may still come waits.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import NamedTuple, Protocol
+
+from configs.engines import Engine, share_hardware
+from configs.experiment import References, Role
+from configs.graders import JudgeGrader
+from configs.models import Model, Sampling
+from tasks.engines.kinds import build_engine, identified, largest_shard_of, process_of
+from tasks.engines.pool import ENGINES, PooledEngine
+from tasks.engines.protocol import Request
+from tasks.generation.generate import Job
+from tasks.prompts.references import Candidate, choose, shown
+from tasks.prompts.render import Prompt, load_prompt
+from warehouse.canonical import canonical_json
+from warehouse.identity import Recipe, sample_seed
+from warehouse.index import RecipeIndex
+from warehouse.planner import cut, missing_traces, wanted_traces
+from warehouse.records import Problem, Wanted
+from warehouse.store import Store
+
+NUM_SHARDS = 8
+"""Shards a stage is cut into; each costs Prefect about a tenth of a CPU second."""
+SMALLEST_SHARD = 32
+
+
+class RecipeOf(Protocol):
+    """A function of `warehouse.identity` that makes a stage's recipe."""
+
+    def __call__(self, model: Model, prompt_digest: str, sampling: Sampling) -> Recipe:
+        """The recipe of the resolved model, the prompt and the sampling."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage on one root; small and picklable, so that a shard can carry it."""
+
+    root: str
+    recipe: Recipe
+    model: Model
+    """With the revision that identifies its weights."""
+    engine: Engine
+    prompt: Prompt
+    sampling: Sampling
+    references: References | None
+    """How many of the traces it reads are shown, and how; None where it reads none."""
+    reads: tuple["Stage", ...]
+    shard_size: int | None
+
+    @property
+    def name(self) -> str:
+        """What `stage` says in every relation."""
+        return self.recipe.stage
+
+    @property
+    def num_samples(self) -> int:
+        """Samples per problem."""
+        return self.sampling.n
+
+    @property
+    def index(self) -> RecipeIndex:
+        """What the store holds of this stage's recipe, shared by all shards of the process."""
+        return _index(self.root, self.recipe).refresh()
+
+    @property
+    def started_engine(self) -> PooledEngine:
+        """Its engine, started; stages with the same weights and settings share one. Raises EngineError."""
+        model = self.model.model_dump(mode="json", include={"id", "revision"})
+        key = canonical_json({"model": model, "engine": self.engine.model_dump(mode="json")}).decode()
+        return ENGINES.engine(key, partial(build_engine, self.model, self.engine))
+
+    def shard_for(self, num_traces: int) -> int:
+        """Traces per shard where so many are missing: about eight shards, so that stages stream."""
+        largest = largest_shard_of(self.engine)
+        return self.shard_size or min(largest, max(SMALLEST_SHARD, -(-num_traces // NUM_SHARDS)))
+
+    def cannot_run_beside(self, other: "Stage") -> bool:
+        """Whether both cannot be at work together: other weights, and the same accelerator to hold them."""
+        is_same = (self.model.id, self.model.revision) == (other.model.id, other.model.revision)
+        is_one = is_same and process_of(self.engine) == process_of(other.engine)
+        return not is_one and share_hardware(self.engine, other.engine)
+
+
+class Plan(NamedTuple):
+    """One problem's part of a stage."""
+
+    problem: Problem
+    references: tuple[Candidate, ...]
+    """The traces that are shown, in order, without their texts."""
+    wanted: list[Wanted]
+
+
+class Shard(NamedTuple):
+    """The piece of a stage that one Prefect task makes."""
+
+    label: str
+    stage: Stage
+    problems: tuple[Problem, ...]
+    num_traces: int
+    """Traces to make, as far as the plan could tell."""
+    rank: int
+    """Position of its first problem among the run's; earlier shards go first at the engine."""
+
+
+def stage_of(
+    role: Role | JudgeGrader,
+    *,
+    root: str,
+    recipe_of: RecipeOf,
+    references: References | None = None,
+    reads: tuple[Stage, ...] = (),
+    shard_size: int | None = None,
+) -> Stage:
+    """The stage of a role's settings. Raises UserError for a missing model, recording or prompt."""
+    model, prompt = identified(role.model, role.engine), load_prompt(role.prompt)
+    recipe = recipe_of(model, prompt.digest, role.sampling)
+    return Stage(root, recipe, model, role.engine, prompt, role.sampling, references, reads, shard_size)
+
+
+# --- plan: what is wanted, as the store is now ------------------------------------------------------
+
+
+def plans_of(stage: Stage, problems: Sequence[Problem]) -> list[Plan]:
+    """What is wanted of each problem; one whose references may still come is left out."""
+    if stage.references is None:
+        return [Plan(p, (), wanted_traces(stage.recipe, p, stage.num_samples)) for p in problems]
+    policy, plans = stage.references, []
+    candidates = {p.problem_digest: _candidates(stage, p) for p in problems}
+    if policy.order == "by_vote":
+        candidates = _with_texts(stage, candidates)
+    for problem in problems:
+        chosen = choose(candidates[problem.problem_digest], policy, problem.problem_digest)
+        if chosen is not None:
+            ids = tuple(candidate.trace_id for candidate in chosen)
+            wanted = wanted_traces(stage.recipe, problem, stage.num_samples, ids)
+            plans.append(Plan(problem, chosen, wanted))
+    return plans
+
+
+def _candidates(stage: Stage, problem: Problem) -> tuple[Candidate, ...]:
+    """What the stages it reads want of the problem, each trace as the store has it."""
+    found = []
+    for read in stage.reads:
+        index = read.index
+        for trace in wanted_traces(read.recipe, problem, read.num_samples):
+            stored = index.get(trace.trace_id)
+            found.append(
+                Candidate(trace.trace_id, trace.sample_index, stored.status, stored.is_permanent)
+                if stored
+                else Candidate(trace.trace_id, trace.sample_index, None)
+            )
+    return tuple(found)
+
+
+def _with_texts(
+    stage: Stage, candidates: Mapping[str, tuple[Candidate, ...]]
+) -> dict[str, tuple[Candidate, ...]]:
+    """The candidates with their texts, read from the store in one pass."""
+    ids = [c.trace_id for group in candidates.values() for c in group]
+    texts = {
+        row["trace_id"]: (row["reasoning"], row["answer"])
+        for read in stage.reads
+        for row in read.index.rows(ids, ["reasoning", "answer"]).to_pylist()
+    }
+    return {
+        digest: tuple(
+            replace(c, reasoning=texts[c.trace_id][0], answer=texts[c.trace_id][1] or "")
+            if c.trace_id in texts
+            else c
+            for c in group
+        )
+        for digest, group in candidates.items()
+    }
+
+
+# --- missing: wanted − stored, cut into shards -----------------------------------------------------
+
+
+def missing_of(stage: Stage, problems: Sequence[Problem]) -> list[Plan]:
+    """Plans of what can be made now, each with only the traces that are missing; none where all are stored."""
+    index = stage.index
+    plans = (plan._replace(wanted=missing_traces(index, plan.wanted)) for plan in plans_of(stage, problems))
+    return [plan for plan in plans if plan.wanted]
+
+
+def shards_of(
+    stage: Stage, problems: Sequence[Problem], unsettled: AbstractSet[str] = frozenset()
+) -> list[Shard]:
+    """Shards of the problems that lack traces; empty where all are stored.
+
+    Args:
+        stage: Whose traces.
+        problems: All problems of the run, in order.
+        unsettled: Digests of problems of which a stage it reads still makes traces in this run. Their
+            references are decided by the shard, when those traces are there.
+    """
+    index = stage.index
+    planned = {p.problem.problem_digest: missing_traces(index, p.wanted) for p in plans_of(stage, problems)}
+    counts = {
+        p.problem_digest: stage.num_samples
+        if p.problem_digest in unsettled or p.problem_digest not in planned
+        else len(planned[p.problem_digest])
+        for p in problems
+    }
+    lacking = [p for p in problems if counts[p.problem_digest]]
+    pieces = cut(lacking, lambda p: counts[p.problem_digest], stage.shard_for(sum(counts.values())))
+    ranks = {problem: rank for rank, problem in enumerate(problems)}
+    return [
+        Shard(
+            f"{stage.name} {number}/{len(pieces)}",
+            stage,
+            tuple(piece),
+            sum(counts[p.problem_digest] for p in piece),
+            ranks[piece[0]],
+        )
+        for number, piece in enumerate(pieces, start=1)
+    ]
+
+
+# --- jobs: the requests for what is missing ---------------------------------------------------------
+
+
+def jobs_of(stage: Stage, lacking: Sequence[Plan]) -> Iterator[Job]:
+    """The requests for missing traces, each sample with its own derived seed."""
+    policy = stage.references
+    chosen = {plan.problem.problem_digest: plan.references for plan in lacking}
+    texts = _with_texts(stage, chosen) if policy else {}
+    for plan in lacking:
+        digest = plan.problem.problem_digest
+        references = shown(texts[digest], policy) if policy else ()
+        yield job_of(stage, plan.problem.question, {"references": references}, plan.wanted)
+
+
+def job_of(stage: Stage, question: str, values: Mapping[str, object], wanted: Sequence[Wanted]) -> Job:
+    """The request that fills the stage's prompt with the question and further values."""
+    request = Request(
+        messages=stage.prompt.filled({"question": question, **values}),
+        sampling=stage.sampling,
+        seeds=tuple(sample_seed(stage.sampling.seed, w.problem_digest, w.sample_index) for w in wanted),
+        question=question,
+        sample_indexes=tuple(w.sample_index for w in wanted),
+    )
+    return Job(request, tuple(wanted))
+
+
+@lru_cache(maxsize=64)
+def _index(root: str, recipe: Recipe) -> RecipeIndex:
+    return RecipeIndex(Store(root), recipe)
