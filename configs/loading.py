@@ -1,247 +1,212 @@
-"""From an experiment file to an `Experiment`: presets, overrides, and errors a person can act upon.
+"""From a YAML file to its typed form, for every kind of file: shipped names, `base:`, overrides, errors to act upon.
 
 Every error names the file, the field, its value and the remedy. Relative paths inside a file are
 relative to that file's folder, so an experiment runs the same from anywhere.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Generic, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
-from configs.engines import Engine
-from configs.experiment import Benchmark, Experiment
-from configs.graders import Grader
+from configs.experiment import Experiment
+from configs.layers import Source, Tree, anchor, merged, override, plain, source_at, text_at, tree_of
+from configs.messages import complaints, nearest
 from configs.schema import ConfigModel, UserError
 
-F = TypeVar("F", bound=ConfigModel)
+M = TypeVar("M", bound=ConfigModel)
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind(Generic[M]):
+    """One kind of file: an experiment, a sweep, a night, a training."""
+
+    model: type[M]
+    described: str
+    """Such as "a sweep file"."""
+    shipped: str
+    """What one that ships with the project is called, such as "a shipped sweep"."""
+    folder: str
+    """Where these are, under configs/; a file there is known by its name."""
+    anchor: Callable[[dict[Any, Any]], None] = lambda _: None
+    """Makes the relative paths of a file absolute, in place."""
+    has_base: bool = False
+    """Whether such a file may name a `base` to build on."""
+
+    def names(self) -> list[str]:
+        """Those that ship with the project."""
+        return sorted(file.stem for file in self._folder().glob("*.yaml"))
+
+    def find(self, config: str, folder: Path) -> Path:
+        """The file of a shipped name, or of a path that is relative to `folder`. Raises UserError."""
+        if is_path(config):
+            file = folder / Path(config).expanduser()
+            if file.is_file():
+                return file
+            fault = "is a folder" if file.is_dir() else "does not exist"
+            raise UserError(
+                f"{config} {fault}; give the path of {self.described} or the name of {self.shipped}."
+            )
+        names = self.names()
+        if config in names:
+            return self._folder() / f"{config}.yaml"
+        hint = f"{meant} There" if (meant := nearest(config, names)) else "there"
+        raise UserError(
+            f"{config} is not {self.shipped}; {hint} are: {', '.join(names)}. A file's path must end in .yaml."
+        )
+
+    def source(self, file: Path) -> Source:
+        """What errors call a file, and where its relative paths start."""
+        if file.parent == self._folder():
+            return Source(f"configs/{self.folder}/{file.name}", Path.cwd())
+        return Source(str(file), file.parent.resolve())
+
+    def _folder(self) -> Path:
+        return Path(str(resources.files("configs"))) / self.folder
+
+
+def is_path(config: str) -> bool:
+    """Whether a file is named by its path: it ends in .yaml or .yml, or has a slash."""
+    return config.endswith((".yaml", ".yml")) or "/" in config
+
+
+def load(kind: FileKind[M], config: str, overrides: Sequence[str] = ()) -> M:
+    """What the file of a shipped name or a path says, with `key=value` overrides applied last.
+
+    An override's key is dotted (`explorer.sampling.n=8`) and its value is YAML. Raises UserError.
+    """
+    file = kind.find(config, Path())
+    source = kind.source(file)
+    tree = _layered(kind, file, ())
+    for text in overrides:
+        if kind.has_base and text.startswith("base="):
+            raise UserError(f"--set {text}: a base is not a setting; name it in a file of your own.")
+        override(tree, text, source)
+    kind.anchor(tree)
+    data = plain(tree)
+    try:
+        return kind.model.model_validate(data)
+    except ValidationError as error:
+        found = complaints(error, kind.model, data, ["base"] if kind.has_base else [])
+        lines = [f"{source_at(tree, path, source).shown}: {sentence}" for path, sentence in found]
+        raise UserError("\n".join(lines)) from error
+
+
+def validated(model: type[M], data: Mapping[str, Any], place: str) -> M:
+    """A part of an experiment whose model only its user knows. Raises UserError with a sentence for each wrong setting.
+
+    Args:
+        model: What the part must be like.
+        data: Its settings.
+        place: Where it is in the experiment, such as engine.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        found = complaints(error, model, data, within=place)
+        raise UserError("\n".join(complaint.sentence for complaint in found)) from error
+
+
+def _layered(kind: FileKind[Any], file: Path, above: tuple[Path, ...]) -> dict[Any, Any]:
+    """A file on top of what it builds on; `above` are the files that build on it."""
+    source, content = kind.source(file), _content(kind, file)
+    base = content.pop("base", None) if kind.has_base else None
+    own = {key: tree_of(value, source) for key, value in content.items()}
+    if base is None:
+        return own
+    if not isinstance(base, str):
+        raise UserError(
+            f"{source.shown}: base is {base!r}; give the name of {kind.shipped} or the path of {kind.described}."
+        )
+    chain = (*above, file.resolve())
+    try:
+        below = kind.find(base, source.folder)
+    except UserError as error:
+        raise UserError(f"{source.shown}: base: {error}") from error
+    if below.resolve() in chain:
+        circle = " → ".join(path.name for path in (*chain[chain.index(below.resolve()) :], below))
+        raise UserError(
+            f"{source.shown}: base is {base}, which builds on itself ({circle}); remove one base."
+        )
+    inherited = _layered(kind, below, chain)
+    for own_alone in ("name", "description"):
+        inherited.pop(own_alone, None)
+    return merged(inherited, own)
+
+
+def _content(kind: FileKind[Any], file: Path) -> dict[Any, Any]:
+    shown = kind.source(file).shown
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{shown} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise UserError(f"{shown} cannot be read: {error.strerror}.") from error
+    if not isinstance(content, dict):
+        example = f"configs/{kind.folder}/{kind.names()[0]}.yaml"
+        raise UserError(
+            f"{shown} holds {type(content).__name__}, not a mapping; see {example} for an example."
+        )
+    return content
+
+
+# --- experiments ------------------------------------------------------------------------------
+
+
+def _anchor_experiment(tree: dict[Any, Any]) -> None:
+    """A prompt, a model to serve and a tokenizer may also be names; a benchmark's path may be a hub id."""
+    benchmark, grader = tree.get("benchmark"), tree.get("grader")
+    if text_at(benchmark, "source") == "file":
+        anchor(benchmark, "path")
+    if text_at(grader, "kind") == "function":
+        _import_from(grader, "function", "path")
+    for role in (tree.get("explorer"), tree.get("synthesizer"), grader):
+        _anchor_role(role)
+
+
+def _import_from(place: Tree | None, named: str, folder: str) -> None:
+    """Where code of the user's own, `module:NAME`, is imported from: absent, the folder of the file that names it."""
+    if isinstance(place, dict) and text_at(place, named):
+        if folder not in place:
+            place[folder] = place[named]._replace(value=".")
+        anchor(place, folder)
+
+
+def _anchor_role(role: Tree | None) -> None:
+    if not isinstance(role, dict):
+        return
+    engine = role.get("engine")
+    anchor(engine, "path")
+    if ":" in text_at(engine, "kind"):
+        _import_from(engine, "kind", "import_from")
+    anchor(role.get("references"), "tokenizer")
+    serve = engine.get("serve") if isinstance(engine, dict) else None
+    if text_at(serve, "model").startswith((".", "~")):
+        anchor(serve, "model")
+    if text_at(role, "prompt").endswith(".jinja"):
+        anchor(role, "prompt")
+
+
+EXPERIMENTS = FileKind(
+    Experiment, "an experiment file", "a preset", "presets", anchor=_anchor_experiment, has_base=True
+)
 
 
 def presets() -> dict[str, str]:
     """Names of the shipped experiments with their descriptions."""
-    return {name: yaml.safe_load(shipped_file(name).read_text()).get("description", "") for name in _names()}
-
-
-def shipped_file(name: str) -> Path:
-    """The preset of that name."""
-    return _presets() / f"{name}.yaml"
+    return {
+        name: _content(EXPERIMENTS, EXPERIMENTS.find(name, Path())).get("description", "")
+        for name in EXPERIMENTS.names()
+    }
 
 
 def load_experiment(config: str, overrides: Sequence[str] = ()) -> Experiment:
-    """The experiment of a preset's name or a file's path, with `key=value` overrides applied.
+    """The experiment of a preset's name or a file's path, with `key=value` overrides applied last.
 
-    An override's key is dotted (`explorer.sampling.n=8`) and its value is YAML. Raises UserError.
+    A file may build on a preset or another file: `base: a2r`. Raises UserError.
     """
-    file = _find(config)
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is not valid YAML: {error}") from error
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
-    if not isinstance(data, dict):
-        raise UserError(f"{file} holds {type(data).__name__}, not a mapping; see `a2r presets` for examples.")
-    for override in overrides:
-        _override(data, override)
-    _anchor(data, Path.cwd() if file.parent == _presets() else file.parent.resolve())
-    try:
-        return Experiment.model_validate(data)
-    except ValidationError as error:
-        sentences = [_sentence(detail, data) for detail in error.errors()]
-        raise UserError("\n".join(f"{_shown(file)}: {sentence}" for sentence in sentences)) from error
-
-
-def load_form(kind: str, config: str, form: type[F], example: str) -> tuple[Path, F]:
-    """A file of another kind than an experiment, by its path or its shipped name, and what it says. Raises UserError.
-
-    Args:
-        kind: Such as sweep; shipped ones lie in the folder of its plural.
-        config: A path, which ends in .yaml or holds a slash, or a shipped name.
-        form: What the file is a form of.
-        example: The shipped name to look at.
-    """
-    file, shipped = Path(config), _folder() / f"{kind}s"
-    if file.suffix not in {".yaml", ".yml"} and "/" not in config:
-        file = shipped / f"{config}.yaml"
-        if not file.is_file():
-            names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
-            raise UserError(
-                f"{config} is no shipped {kind}; there are: {names}. A file's path must end in .yaml."
-            )
-    try:
-        return file, form.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is not valid YAML: {error}") from error
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        places = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
-        )
-        raise UserError(f"{file}: {places}. See configs/{kind}s/{example}.yaml for an example.") from error
-
-
-def _names() -> list[str]:
-    """Names of the shipped experiments."""
-    return sorted(file.stem for file in _presets().glob("*.yaml"))
-
-
-def _folder() -> Path:
-    return Path(str(resources.files("configs")))
-
-
-def _presets() -> Path:
-    return _folder() / "presets"
-
-
-def _find(config: str) -> Path:
-    path = Path(config)
-    if path.suffix in {".yaml", ".yml"} or "/" in config:
-        if path.is_file():
-            return path
-        raise UserError(f"{config} does not exist; give the path of an experiment file or a preset's name.")
-    names = _names()
-    if config in names:
-        return shipped_file(config)
-    close = difflib.get_close_matches(config, names, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    raise UserError(
-        f"{config} is not a preset; {hint}Presets: {', '.join(names)}. A file's path must end in .yaml."
-    )
-
-
-def _shown(file: Path) -> str:
-    return f"configs/presets/{file.name}" if file.parent == _presets() else str(file)
-
-
-def _override(data: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise UserError(f"--set {override} is not key=value; for example --set explorer.sampling.n=8")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML: {error}") from error
-    *parents, last = key.split(".")
-    place = data
-    for parent in parents:
-        if place.get(parent) is None:
-            place[parent] = {}
-        place = place[parent]
-        if not isinstance(place, dict):
-            raise UserError(f"--set {override}: {parent} is {place!r}, which has no setting {last}.")
-    place[last] = value
-
-
-def _anchor(data: dict[str, Any], base: Path) -> None:
-    """Make the relative paths of an experiment absolute, in place."""
-
-    def anchored(place: object, key: str) -> None:
-        if isinstance(place, dict) and isinstance(place.get(key), str):
-            place[key] = str(base / Path(place[key]).expanduser())
-
-    benchmark = data.get("benchmark")
-    if isinstance(benchmark, dict) and benchmark.get("source") == "file":
-        anchored(benchmark, "path")
-    grader = data.get("grader")
-    if isinstance(grader, dict) and grader.get("kind") == "function":
-        grader.setdefault("path", ".")
-        anchored(grader, "path")
-    for name in ("explorer", "synthesizer", "grader"):
-        role = data.get(name)
-        if not isinstance(role, dict):
-            continue
-        anchored(role.get("engine"), "path")
-        anchored(role.get("references"), "tokenizer")
-        serve = engine.get("serve") if isinstance(engine := role.get("engine"), dict) else None
-        if isinstance(serve, dict) and str(serve.get("model", "")).startswith((".", "~")):
-            anchored(serve, "model")
-        if str(role.get("prompt", "")).endswith(".jinja"):
-            anchored(role, "prompt")
-
-
-def _sentence(error: ErrorDetails, data: object) -> str:
-    """One pydantic error as a sentence: field, value, remedy."""
-    place, form, path = data, Experiment, []
-    for step in error["loc"]:
-        if isinstance(place, Mapping) and step not in place and step in _tags(place):
-            form = _form_of(form, step)
-            continue
-        path.append(str(step))
-        form = _field_form(form, step)
-        place = place.get(step) if isinstance(place, Mapping) else None
-    field = ".".join(path)
-    value = error["input"]
-    match error["type"]:
-        case "extra_forbidden":
-            known = _settings(_parent_form(error["loc"], data))
-            close = difflib.get_close_matches(path[-1], known, n=1)
-            remedy = f"did you mean {close[0]}?" if close else "remove it."
-            return f"{field} is {value!r} but is no known setting; {remedy} Known: {', '.join(known)}."
-        case "missing":
-            return f"{field} is missing; add it."
-        case "value_error":
-            return f"{field} {error.get('ctx', {}).get('error', error['msg'])}".strip()
-        case "union_tag_not_found":
-            ctx = error.get("ctx", {})
-            return f"{field} lacks {ctx.get('discriminator')}; choose one of {_choices(error)}."
-        case "union_tag_invalid":
-            ctx = error.get("ctx", {})
-            tag = str(ctx.get("discriminator")).strip("'")
-            return f"{field}.{tag} is {ctx.get('tag')!r}; choose one of {_choices(error)}."
-        case _:
-            message = error["msg"].removeprefix("Input ")
-            return f"{field} is {value!r}; it {message}."
-
-
-def _choices(error: ErrorDetails) -> str:
-    expected = error.get("ctx", {}).get("expected_tags")
-    if expected:
-        return str(expected)
-    field = str(error["loc"][-1])
-    union, name = {"benchmark": (Benchmark, "source"), "grader": (Grader, "kind")}.get(
-        field, (Engine, "kind")
-    )
-    forms = get_args(get_args(union)[0])
-    return ", ".join(repr(tag) for form in forms for tag in get_args(form.model_fields[name].annotation))
-
-
-def _tags(place: Mapping[str, Any]) -> set[object]:
-    return {tag for tag in (place.get("source"), place.get("kind")) if tag is not None}
-
-
-def _parent_form(loc: Iterable[int | str], data: object) -> type[BaseModel] | None:
-    form: Any = Experiment
-    place: Any = data
-    for step in list(loc)[:-1]:
-        if isinstance(place, Mapping) and step not in place and step in _tags(place):
-            form = _form_of(form, step)
-        else:
-            form = _field_form(form, step)
-            place = place.get(step) if isinstance(place, Mapping) else None
-    return form if isinstance(form, type) and issubclass(form, BaseModel) else None
-
-
-def _field_form(form: object, step: int | str) -> Any:  # noqa: ANN401 - a type expression
-    if isinstance(form, type) and issubclass(form, BaseModel) and step in form.model_fields:
-        annotation = form.model_fields[str(step)].annotation
-        plain = [part for part in get_args(annotation) if part is not type(None)]
-        return plain[0] if len(plain) == 1 else annotation
-    return None
-
-
-def _form_of(union: object, tag: int | str) -> Any:  # noqa: ANN401 - a type expression
-    for form in get_args(union):
-        for name in ("source", "kind"):
-            if name in form.model_fields and tag in get_args(form.model_fields[name].annotation):
-                return form
-    return None
-
-
-def _settings(form: type[BaseModel] | None) -> list[str]:
-    return sorted(form.model_fields) if form else []
+    return load(EXPERIMENTS, config, overrides)

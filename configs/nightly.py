@@ -1,15 +1,16 @@
 """The typed form of a night: which experiments, when, on the same samples or on fresh ones."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from configs.experiment import Experiment
-from configs.loading import load_experiment, presets
-from configs.schema import ConfigModel, UserError
+from configs.layers import anchor, text_at
+from configs.loading import FileKind, is_path, load, load_experiment, presets
+from configs.schema import ConfigModel
 
 
 def _name_presets(schema: dict[str, Any]) -> None:
@@ -63,9 +64,9 @@ class Night(ConfigModel):
         """A name of the time zone database."""
         try:
             ZoneInfo(name)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
             raise ValueError(
-                f"is {name!r}, which is no time zone; give one such as Europe/Berlin."
+                f"is {name!r}, which is not a time zone; give one such as Europe/Berlin."
             ) from error
         return name
 
@@ -77,31 +78,18 @@ class Nightly(Night):
     """Minute, hour, day of the month, month, day of the week."""
 
 
-def load_nightly(path: str | None = None, **changed: str | None) -> Nightly:
-    """The night of a file, else the shipped one, with what is `changed`. Raises UserError naming file and field.
-
-    Relative paths of experiment files are relative to the nightly file.
-    """
-    file = Path(path) if path else Path(__file__).with_name("nightly.yaml")
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if isinstance(data, dict):
-            data |= {name: value for name, value in changed.items() if value is not None}
-            _anchor(data, file.parent.resolve())
-        return Nightly.model_validate(data)
-    except OSError as error:
-        raise UserError(
-            f"{file} cannot be read: {error.strerror}; give the path of a nightly file."
-        ) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{file} is not valid YAML: {error}") from error
-    except ValidationError as error:
-        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise UserError(f"{file}: {places}. See configs/nightly.yaml for an example.") from error
+def _anchor(tree: dict[Any, Any]) -> None:
+    """An experiment may also be a preset's name; its path is made absolute, because a worker runs somewhere else."""
+    entries = tree.get("experiments")
+    for entry in entries if isinstance(entries, list) else ():
+        if is_path(text_at(entry, "experiment")):
+            anchor(entry, "experiment")
 
 
-def _anchor(data: dict[str, Any], base: Path) -> None:
-    """Make the paths of experiment files absolute, in place: a worker runs somewhere else."""
-    for entry in data.get("experiments") or ():
-        if isinstance(entry, dict) and str(entry.get("experiment")).endswith((".yaml", ".yml")):
-            entry["experiment"] = str(base / Path(entry["experiment"]).expanduser())
+_NIGHTS = FileKind(Nightly, "a nightly file", "a shipped night", "nights", anchor=_anchor)
+
+
+def load_nightly(config: str | None = None, **changed: str | None) -> Nightly:
+    """The night of a file or of a shipped name, else the shipped `nightly`, with what is `changed`. Raises UserError."""
+    overrides = [f"{name}={json.dumps(value)}" for name, value in changed.items() if value is not None]
+    return load(_NIGHTS, config or "nightly", overrides)

@@ -16,12 +16,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from pydantic import Field, JsonValue
 
 from configs.experiment import Experiment
-from configs.loading import load_experiment, load_form
+from configs.layers import anchor, text_at
+from configs.loading import FileKind, is_path, load, load_experiment
 from configs.schema import ConfigModel, UserError
 
 Scalar = str | int | float | bool | None
@@ -53,13 +54,19 @@ class Cell:
     experiment: Experiment
 
 
+def _anchor(tree: dict[Any, Any]) -> None:
+    """The base may also be a preset's name."""
+    if is_path(text_at(tree, "base")):
+        anchor(tree, "base")
+
+
+_SWEEPS = FileKind(Sweep, "a sweep file", "a shipped sweep", "sweeps", anchor=_anchor)
+
+
 def load_sweep(config: str, overrides: Sequence[str] = ()) -> Sweep:
     """The sweep of a file or of a shipped name, with further overrides for every cell. Raises UserError."""
-    file, sweep = load_form("sweep", config, Sweep, "references")
-    base = sweep.base
-    if base.endswith((".yaml", ".yml")) or "/" in base:
-        base = str(file.parent.resolve() / Path(base).expanduser())
-    return sweep.model_copy(update={"base": base, "overrides": (*sweep.overrides, *overrides)})
+    sweep = load(_SWEEPS, config)
+    return sweep.model_copy(update={"overrides": (*sweep.overrides, *overrides)})
 
 
 def cells_of(sweep: Sweep) -> list[Cell]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from configs.loading import load_form
+from configs.loading import FileKind, load
 from configs.schema import ConfigModel
 
 
@@ -133,6 +133,9 @@ class Training(ConfigModel):
         return self
 
 
+_TRAININGS = FileKind(Training, "a training file", "a shipped training", "trainings")
+
+
 def load_training(config: str) -> Training:
     """The training of a file or of a shipped name. Raises UserError."""
-    return load_form("training", config, Training, "sum3")[1]
+    return load(_TRAININGS, config)

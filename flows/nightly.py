@@ -17,7 +17,7 @@ def nightly(night: Night | None = None, root: str | None = None) -> dict[str, An
     what is missing.
 
     Args:
-        night: The experiments; absent: those of configs/nightly.yaml.
+        night: The experiments; absent: those of configs/nights/nightly.yaml.
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
     """
     return run_night(night or load_nightly(), root, evaluate)

@@ -15,7 +15,8 @@ app = typer.Typer()
 @app.command(epilog="Example: a2r up --nightly my-nightly.yaml --cron '0 2 * * *' --timezone Europe/Berlin")
 def up(
     nightly: Annotated[
-        str | None, typer.Option(help="The night's experiments; absent: the shipped configs/nightly.yaml.")
+        str | None,
+        typer.Option(help="The night's experiments; absent: the shipped configs/nights/nightly.yaml."),
     ] = None,
     cron: Annotated[str | None, typer.Option(help="When the night runs; absent: as its file says.")] = None,
     timezone: Annotated[

@@ -1,4 +1,7 @@
-"""Experiment files: presets, overrides, anchoring, and errors that say what to do."""
+"""Experiment files: presets, `base:`, overrides, relative paths, and errors that say what to do."""
+
+import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -61,6 +64,25 @@ def test_override_removes_the_synthesizer():
         (
             "explorer.engine={kind: openai, serve: {port: 8001, environment: {HF_TOKEN: x}}}",
             ["explorer.engine.serve.environment holds HF_TOKEN", "export it"],
+        ),
+        (
+            "explorer.engine.kind=opnai",
+            ["explorer.engine.kind is 'opnai'; did you mean openai? Choose one of 'onnx',"],
+        ),
+        ("explorer.engine={path: x}", ["explorer.engine lacks kind; choose one of 'onnx', 'openai',"]),
+        ("explorer.engine=onnx", ["explorer.engine is 'onnx'; it should be a mapping."]),
+        ("benchmark={source: fiel}", ["benchmark.source is 'fiel'; did you mean file?", "'generated'"]),
+        ("grader.kind=maths", ["grader.kind is 'maths'; did you mean math?", "'judge', 'function'"]),
+        ("explorer.sampling=3", ["explorer.sampling is 3; it should be a mapping."]),
+        ("explorer.sampling.stop=x", ["explorer.sampling.stop is 'x'; it should be a list."]),
+        (
+            "explorer.engine={kind: openai, base_url: 3}",
+            ["explorer.engine.base_url is 3; it should be a valid string or a list."],
+        ),
+        ("explorer.model.price={input: 1}", ["explorer.model.price.output is missing"]),
+        (
+            "grader={kind: judge, model: {id: x}, engine: {kind: onnx, pth: y}}",
+            ["grader.engine.pth is 'y' but is not a known setting; did you mean path?"],
         ),
         ("benchmark.count=0", ["benchmark.count is 0", "greater than or equal to 1"]),
         ("benchmark.cuont=3", ["benchmark.cuont", "did you mean count?"]),
@@ -138,3 +160,186 @@ def test_address_may_hold_no_secret(url):
     with pytest.raises(UserError, match=r"explorer\.engine\.base_url") as error:
         load_experiment("aime24", [f"explorer.engine.base_url={url}"])
     assert "give http" in str(error.value) or "pw" not in str(error.value)
+
+
+# --- base ---------------------------------------------------------------------------------------
+
+
+FINGERPRINTS = Path(__file__).parents[1] / "data" / "presets.json"
+
+
+@pytest.mark.parametrize("preset", sorted(presets()))
+def test_preset_is_what_it_always_was(preset):
+    """What each preset resolves to, in full: a fingerprint against silent drift.
+
+    Presets build on one another, so one line may change several of them, and a changed sampling or prompt is another
+    recipe: nothing stored is found any more. A change that is meant goes into the file too, where a reviewer sees
+    every preset that it reaches.
+    """
+    expected = json.loads(FINGERPRINTS.read_text(encoding="utf-8"))
+    assert load_experiment(preset).model_dump(mode="json") == expected[preset]
+
+
+def test_no_preset_has_vanished():
+    assert sorted(presets()) == sorted(json.loads(FINGERPRINTS.read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Write experiment files, by their names without .yaml or their paths, and give back the last one's path."""
+
+    def write(**contents):
+        for name, content in contents.items():
+            file = tmp_path / f"{name.replace('__', '/')}.yaml"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return str(file)
+
+    return write
+
+
+def test_benchmark_of_ones_own_is_one_file(files, tmp_path):
+    mine = files(
+        mine="""
+name: mine
+base: quickstart
+benchmark: {source: file, path: problems.jsonl, question: problem, answer: answer, id: id}
+"""
+    )
+    experiment, quickstart = load_experiment(mine), load_experiment("quickstart")
+    assert experiment.benchmark.model_dump(exclude_defaults=True) == {
+        "source": "file",
+        "path": str(tmp_path / "problems.jsonl"),
+        "question": "problem",
+        "id": "id",
+    }
+    assert (experiment.name, experiment.description) == ("mine", "")
+    assert (
+        experiment.model_copy(
+            update={name: getattr(quickstart, name) for name in ("name", "description", "benchmark")}
+        )
+        == quickstart
+    )
+
+
+def test_mappings_are_merged_and_lists_and_scalars_replaced(files):
+    mine = files(
+        other={
+            "name": "other",
+            "base": "quickstart",
+            "explorer": {"sampling": {"stop": ["a", "b"], "temperature": 0.5}},
+        },
+        mine={
+            "name": "mine",
+            "base": "other.yaml",
+            "explorer": {"sampling": {"stop": ["c"], "extra": {"x": {"y": None}}}},
+        },
+    )
+    sampling = load_experiment(mine).explorer.sampling
+    assert (sampling.n, sampling.temperature, sampling.stop) == (4, 0.5, ("c",))
+    assert sampling.extra == {"x": {"y": None}}
+
+
+def test_null_removes_what_the_base_says(files):
+    mine = files(
+        mine={"name": "mine", "base": "gsm8k", "synthesizer": None, "benchmark": {"answer_after": None}}
+    )
+    experiment = load_experiment(mine)
+    assert experiment.synthesizer is None and experiment.benchmark.answer_after is None
+    assert experiment.benchmark.config == "main"
+
+
+def test_another_engine_model_or_benchmark_inherits_nothing_of_the_first(files):
+    mine = files(
+        mine={
+            "name": "mine",
+            "base": "a2r",
+            "benchmark": {"source": "generated"},
+            "explorer": {
+                "model": {"id": "other"},
+                "engine": {"kind": "openai", "base_url": "http://localhost:1/v1"},
+            },
+            "synthesizer": {"engine": {"kind": "vllm", "args": {"dtype": "bfloat16"}}},
+        }
+    )
+    experiment, a2r = load_experiment(mine), load_experiment("a2r")
+    assert (experiment.explorer.model.params, experiment.explorer.model.price) == (None, None)
+    assert experiment.explorer.sampling == a2r.explorer.sampling
+    assert experiment.benchmark.count == 200
+    assert experiment.synthesizer.model == a2r.synthesizer.model
+    assert experiment.synthesizer.engine.args == a2r.synthesizer.engine.args | {"dtype": "bfloat16"}
+
+
+def test_overrides_apply_last(files):
+    mine = files(mine={"name": "mine", "base": "quickstart", "explorer": {"sampling": {"n": 8}}})
+    assert load_experiment(mine).explorer.sampling.n == 8
+    assert load_experiment(mine, ["explorer.sampling.n=5"]).explorer.sampling.n == 5
+
+
+def test_relative_paths_stay_relative_to_the_file_that_names_them(files, tmp_path):
+    mine = files(
+        shared__common={
+            "name": "common",
+            "benchmark": {"source": "file", "path": "problems.jsonl"},
+            "explorer": {
+                "model": {"id": "m"},
+                "engine": {"kind": "replay", "path": "recorded.jsonl"},
+                "prompt": "theirs.jinja",
+            },
+            "grader": {"kind": "function", "function": "theirs:right"},
+        },
+        mine={"name": "mine", "base": "./shared/common.yaml", "explorer": {"engine": {"path": "mine.jsonl"}}},
+    )
+    experiment = load_experiment(mine, ["explorer.prompt=mine.jinja"])
+    assert experiment.benchmark.path == str(tmp_path / "shared" / "problems.jsonl")
+    assert experiment.explorer.engine.path == str(tmp_path / "mine.jsonl")
+    assert experiment.explorer.prompt == str(tmp_path / "mine.jinja")
+    assert experiment.grader.path == str(tmp_path / "shared")
+
+
+def test_name_is_every_files_own(files):
+    assert "mine.yaml: name is missing; add it." in refused(files(mine="base: quickstart\n"))
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        (
+            "quickstrat",
+            "mine.yaml: base: quickstrat is not a preset; did you mean quickstart? There are: a2r,",
+        ),
+        ("nowhere.yaml", "mine.yaml: base: nowhere.yaml does not exist; give the path of an experiment file"),
+        ("3", "mine.yaml: base is 3; give the name of a preset or the path of an experiment file."),
+        ("mine.yaml", "base is mine.yaml, which builds on itself (mine.yaml → mine.yaml); remove one base."),
+    ],
+)
+def test_wrong_base_is_told_in_one_sentence(files, base, said):
+    message = refused(files(mine=f"name: x\nbase: {base}\n"))
+    assert said in message
+    assert len(message.splitlines()) == 1
+
+
+def test_circle_of_bases_is_told(files):
+    mine = files(
+        one="name: one\nbase: two.yaml\n", two="name: two\nbase: ./one.yaml\n", mine="base: one.yaml\n"
+    )
+    message = refused(mine)
+    assert "two.yaml: base is ./one.yaml, which builds on itself (one.yaml → two.yaml → one.yaml)" in message
+
+
+def test_error_names_the_file_that_is_wrong(files, tmp_path):
+    mine = files(
+        common="name: common\nbase: quickstart\nexplorer: {sampling: {n: [8]}}\n",
+        mine="name: mine\nbase: common.yaml\nsynthesizer: {sampling: {seed: -1}}\n",
+    )
+    assert set(refused(mine).splitlines()) == {
+        f"{tmp_path}/common.yaml: explorer.sampling.n is [8]; it should be a valid integer.",
+        f"{tmp_path}/mine.yaml: synthesizer.sampling.seed is -1; it should be greater than or equal to 0.",
+    }
+
+
+def test_misspelled_base_is_told(files):
+    assert "bsae is 'quickstart' but is not a known setting; did you mean base?" in refused(
+        files(mine="name: x\nbsae: quickstart\n")
+    )
+    assert "a base is not a setting" in refused("quickstart", "base=a2r")

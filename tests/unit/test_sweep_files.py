@@ -73,9 +73,15 @@ def test_file_is_read_with_its_base_beside_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: s\nbase: quickstart\n", "axes: Field required"),
-        ("name: s\nbase: quickstart\naxes: {}\n", "axes"),
-        ("name: s\nbase: quickstart\naxes: {n: [1]}\nnoise: 1\n", "noise"),
+        ("name: s\nbase: quickstart\n", r"s\.yaml: axes is missing; add it"),
+        ("name: s\nbase: quickstart\naxes: {}\n", r"s\.yaml: axes is {}; it .*at least 1 item"),
+        (
+            "name: s\nbase: quickstart\naxes: {n: [1]}\noverides: []\n",
+            r"overides is \[\] but is not a known setting; did you mean overrides\?",
+        ),
+        ("name: s\nbase: quickstart\naxes: {n: 1}\n", r"axes\.n is 1; it should be a list or a mapping\."),
+        ("name: s\nbase: quickstart\naxes: {n: [1, [2]]}\n", r"axes\.n\.1 is \[2\]; it should be"),
+        ("- name: s\n", r"s\.yaml holds list, not a mapping; see configs/sweeps/references\.yaml"),
         ("a: [", "is not valid YAML"),
     ],
 )
@@ -89,6 +95,11 @@ def test_wrong_file_is_told(tmp_path, text, message):
 def test_unknown_name_is_told():
     with pytest.raises(UserError, match=r"there are: .*references"):
         load_sweep("nowhere")
+
+
+def test_misspelled_name_is_told_with_the_nearest():
+    with pytest.raises(UserError, match=r"refrences is not a shipped sweep; did you mean references\?"):
+        load_sweep("refrences")
 
 
 def test_shipped_sweep_is_whole():

@@ -243,7 +243,7 @@ def test_training_names_what_is_missing():
         Training.model_validate(data | {"family": "bill", "selection": {"num_examples": 1}})
     with pytest.raises(
         UserError,
-        match="nowhere is no shipped training; there are: bill, sum3, tiny",
+        match="nowhere is not a shipped training; there are: bill, sum3, tiny",
     ):
         load_training("nowhere")
 

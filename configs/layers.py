@@ -1,0 +1,130 @@
+"""What a file says together with the file it builds on, and which file says each of it.
+
+A tree is a file's content whose every scalar remembers its source, so that a relative path stays relative to the file
+that names it, and an error names the file to open.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from configs.schema import UserError
+
+
+class Source(NamedTuple):
+    """A file that says something."""
+
+    shown: str
+    """What an error calls it."""
+    folder: Path
+    """Where its relative paths start."""
+
+
+class Leaf(NamedTuple):
+    """One scalar and who says it."""
+
+    value: Any
+    source: Source
+
+
+Tree = dict[Any, Any] | list[Any] | Leaf
+"""Mappings and lists as in YAML, each scalar a `Leaf`."""
+
+
+def tree_of(content: object, source: Source) -> Tree:
+    """The content of one file."""
+    if isinstance(content, dict):
+        return {key: tree_of(value, source) for key, value in content.items()}
+    if isinstance(content, list):
+        return [tree_of(value, source) for value in content]
+    return Leaf(content, source)
+
+
+def plain(tree: Tree) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """The content without its sources."""
+    if isinstance(tree, dict):
+        return {key: plain(value) for key, value in tree.items()}
+    return [plain(value) for value in tree] if isinstance(tree, list) else tree.value
+
+
+def merged(base: dict[Any, Any], own: dict[Any, Any]) -> dict[Any, Any]:
+    """What a file says on top of its base.
+
+    Mappings are merged; lists and scalars replace the base's, and null removes them. A mapping that describes another
+    thing than the base's (see `_another`) replaces it as a whole: the settings of one engine mean nothing to another,
+    and neither do the price and the revision of one model to the next.
+    """
+    result = dict(base)
+    for key, value in own.items():
+        below = base.get(key)
+        if isinstance(value, Leaf) and value.value is None:
+            result.pop(key, None)
+        elif isinstance(below, dict) and isinstance(value, dict) and not _another(key, below, value):
+            result[key] = merged(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _another(key: object, below: dict[Any, Any], value: dict[Any, Any]) -> bool:
+    """Whether both name what they describe (`kind`, `source`, a model's `id`), and not the same."""
+    names = ("kind", "source", "id") if key == "model" else ("kind", "source")
+    return any(name in value and plain(value[name]) != plain(below.get(name, value[name])) for name in names)
+
+
+def override(tree: dict[Any, Any], text: str, source: Source) -> None:
+    """Apply `key=value` in place; the key is dotted, the value is YAML. Raises UserError."""
+    key, equals, written = text.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {text} is not key=value; for example --set explorer.sampling.n=8")
+    try:
+        value = yaml.safe_load(written)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {text}: the value is not valid YAML: {error}") from error
+    *parents, last = key.split(".")
+    place: Any = tree
+    for parent in parents:
+        below = place.get(parent)
+        if below is None or (isinstance(below, Leaf) and below.value is None):
+            place[parent] = {}
+        place = place[parent]
+        if not isinstance(place, dict):
+            raise UserError(f"--set {text}: {parent} is {plain(place)!r}, which has no setting {last}.")
+    place[last] = tree_of(value, source)
+
+
+def anchor(place: Tree | None, key: str) -> None:
+    """Make the path under a key absolute, in place; where there is none, nothing happens."""
+    leaf = place.get(key) if isinstance(place, dict) else None
+    if isinstance(place, dict) and isinstance(leaf, Leaf) and isinstance(leaf.value, str):
+        place[key] = leaf._replace(value=str(leaf.source.folder / Path(leaf.value).expanduser()))
+
+
+def text_at(place: Tree | None, key: str) -> str:
+    """The text under a key; where there is none, an empty one."""
+    leaf = place.get(key) if isinstance(place, dict) else None
+    return leaf.value if isinstance(leaf, Leaf) and isinstance(leaf.value, str) else ""
+
+
+def source_at(tree: Tree, path: Sequence[str | int], default: Source) -> Source:
+    """Who says what is at a path; the default where nobody or more than one does."""
+    place: Tree | None = tree
+    for step in path:
+        if isinstance(place, dict):
+            place = place.get(step)
+        elif isinstance(place, list) and isinstance(step, int) and step < len(place):
+            place = place[step]
+        else:
+            place = None
+    sources = set(_sources(place)) if place is not None else set()
+    return sources.pop() if len(sources) == 1 else default
+
+
+def _sources(tree: Tree) -> Iterator[Source]:
+    if isinstance(tree, Leaf):
+        yield tree.source
+        return
+    for value in tree.values() if isinstance(tree, dict) else tree:
+        yield from _sources(value)
