@@ -1,4 +1,4 @@
-"""The typed form of one experiment file (closed, frozen; nothing happens on construction).
+"""What an experiment file says (closed and frozen; nothing happens on construction).
 
 Science and execution are separate types. `Model`, `Sampling` (`configs.models`), `References` and the prompt decide
 what a trace can be and enter its identity (`warehouse.identity`); the `…Engine` types and
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from configs.engines import Engine
-from configs.graders import Grader, MathGrader
+from configs.graders import GraderSettings, MathGrader
 from configs.models import Model, Sampling
 from configs.schema import ConfigModel
 
@@ -25,15 +25,16 @@ class Columns(ConfigModel):
     answer: str = "answer"
     """Column with the gold answer; numbers are turned into text (27.0 becomes 27)."""
     id: str | None = None
-    """Column with a unique id; without one the row number is the id."""
+    """Column with a unique id; default: the row number."""
     choices: str | tuple[str, ...] | None = None
-    """Multiple choice: the columns with the wrong choices, `answer` holding the right one (GPQA); or one column with
-    the list of all choices, `answer` holding the right one's letter, place from 0, or text (MMLU). They are lettered
-    and put under the question; the gold answer is a letter, for the grader `choice`."""
+    """For multiple choice: either the columns with the wrong choices, while `answer` holds the right one (GPQA), or one
+    column with the list of all choices, while `answer` holds the letter, the index from 0 or the text of the right one
+    (MMLU). The choices are lettered and put under the question; the gold answer is a letter, for the grader `choice`."""
     shuffle_choices: bool = True
-    """In an order drawn from the problem's id and kept in its metadata; else as they stand, the right one of GPQA first."""
+    """Shuffle them by the problem's id and keep the order in its metadata; else they stay as they are, in GPQA with the
+    right one first."""
     answer_after: str | None = None
-    """Take the gold answer from what follows the last such mark (GSM8K: "####"), commas removed."""
+    """The gold answer is what follows the last such mark (GSM8K: "####"), without commas."""
 
 
 class HubBenchmark(Columns):
@@ -46,7 +47,7 @@ class HubBenchmark(Columns):
     """The data set's configuration name, where it has several (gsm8k: main)."""
     split: str
     revision: str
-    """Commit or tag; pin a commit, or the problems may change under the results."""
+    """Commit or tag; pin a commit, or the problems may change while the results stay."""
 
 
 class FileBenchmark(Columns):
@@ -57,17 +58,17 @@ class FileBenchmark(Columns):
 
 
 class GeneratedBenchmark(ConfigModel):
-    """Problems made by a seeded generator; the same settings always give the same problems."""
+    """Problems from a seeded generator; the same settings always give the same problems."""
 
     source: Literal["generated"]
     family: Literal["bill", "sum3"] = "sum3"
     """`sum3`: which three of six integers hit the target; `bill`: prices times quantities, added up."""
     difficulty: int | None = None
-    """How many integers or items; absent: 6 and 3."""
+    """Number of integers (`sum3`, default 6) or of items (`bill`, default 3)."""
     count: int = Field(default=200, ge=1)
     seed: int = 0
     split: Literal["train", "development", "test"] = "test"
-    """Every question belongs to one split for ever, so no test problem is ever trained on, whatever the seeds."""
+    """Every question permanently belongs to one split, so a test problem is never trained on, whatever the seeds."""
 
 
 Benchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(discriminator="source")]
@@ -77,38 +78,38 @@ Benchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(d
 
 
 class References(ConfigModel):
-    """What of the explorer's traces the synthesizer is shown. All of it is identity."""
+    """What the synthesizer is shown of the explorer's traces. All of it is part of a trace's identity."""
 
     count: int = Field(default=4, ge=1)
-    """How many references: the first `count` usable traces by sample index."""
+    """Number of references: the first `count` usable traces by sample index."""
     content: Literal["answer", "full", "last_paragraph"] = "answer"
-    """`answer`: what follows the reasoning; `full`: reasoning and answer; `last_paragraph`: of the answer."""
+    """`answer`: what follows the reasoning; `full`: reasoning and answer; `last_paragraph`: the last one of the answer."""
     order: Literal["shuffled", "sampled", "by_vote"] = "shuffled"
-    """`shuffled` by a seed of the problem; `sampled`: by sample index; `by_vote`: commonest answer first."""
+    """`shuffled`: by a seed of the problem's own; `sampled`: by sample index; `by_vote`: the most common answer first."""
     truncated: Literal["drop", "keep"] = "drop"
-    """Whether traces that ran into max_tokens are shown."""
+    """Whether traces that reached max_tokens are left out or shown."""
     duplicates: Literal["keep", "merge"] = "keep"
-    """`merge` shows equal references once, with their count."""
+    """`merge`: equal references are shown once, with their count."""
     max_tokens: int | None = Field(default=None, ge=1)
-    """Budget of one reference; a longer one keeps its end, where the answer is."""
+    """Budget per reference; of a longer one the end is kept, where the answer is."""
     total_max_tokens: int | None = Field(default=None, ge=1)
-    """Budget of all references; what exceeds it falls to `overflow`."""
+    """Budget of all references together; `overflow` says what happens beyond it."""
     overflow: Literal["drop_last", "shorten_all"] = "drop_last"
-    """`drop_last` leaves out whole references from the end; `shorten_all` cuts each to an equal share."""
+    """`drop_last`: whole references are left out, from the end; `shorten_all`: each is cut to an equal share."""
     tokenizer: str | None = None
-    """A tokenizer.json to count tokens with; without one, four characters count as a token."""
+    """A tokenizer.json that counts tokens; default: four characters count as one token."""
 
 
-# --- execution: what decides speed and place ------------------------------------------------------
+# --- execution: what decides how fast ------------------------------------------------------
 
 
 class Execution(ConfigModel):
-    """How the work is cut and retried; none of it changes a result."""
+    """How the work is split and retried; none of it changes a result."""
 
     shard_size: int | None = Field(default=None, ge=1)
-    """Traces a Prefect task makes; absent: about an eighth of what is missing, bounded by the engine's concurrency."""
+    """Traces per Prefect task; default: about an eighth of what is missing, bounded by the engine's concurrency."""
     retries: int = Field(default=1, ge=0)
-    """How often Prefect tries a shard again that ended with transient errors."""
+    """How often Prefect retries a shard that ended with transient errors."""
     retry_delay_seconds: float = Field(default=5.0, ge=0)
 
 
@@ -121,7 +122,7 @@ class Role(ConfigModel):
     model: Model
     engine: Engine
     prompt: str
-    """A shipped prompt's name or the path of a .jinja file."""
+    """Name of a shipped prompt or path of a .jinja file."""
     sampling: Sampling = Sampling()
 
 
@@ -139,7 +140,7 @@ class Synthesizer(Role):
 
 
 class Experiment(ConfigModel):
-    """One experiment: problems, an explorer, perhaps a synthesizer, a grader."""
+    """One experiment: problems, an explorer, a grader, and usually a synthesizer."""
 
     model_config = ConfigDict(title="in full")
 
@@ -148,8 +149,8 @@ class Experiment(ConfigModel):
     benchmark: Benchmark
     explorer: Explorer
     synthesizer: Synthesizer | None = None
-    """Absent: a self-consistency baseline."""
-    grader: Grader = MathGrader(kind="math")
+    """Without one, the experiment is a self-consistency baseline."""
+    grader: GraderSettings = MathGrader(kind="math")
     execution: Execution = Execution()
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
-"""The typed form of a grader: what an answer is held against the gold answer by.
+"""The settings of a grader: how an answer is compared with the gold answer.
 
-Every setting of a grader can change a verdict, so all of them but an engine's are in its key: other
-settings, other grades beside the old ones.
+Every setting of a grader can change a verdict, so all of them except an engine's are in its key: with other
+settings there are other grades, beside the old ones.
 """
 
 from typing import Annotated, Literal
@@ -13,83 +13,86 @@ from configs.models import Model, Sampling
 from configs.schema import ConfigModel
 
 
-class Boxed(ConfigModel):
-    r"""The answer is what the last \boxed{} holds."""
+class BoxedAnswerGrader(ConfigModel):
+    r"""What graders have in common that read what the last \boxed{} holds."""
 
     fallback: Literal["none", "phrase", "last_number"] = "none"
-    """Without a box: `none`: no answer; `phrase`: what follows the last "the answer is" or "####"; `last_number`."""
+    """What is read if there is no box. `none`: nothing, there is no answer; `phrase`: what follows the last "the answer is"
+    or "####"; `last_number`: the last number."""
 
 
-class MathGrader(Boxed):
-    """Mathematical equality: integers and fractions exactly, normalised LaTeX, then math-verify."""
+class MathGrader(BoxedAnswerGrader):
+    """Mathematical equality: integers and fractions exactly, then normalised LaTeX, then math-verify."""
 
     kind: Literal["math"]
 
 
-class ExactGrader(Boxed):
-    """Equal to the gold answer but for white space."""
+class ExactGrader(BoxedAnswerGrader):
+    """Equal to the gold answer, apart from white space."""
 
     kind: Literal["exact"]
     ignore_case: bool = False
 
 
-class NumericGrader(Boxed):
-    """A number within a tolerance of the gold number; both tolerances absent: the same number."""
+class NumericGrader(BoxedAnswerGrader):
+    """A number within a tolerance of the gold number; without tolerances, exactly that number."""
 
     kind: Literal["numeric"]
     absolute: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Largest difference."""
+    """Largest difference allowed."""
     relative: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Largest difference as a share of the gold number; the larger of both tolerances counts."""
+    """Largest difference allowed, as a share of the gold number; the larger of the two tolerances counts."""
 
 
 class ChoiceGrader(ConfigModel):
-    """A letter, as of GPQA and MMLU; the benchmark's `choices` letter and shuffle them."""
+    """A letter, as in GPQA and MMLU; the benchmark's `choices` are lettered and shuffled."""
 
     kind: Literal["choice"]
     fallback: Literal["none", "phrase"] = "none"
-    r"""Without a box: `none`: no answer; `phrase`: the letter after the last "the answer is" or "Answer:"."""
+    r"""What is read if there is no \boxed{}. `none`: nothing, there is no answer; `phrase`: the letter after the last
+    "the answer is" or "Answer:"."""
 
 
 class RegexGrader(ConfigModel):
-    """The last match of a pattern, equal to the gold answer but for white space."""
+    """The last match of a pattern, equal to the gold answer apart from white space."""
 
     kind: Literal["regex"]
     pattern: str
-    """RE2 syntax, which takes linear time whatever the text; a group `(?P<answer>…)` holds the answer."""
+    """In RE2 syntax, which takes linear time whatever the text; the group `(?P<answer>…)`, if there is one, is the answer."""
     ignore_case: bool = False
-    """Of the comparison; write (?i) into the pattern for its own."""
+    """In the comparison; for the search, write (?i) into the pattern."""
 
 
-class Whole(ConfigModel):
-    """Graders that may read all of the answer."""
+class WholeAnswerGrader(ConfigModel):
+    """What graders have in common that can read the whole answer."""
 
     answer: Literal["box", "whole"] = "box"
-    r"""`box`: what the last \boxed{} holds; `whole`: all that follows the reasoning, its last 16,000 characters."""
+    r"""`box`: what the last \boxed{} holds; `whole`: everything after the reasoning, up to its last 16,000
+    characters."""
 
 
-class JudgeGrader(Whole):
-    """A language model as the judge, asked once for each distinct answer to a problem; its traces are stored."""
+class JudgeGrader(WholeAnswerGrader):
+    """A language model as the judge, called once per distinct answer to a problem; its traces are stored."""
 
     kind: Literal["judge"]
     model: Model
     engine: Engine
     prompt: str = "judge"
-    """A shipped prompt's name or the path of a .jinja file; it is given `question`, `gold` and `answer`."""
+    """Name of a shipped prompt or path of a .jinja file, which can use `question`, `gold` and `answer`."""
     sampling: Sampling = Sampling(temperature=0.0)
 
 
-class FunctionGrader(Whole):
-    """A user's own function of (gold, answer), called in a worker process that can be killed."""
+class FunctionGrader(WholeAnswerGrader):
+    """A function of your own of (gold, answer), called in a worker process that can be killed."""
 
     kind: Literal["function"]
     function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """`module:function`; it returns whether the answer is right, or a verdict's name."""
+    """`module:function`. It returns whether the answer is right, or the name of a verdict."""
     path: str | None = None
-    """Folder to import the module from; absent: the experiment file's folder."""
+    """Folder to import the module from; default: the folder of the experiment file."""
 
 
-Grader = Annotated[
+GraderSettings = Annotated[
     MathGrader | ExactGrader | NumericGrader | ChoiceGrader | RegexGrader | JudgeGrader | FunctionGrader,
     Field(discriminator="kind"),
 ]

@@ -13,7 +13,7 @@ import yaml
 from configs.schema import UserError
 
 
-class Source(NamedTuple):
+class Origin(NamedTuple):
     """A file that says something."""
 
     shown: str
@@ -26,24 +26,24 @@ class Leaf(NamedTuple):
     """One scalar and who says it."""
 
     value: Any
-    source: Source
+    origin: Origin
 
 
 Tree = dict[Any, Any] | list[Any] | Leaf
 """Mappings and lists as in YAML, each scalar a `Leaf`."""
 
 
-def tree_of(content: object, source: Source) -> Tree:
+def tree_of(content: object, origin: Origin) -> Tree:
     """The content of one file."""
     if isinstance(content, dict):
-        return {key: tree_of(value, source) for key, value in content.items()}
+        return {key: tree_of(value, origin) for key, value in content.items()}
     if isinstance(content, list):
-        return [tree_of(value, source) for value in content]
-    return Leaf(content, source)
+        return [tree_of(value, origin) for value in content]
+    return Leaf(content, origin)
 
 
 def plain(tree: Tree) -> Any:  # noqa: ANN401 - whatever YAML holds
-    """The content without its sources."""
+    """The content without its origins."""
     if isinstance(tree, dict):
         return {key: plain(value) for key, value in tree.items()}
     return [plain(value) for value in tree] if isinstance(tree, list) else tree.value
@@ -74,8 +74,8 @@ def _another(key: object, below: dict[Any, Any], value: dict[Any, Any]) -> bool:
     return any(name in value and plain(value[name]) != plain(below.get(name, value[name])) for name in names)
 
 
-def override(tree: dict[Any, Any], text: str, source: Source) -> None:
-    """Apply `key=value` in place; the key is dotted, the value is YAML. Raises UserError."""
+def override(tree: dict[Any, Any], text: str, origin: Origin) -> None:
+    """Apply `key=value` in mapping; the key is dotted, the value is YAML. Raises UserError."""
     key, equals, written = text.partition("=")
     if not equals or not key:
         raise UserError(f"--set {text} is not key=value; for example --set explorer.sampling.n=8")
@@ -84,47 +84,47 @@ def override(tree: dict[Any, Any], text: str, source: Source) -> None:
     except yaml.YAMLError as error:
         raise UserError(f"--set {text}: the value is not valid YAML: {error}") from error
     *parents, last = key.split(".")
-    place: Any = tree
+    mapping: Any = tree
     for parent in parents:
-        below = place.get(parent)
+        below = mapping.get(parent)
         if below is None or (isinstance(below, Leaf) and below.value is None):
-            place[parent] = {}
-        place = place[parent]
-        if not isinstance(place, dict):
-            raise UserError(f"--set {text}: {parent} is {plain(place)!r}, which has no setting {last}.")
-    place[last] = tree_of(value, source)
+            mapping[parent] = {}
+        mapping = mapping[parent]
+        if not isinstance(mapping, dict):
+            raise UserError(f"--set {text}: {parent} is {plain(mapping)!r}, which has no setting {last}.")
+    mapping[last] = tree_of(value, origin)
 
 
-def anchor(place: Tree | None, key: str) -> None:
-    """Make the path under a key absolute, in place; where there is none, nothing happens."""
-    leaf = place.get(key) if isinstance(place, dict) else None
-    if isinstance(place, dict) and isinstance(leaf, Leaf) and isinstance(leaf.value, str):
-        place[key] = leaf._replace(value=str(leaf.source.folder / Path(leaf.value).expanduser()))
+def anchor(mapping: Tree | None, key: str) -> None:
+    """Make the path under a key absolute, in mapping; where there is none, nothing happens."""
+    leaf = mapping.get(key) if isinstance(mapping, dict) else None
+    if isinstance(mapping, dict) and isinstance(leaf, Leaf) and isinstance(leaf.value, str):
+        mapping[key] = leaf._replace(value=str(leaf.origin.folder / Path(leaf.value).expanduser()))
 
 
-def text_at(place: Tree | None, key: str) -> str:
+def text_at(mapping: Tree | None, key: str) -> str:
     """The text under a key; where there is none, an empty one."""
-    leaf = place.get(key) if isinstance(place, dict) else None
+    leaf = mapping.get(key) if isinstance(mapping, dict) else None
     return leaf.value if isinstance(leaf, Leaf) and isinstance(leaf.value, str) else ""
 
 
-def source_at(tree: Tree, path: Sequence[str | int], default: Source) -> Source:
+def origin_at(tree: Tree, path: Sequence[str | int], default: Origin) -> Origin:
     """Who says what is at a path; the default where nobody or more than one does."""
-    place: Tree | None = tree
+    found: Tree | None = tree
     for step in path:
-        if isinstance(place, dict):
-            place = place.get(step)
-        elif isinstance(place, list) and isinstance(step, int) and step < len(place):
-            place = place[step]
+        if isinstance(found, dict):
+            found = found.get(step)
+        elif isinstance(found, list) and isinstance(step, int) and step < len(found):
+            found = found[step]
         else:
-            place = None
-    sources = set(_sources(place)) if place is not None else set()
-    return sources.pop() if len(sources) == 1 else default
+            found = None
+    origins = set(_origins(found)) if found is not None else set()
+    return origins.pop() if len(origins) == 1 else default
 
 
-def _sources(tree: Tree) -> Iterator[Source]:
+def _origins(tree: Tree) -> Iterator[Origin]:
     if isinstance(tree, Leaf):
-        yield tree.source
+        yield tree.origin
         return
     for value in tree.values() if isinstance(tree, dict) else tree:
-        yield from _sources(value)
+        yield from _origins(value)

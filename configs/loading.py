@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from configs.experiment import Experiment
-from configs.layers import Source, Tree, anchor, merged, override, plain, source_at, text_at, tree_of
+from configs.layers import Origin, Tree, anchor, merged, origin_at, override, plain, text_at, tree_of
 from configs.messages import complaints, nearest
 from configs.schema import ConfigModel, UserError
 
@@ -59,11 +59,11 @@ class FileKind(Generic[M]):
             f"{config} is not {self.shipped}; {hint} are: {', '.join(names)}. A file's path must end in .yaml."
         )
 
-    def source(self, file: Path) -> Source:
+    def origin(self, file: Path) -> Origin:
         """What errors call a file, and where its relative paths start."""
         if file.parent == self._folder():
-            return Source(f"configs/{self.folder}/{file.name}", Path.cwd())
-        return Source(str(file), file.parent.resolve())
+            return Origin(f"configs/{self.folder}/{file.name}", Path.cwd())
+        return Origin(str(file), file.parent.resolve())
 
     def _folder(self) -> Path:
         return Path(str(resources.files("configs"))) / self.folder
@@ -80,57 +80,57 @@ def load(kind: FileKind[M], config: str, overrides: Sequence[str] = ()) -> M:
     An override's key is dotted (`explorer.sampling.n=8`) and its value is YAML. Raises UserError.
     """
     file = kind.find(config, Path())
-    source = kind.source(file)
+    origin = kind.origin(file)
     tree = _layered(kind, file, ())
     for text in overrides:
         if kind.has_base and text.startswith("base="):
             raise UserError(f"--set {text}: a base is not a setting; name it in a file of your own.")
-        override(tree, text, source)
+        override(tree, text, origin)
     kind.anchor(tree)
     data = plain(tree)
     try:
         return kind.model.model_validate(data)
     except ValidationError as error:
         found = complaints(error, kind.model, data, ["base"] if kind.has_base else [])
-        lines = [f"{source_at(tree, path, source).shown}: {sentence}" for path, sentence in found]
+        lines = [f"{origin_at(tree, path, origin).shown}: {sentence}" for path, sentence in found]
         raise UserError("\n".join(lines)) from error
 
 
-def validated(model: type[M], data: Mapping[str, Any], place: str) -> M:
+def validated(model: type[M], data: Mapping[str, Any], within: str) -> M:
     """A part of an experiment whose model only its user knows. Raises UserError with a sentence for each wrong setting.
 
     Args:
         model: What the part must be like.
         data: Its settings.
-        place: Where it is in the experiment, such as engine.
+        within: The field that holds it, such as engine.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = complaints(error, model, data, within=place)
+        found = complaints(error, model, data, within=within)
         raise UserError("\n".join(complaint.sentence for complaint in found)) from error
 
 
 def _layered(kind: FileKind[Any], file: Path, above: tuple[Path, ...]) -> dict[Any, Any]:
     """A file on top of what it builds on; `above` are the files that build on it."""
-    source, content = kind.source(file), _content(kind, file)
+    origin, content = kind.origin(file), _content(kind, file)
     base = content.pop("base", None) if kind.has_base else None
-    own = {key: tree_of(value, source) for key, value in content.items()}
+    own = {key: tree_of(value, origin) for key, value in content.items()}
     if base is None:
         return own
     if not isinstance(base, str):
         raise UserError(
-            f"{source.shown}: base is {base!r}; give the name of {kind.shipped} or the path of {kind.described}."
+            f"{origin.shown}: base is {base!r}; give the name of {kind.shipped} or the path of {kind.described}."
         )
     chain = (*above, file.resolve())
     try:
-        below = kind.find(base, source.folder)
+        below = kind.find(base, origin.folder)
     except UserError as error:
-        raise UserError(f"{source.shown}: base: {error}") from error
+        raise UserError(f"{origin.shown}: base: {error}") from error
     if below.resolve() in chain:
         circle = " → ".join(path.name for path in (*chain[chain.index(below.resolve()) :], below))
         raise UserError(
-            f"{source.shown}: base is {base}, which builds on itself ({circle}); remove one base."
+            f"{origin.shown}: base is {base}, which builds on itself ({circle}); remove one base."
         )
     inherited = _layered(kind, below, chain)
     for own_alone in ("name", "description"):
@@ -139,7 +139,7 @@ def _layered(kind: FileKind[Any], file: Path, above: tuple[Path, ...]) -> dict[A
 
 
 def _content(kind: FileKind[Any], file: Path) -> dict[Any, Any]:
-    shown = kind.source(file).shown
+    shown = kind.origin(file).shown
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -168,12 +168,12 @@ def _anchor_experiment(tree: dict[Any, Any]) -> None:
         _anchor_role(role)
 
 
-def _import_from(place: Tree | None, named: str, folder: str) -> None:
+def _import_from(mapping: Tree | None, named: str, folder: str) -> None:
     """Where code of the user's own, `module:NAME`, is imported from: absent, the folder of the file that names it."""
-    if isinstance(place, dict) and text_at(place, named):
-        if folder not in place:
-            place[folder] = place[named]._replace(value=".")
-        anchor(place, folder)
+    if isinstance(mapping, dict) and text_at(mapping, named):
+        if folder not in mapping:
+            mapping[folder] = mapping[named]._replace(value=".")
+        anchor(mapping, folder)
 
 
 def _anchor_role(role: Tree | None) -> None:

@@ -9,8 +9,13 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
+from configs.schema import looks_secret
+
 _DISCRIMINATORS = ("kind", "source")
 """The settings that say which model of a union a mapping is."""
+
+LONGEST_VALUE = 200
+"""Characters of a value that are shown."""
 
 _IN_YAML = {
     "dict_type": "should be a mapping",
@@ -48,19 +53,15 @@ def complaints(
         further: Settings that a file may have at its top beside the model's.
         within: The field that holds `data`, where that is only a part of the file.
     """
-    found: dict[tuple[str | int, ...], list[str]] = {}
-    subjects: dict[tuple[str | int, ...], str] = {}
+    found: dict[tuple[str | int, ...], tuple[str, list[str]]] = {}
     for detail in error.errors():
-        place = _place(detail, model, data)
-        field = ".".join(map(str, [within, *place.path] if within else place.path))
-        subject, remedy = _sentence(detail, place, field, further if len(place.path) == 1 else ())
-        subjects.setdefault(place.path, subject)
-        remedies = found.setdefault(place.path, [])
+        field = _field(detail, model, data)
+        name = ".".join(map(str, [within, *field.path] if within else field.path))
+        subject, remedy = _sentence(detail, field, name, further if len(field.path) == 1 else ())
+        _, remedies = found.setdefault(field.path, (subject, []))
         if remedy not in remedies:
             remedies.append(remedy)
-    return [
-        Complaint(path, f"{subjects[path]}{_joined(remedies)}".strip()) for path, remedies in found.items()
-    ]
+    return [Complaint(path, f"{subject}{_joined(them)}".strip()) for path, (subject, them) in found.items()]
 
 
 def nearest(word: str, known: Collection[str]) -> str:
@@ -69,7 +70,7 @@ def nearest(word: str, known: Collection[str]) -> str:
     return f"did you mean {close[0]}?" if close else ""
 
 
-class _Place(NamedTuple):
+class _Field(NamedTuple):
     path: tuple[str | int, ...]
     parent: Any
     """The type of the mapping that holds the field."""
@@ -77,7 +78,7 @@ class _Place(NamedTuple):
     """The field's own type; None: not known."""
 
 
-def _place(detail: ErrorDetails, model: type[BaseModel], data: object) -> _Place:
+def _field(detail: ErrorDetails, model: type[BaseModel], data: object) -> _Field:
     """Where an error is in the file. Pydantic also names the member of a union that it tried; a file does not."""
     path: list[str | int] = []
     parent: Any = None
@@ -92,42 +93,46 @@ def _place(detail: ErrorDetails, model: type[BaseModel], data: object) -> _Place
         parent, kind = (members[0] if members else None), _inside(members[0] if members else None, step)
         path.append(step)
         data = _value(data, step)
-    return _Place(tuple(path), parent, kind)
+    return _Field(tuple(path), parent, kind)
 
 
-def _sentence(detail: ErrorDetails, place: _Place, field: str, further: Collection[str]) -> tuple[str, str]:
+def _sentence(detail: ErrorDetails, field: _Field, name: str, further: Collection[str]) -> tuple[str, str]:
     """What is so, and what to do about it."""
     value = detail["input"]
     match detail["type"]:
         case "extra_forbidden":
-            known = sorted({*_settings(place.parent), *further})
-            remedy = nearest(str(place.path[-1]), known) or "remove it."
-            return (
-                f"{field} is {value!r} but is not a known setting; ",
-                f"{remedy} Known: {', '.join(known)}.",
-            )
+            known = sorted({*_settings(field.parent), *further})
+            remedy = nearest(str(field.path[-1]), known) or "remove it."
+            subject = f"{name} is {_shown(value, name)} but is not a known setting; "
+            return subject, f"{remedy} Known: {', '.join(known)}."
         case "missing":
-            return f"{field} is missing; ", "add it."
+            return f"{name} is missing; ", "add it."
         case "value_error":
-            return f"{field} ", str(detail.get("ctx", {}).get("error", detail["msg"]))
+            return f"{name} ", str(detail.get("ctx", {}).get("error", detail["msg"]))
         case "union_tag_not_found" | "union_tag_invalid" if isinstance(value, Mapping):
-            return _choice(field, value, _members(place.kind))
+            return _choice(name, value, _members(field.kind))
         case _:
             expected = _IN_YAML.get(detail["type"], re.sub("^(Input|String) ", "", detail["msg"]))
-            return f"{field} is {value!r}; ", f"it {expected}."
+            return f"{name} is {_shown(value, name)}; ", f"it {expected}."
 
 
-def _choice(field: str, value: Mapping[str, Any], members: list[Any]) -> tuple[str, str]:
+def _choice(name: str, value: Mapping[str, Any], members: list[Any]) -> tuple[str, str]:
     """What a mapping may be, where it does not say what it is or names something that does not exist."""
-    name, tags = _discriminator(members), list(_tags(members))
+    discriminator, tags = _discriminator(members), list(_tags(members))
     choices = ", ".join(map(repr, tags))
-    if (tag := value.get(name)) is None:
-        return f"{field} lacks {name}; ", f"choose one of {choices}."
+    if (tag := value.get(discriminator)) is None:
+        return f"{name} lacks {discriminator}; ", f"choose one of {choices}."
     meant = nearest(str(tag), tags)
-    return (
-        f"{field}.{name} is {tag!r}; ",
-        f"{meant} Choose one of {choices}." if meant else f"choose one of {choices}.",
-    )
+    remedy = f"{meant} Choose one of {choices}." if meant else f"choose one of {choices}."
+    return f"{name}.{discriminator} is {tag!r}; ", remedy
+
+
+def _shown(value: object, name: str) -> str:
+    """A value as it is read, cut where it is long; a secret that was written into a file is not repeated."""
+    if looks_secret(name.rsplit(".", 1)[-1]):
+        return "hidden"
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _joined(remedies: list[str]) -> str:

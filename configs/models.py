@@ -1,4 +1,4 @@
-"""The typed form of what answers: which weights, and how texts are drawn from them."""
+"""What answers: which weights, and how texts are sampled from them."""
 
 from pydantic import Field, JsonValue
 
@@ -13,22 +13,22 @@ class Price(ConfigModel):
 
 
 class Model(ConfigModel):
-    """Which weights answer. `id` and `revision` are identity; `params` and `price` only cost."""
+    """Which weights answer. `id` and `revision` are part of a trace's identity; `params` and `price` only of its cost."""
 
     id: str
-    """Hub id, endpoint model name, or the name of a model shipped with the package."""
+    """Hub id, the name of a model at its endpoint, or the name of a model that ships with the package."""
     revision: str | None = None
-    """Weights revision; where it is absent, weights and recordings that lie here are known by their bytes."""
+    """Revision of the weights; without one, weights and recordings on this machine are identified by their bytes."""
     params: float | None = Field(default=None, gt=0)
-    """Number of parameters, for the cost in FLOPs (2 x parameters x tokens)."""
+    """Number of parameters, for the cost in FLOPs (2 × parameters × tokens)."""
     price: Price | None = None
 
 
 class Sampling(ConfigModel):
-    """How answers are drawn. All of it but `n` is identity; an absent setting is left to the server."""
+    """How answers are sampled. All of it except `n` is part of a trace's identity; what is absent is left to the server."""
 
     n: int = Field(default=1, ge=1)
-    """Samples a problem; raising it keeps the samples there are."""
+    """Samples per problem; raising it keeps the samples there are."""
     temperature: float = Field(default=1.0, ge=0)
     top_p: float | None = Field(default=None, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=1)
@@ -36,11 +36,11 @@ class Sampling(ConfigModel):
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     repetition_penalty: float | None = Field(default=None, gt=0)
     max_tokens: int = Field(default=2048, ge=1)
-    """Longest completion in tokens, reasoning included; reaching it makes the trace `truncated`."""
+    """Longest completion in tokens, including the reasoning; a trace that reaches it is `truncated`."""
     stop: tuple[str, ...] = ()
     enable_thinking: bool | None = None
-    """Passed to the chat template (Qwen3 and kin)."""
+    """Passed to the chat template (of Qwen3 and similar models)."""
     seed: int = Field(default=0, ge=0)
-    """Base seed; each sample's own seed is derived from it, the problem and the sample index."""
+    """Base seed, from which each sample's own seed is derived, together with the problem and the sample index."""
     extra: dict[str, JsonValue] = Field(default_factory=dict)
-    """Further request fields, sent as they are and part of the identity."""
+    """Further request fields, sent as they are; they are part of a trace's identity."""

@@ -1,4 +1,4 @@
-"""The typed form of a night: which experiments, when, on the same samples or on fresh ones."""
+"""What a night runs: which experiments, when, and on the same samples or on fresh ones."""
 
 import json
 from pathlib import Path
@@ -19,14 +19,14 @@ def _name_presets(schema: dict[str, Any]) -> None:
 
 
 class NamedExperiment(ConfigModel):
-    """An experiment by its preset's name or file, perhaps with settings changed."""
+    """An experiment by the name of its preset or the path of its file, with settings changed if need be."""
 
     model_config = ConfigDict(title="by name")
 
     experiment: str = Field(json_schema_extra=_name_presets)
     """A preset (`a2r presets` describes them) or the absolute path of an experiment file."""
     overrides: tuple[str, ...] = ()
-    """Settings to change, one a line, such as explorer.sampling.n=8."""
+    """Settings to change, one per line, such as explorer.sampling.n=8."""
 
     @property
     def label(self) -> str:
@@ -42,21 +42,21 @@ class NightlyExperiment(NamedExperiment):
     """One experiment of the night."""
 
     samples: Literal["same", "fresh"] = "same"
-    """`same`: what is stored is reused, a night with nothing new costs nothing. `fresh`: the scheduled
-    date goes into the base seeds, so every night samples anew and a rerun of a night stays that night."""
+    """`same`: what is stored is reused, so a night with nothing new costs nothing. `fresh`: the scheduled
+    date goes into the base seeds, so every night samples anew, and a rerun of a night stays that night."""
     limit: int | None = Field(default=None, ge=1)
-    """Only the first so many problems."""
+    """Only the first `limit` problems."""
     baseline_nights: int = Field(default=7, ge=1)
-    """How many of its earlier nights each metric is held against."""
+    """With how many of its earlier nights each metric is compared."""
 
 
 class Night(ConfigModel):
     """What one night runs."""
 
     experiments: tuple[NightlyExperiment, ...] = Field(min_length=1)
-    """Run one after the other; one that fails does not hold up the others."""
+    """They run one after the other; one that fails does not stop the others."""
     timezone: str = "UTC"
-    """Where the night's date is read, such as Europe/Berlin; `a2r up` also reads the schedule there."""
+    """Time zone of the night's date, such as Europe/Berlin; with `a2r up`, also of its schedule."""
 
     @field_validator("timezone")
     @classmethod
@@ -72,7 +72,7 @@ class Night(ConfigModel):
 
 
 class Nightly(Night):
-    """A night and when it starts: the form of a nightly file."""
+    """A night and when it starts: what a nightly file says."""
 
     cron: str = "0 2 * * *"
     """Minute, hour, day of the month, month, day of the week."""

@@ -10,8 +10,13 @@ class ConfigModel(BaseModel):
 
 
 class UserError(Exception):
-    """Something a person can mend: the message names the thing, its value and the next step.
+    """Something a person can fix: the message names the thing, its value and the next step.
 
     The command line prints the message alone and exits with 2; anything else that escapes is a
     defect and keeps its traceback.
     """
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a variable or a setting of that name holds something that is stored and shown nowhere."""
+    return bool({"KEY", "TOKEN", "SECRET", "PASSWORD"} & set(name.upper().split("_")))

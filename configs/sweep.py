@@ -1,4 +1,4 @@
-"""The typed form of a sweep: one experiment over a grid of settings, each cell an experiment of its own.
+"""What a sweep file says: one experiment over a grid of settings, each cell an experiment of its own.
 
 name: references
 base: quickstart                                  # a preset's name or a path
@@ -36,16 +36,17 @@ class Sweep(ConfigModel):
     """Cells are the experiments `<name>.<setting>-<value>…`, so that SQL finds them by `<name>.%`."""
     description: str = ""
     base: str
-    """The experiment that every cell starts from: a preset's name or a path (absolute: a worker runs somewhere else)."""
+    """The experiment that every cell starts from: the name of a preset, or a path (in a file relative to it; else absolute,
+    because a worker runs in another folder)."""
     overrides: tuple[str, ...] = ()
     """Settings of every cell, such as benchmark.count=50."""
     axes: dict[str, Axis] = Field(min_length=1)
-    """A dotted setting with its values, or a name with named points of several settings; one such axis alone is
-    a list of points, several make the full grid."""
+    """A dotted setting with its values, or a name with named points of several settings each. One axis of named points
+    is a list of points; several axes make the full grid."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SweepCell:
     """One point of the grid, ready to run."""
 
     label: str
@@ -69,8 +70,8 @@ def load_sweep(config: str, overrides: Sequence[str] = ()) -> Sweep:
     return sweep.model_copy(update={"overrides": (*sweep.overrides, *overrides)})
 
 
-def cells_of(sweep: Sweep) -> list[Cell]:
-    """Every cell, the last axis fastest. Raises UserError naming the cell that is no valid experiment."""
+def cells_of(sweep: Sweep) -> list[SweepCell]:
+    """Every cell, the last axis fastest. Raises UserError naming the cell that is not a valid experiment."""
     names = _short(sweep.axes)
     points = [_points(key, names[key], axis) for key, axis in sweep.axes.items()]
     cells = [_cell(sweep, combination) for combination in itertools.product(*points)]
@@ -96,7 +97,7 @@ def _points(key: str, name: str, axis: Axis) -> list[Point]:
     ]
 
 
-def _cell(sweep: Sweep, points: Sequence[Point]) -> Cell:
+def _cell(sweep: Sweep, points: Sequence[Point]) -> SweepCell:
     label = " ".join(f"{name}={value}" for name, value, _ in points)
     settings = {key: value for _, _, chosen in points for key, value in chosen.items()}
     overrides = [*sweep.overrides, *(f"{key}={json.dumps(value)}" for key, value in settings.items())]
@@ -106,10 +107,10 @@ def _cell(sweep: Sweep, points: Sequence[Point]) -> Cell:
         raise UserError(f"sweep {sweep.name}, cell {label}: {error}") from error
     slug = ".".join(re.sub(r"[^a-z0-9._-]+", "-", f"{name}-{value}".lower()) for name, value, _ in points)
     named = {"name": f"{sweep.name}.{slug}", "description": f"sweep {sweep.name}: {label}"}
-    return Cell(label, settings, experiment.model_copy(update=named))
+    return SweepCell(label, settings, experiment.model_copy(update=named))
 
 
 def _short(axes: Sequence[str] | dict[str, Axis]) -> dict[str, str]:
-    """Each axis by its last word, or by the whole where two end in the same."""
+    """Each axis by its last word, or in full where two end in the same word."""
     last = Counter(key.rsplit(".", 1)[-1] for key in axes)
     return {key: word if last[word := key.rsplit(".", 1)[-1]] == 1 else key for key in axes}

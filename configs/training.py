@@ -1,4 +1,4 @@
-"""The typed form of a training: a family of small models, from untrained to reinforced.
+"""What a training file says: a family of small models, from untrained to reinforced.
 
 Everything here decides what weights come out, and is part of their identity. Budgets are counted in
 examples and steps, never in time, so that every size sees the same problems on every machine.
@@ -12,8 +12,8 @@ from configs.loading import FileKind, load
 from configs.schema import ConfigModel
 
 
-class Shape(ConfigModel):
-    """A Qwen3 architecture's numbers."""
+class Architecture(ConfigModel):
+    """The dimensions of a Qwen3 model."""
 
     hidden_size: int
     num_hidden_layers: int
@@ -21,96 +21,98 @@ class Shape(ConfigModel):
     num_key_value_heads: int = 1
     intermediate_size: int
     head_dim: int = Field(default=32, ge=32)
-    """vLLM's CPU build has no smaller one."""
+    """The smallest that vLLM's CPU build supports is 32."""
 
 
 class Supervised(ConfigModel):
-    """Training on written answers. The loss is on what the model is to write, and on nothing else."""
+    """Training on written answers. The loss covers what the model is to write, and nothing else."""
 
     num_examples: int = Field(ge=1)
     num_examples_of: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
-    """For a size that needs more or fewer until its curve is flat."""
+    """By size, for those that need more or fewer until their curve is flat."""
     batch_size: int = Field(default=64, ge=1)
     matrix_rate: float = 0.02
-    """Muon's rate, on matrices."""
+    """Muon's learning rate, for matrices."""
     other_rate: float = 3e-3
-    """AdamW's rate, on embeddings and norms."""
+    """AdamW's learning rate, for embeddings and norms."""
     warmup_steps: int = 100
-    """Then the rates follow a cosine to 2 % of themselves."""
+    """After them the rates follow a cosine down to 2 % of themselves."""
     num_evaluations: int = 10
-    """How often the model is measured on development problems; the last is at the end."""
+    """How often the model is evaluated on development problems, the last time at the end."""
 
 
-class References(ConfigModel):
-    """The explorers' own samples on training problems, from which synthesizers learn to read them."""
+class TrainingReferences(ConfigModel):
+    """The explorers' samples on training problems, from which synthesizers learn to read references."""
 
     explorers: tuple[str, ...]
     """Sizes of the explorers, all of the synthesizer's seed."""
     num_problems: int = Field(ge=1)
-    """Problems that each explorer is asked."""
+    """Problems per explorer."""
     num_samples: int = Field(default=8, ge=1)
+    """Samples per problem."""
     count: int = Field(default=4, ge=1)
-    """At most so many references in a prompt."""
+    """Most references in one prompt."""
 
 
 class Reinforcement(ConfigModel):
-    """GRPO on the headline synthesizer's own samples: a right answer is rewarded with 1, nothing else is."""
+    """GRPO on the headline synthesizer's own samples: the reward is 1 for a right answer, else 0."""
 
     num_steps: int = Field(ge=1)
     num_prompts: int = Field(default=32, ge=1)
-    """Prompts a step."""
+    """Prompts per step."""
     group_size: int = Field(default=8, ge=2)
-    """Samples a prompt, whose mean reward is what each is compared with."""
+    """Samples per prompt; each is compared with their mean reward."""
     temperature: float = Field(default=1.0, gt=0)
     rate: float = 3e-4
-    """AdamW's rate."""
+    """AdamW's learning rate."""
     num_evaluations: int = 10
 
 
 class Training(ConfigModel):
     """A family of models for one family of problems.
 
-    Explorers of every size; synthesizers, each from the explorer of its size; one reinforced; and the
-    opponents they are compared with. Seeds after the first make the headline pair alone.
+    There are explorers of every size, synthesizers, each made from the explorer of its size, one of them reinforced,
+    and the opponents that they are compared with. Seeds after the first make only the headline pair.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str = ""
     family: Literal["bill", "sum3"]
     difficulty: int | None = None
-    shapes: dict[str, Shape]
+    shapes: dict[str, Architecture]
+    """By size."""
     explorers: tuple[str, ...]
     """Sizes trained to answer alone, the smallest first."""
     synthesizers: tuple[str, ...]
     """Sizes trained to read references, the smallest first."""
     headline: tuple[str, str]
-    """Explorer and synthesizer that are made with every seed, reinforced, and compared with opponents."""
+    """Explorer and synthesizer that are trained with every seed, reinforced, and compared with opponents."""
     num_seeds: int = Field(default=1, ge=1)
     explorer: Supervised
     explorer_problems: int | None = Field(default=None, ge=1)
-    """Distinct problems of explorers, gone through again and again, each time in another order; None: fresh ones at
-    every step."""
-    references: References
+    """Distinct problems that explorers are trained on, repeated in another order each time; None: new ones at every
+    step."""
+    references: TrainingReferences
     synthesizer: Supervised
     selection: Supervised | None = None
-    """A synthesizer that tries by itself where no reference holds soon needs no references; a selector goes on from it and
-    leaves finding to the explorers. None: there is none."""
+    """For a selector. A synthesizer that searches by itself where every reference is wrong soon needs no references; a
+    selector is trained on from it and leaves the search to the explorers. None: there is no selector."""
     reinforcement: Reinforcement | None = None
     longer_examples: int = Field(default=0, ge=0)
-    """Plain problems on which the headline synthesizer's model goes on alone, so many that it sees as many tokens as
-    the synthesizer; with it comes a model that tries and checks by itself. 0: neither opponent is made."""
+    """Problems without references on which the headline synthesizer's model is trained instead, so many that it sees as
+    many tokens as the synthesizer; together with a model that tries and checks by itself. 0: neither opponent."""
     explorer_tokens: int = Field(ge=1)
     """Longest answer of an explorer."""
     synthesizer_tokens: int = Field(ge=1)
-    """Longest answer of a synthesizer, reasoning included."""
+    """Longest answer of a synthesizer, including its reasoning."""
     num_development: int = Field(default=300, ge=1)
-    """Development problems for the curves; test problems play no part."""
+    """Development problems for the curves; test problems are not used."""
 
     @model_validator(mode="after")
     def names_its_sizes(self) -> "Training":
-        """Every size that is named has a shape, and every model what it is made from."""
+        """Every size that is named has a shape, and every model has what it is made from."""
         explorer, synthesizer = self.headline
-        for place, sizes in (
+        for setting, sizes in (
             ("explorers", self.explorers),
             ("synthesizers", self.synthesizers),
             ("headline", self.headline),
@@ -120,7 +122,9 @@ class Training(ConfigModel):
             ("references.explorers", self.references.explorers),
         ):
             if unknown := [size for size in sizes if size not in self.shapes]:
-                raise ValueError(f"{place} names {', '.join(unknown)}; shapes has {', '.join(self.shapes)}.")
+                raise ValueError(
+                    f"{setting} names {', '.join(unknown)}; shapes has {', '.join(self.shapes)}."
+                )
         needed = {*self.synthesizers, *self.references.explorers, explorer}
         if missing := sorted(needed.difference(self.explorers)):
             raise ValueError(

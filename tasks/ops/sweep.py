@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.schema import UserError
-from configs.sweep import Cell, Sweep, cells_of
+from configs.sweep import SweepCell, Sweep, cells_of
 from tasks.analysis.check import counts_of
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.failures import FlowIncomplete
@@ -110,7 +110,7 @@ def check_sweep(sweep: Sweep, root: str, limit: int | None, *, as_json: bool) ->
     )
 
 
-def _outcome(cell: Cell, summary: Summary) -> dict[str, Any]:
+def _outcome(cell: SweepCell, summary: Summary) -> dict[str, Any]:
     return {"cell": cell.label, "experiment": cell.experiment.name, "settings": cell.settings, **summary}
 
 

@@ -69,6 +69,10 @@ def test_override_removes_the_synthesizer():
             "explorer.engine.kind=opnai",
             ["explorer.engine.kind is 'opnai'; did you mean openai? Choose one of 'onnx',"],
         ),
+        (
+            "explorer.engine={kind: openai, base_url: 'http://h/v1', api_key: sk-1}",
+            ["explorer.engine.api_key is hidden but is not a known setting; did you mean api_key_env?"],
+        ),
         ("explorer.engine={path: x}", ["explorer.engine lacks kind; choose one of 'onnx', 'openai',"]),
         ("explorer.engine=onnx", ["explorer.engine is 'onnx'; it should be a mapping."]),
         ("benchmark={source: fiel}", ["benchmark.source is 'fiel'; did you mean file?", "'generated'"]),

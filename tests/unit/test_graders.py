@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from configs.graders import ChoiceGrader, ExactGrader, MathGrader, NumericGrader, RegexGrader
-from configs.graders import Grader as Form
+from configs.graders import ChoiceGrader, ExactGrader, GraderSettings, MathGrader, NumericGrader, RegexGrader
 from configs.schema import UserError
 from tasks.graders.arithmetic import value_of
 from tasks.graders.exact import Exact
@@ -70,7 +69,7 @@ def graders(tmp_path_factory):
         def grader(**settings):
             key = orjson.dumps(settings)
             if key not in made:
-                form = TypeAdapter(Form).validate_python(settings)
+                form = TypeAdapter(GraderSettings).validate_python(settings)
                 made[key] = stack.enter_context(
                     closing(grader_of(form, str(tmp_path_factory.mktemp("root"))))
                 )
