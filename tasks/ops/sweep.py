@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.schema import UserError
-from configs.sweep import SweepCell, Sweep, cells_of
+from configs.sweep import Sweep, SweepCell, cells_of
 from tasks.analysis.check import counts_of
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.failures import FlowIncomplete
