@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from configs.graders import Grader as Settings
+from configs.graders import GraderSettings
 from tasks.graders.choice import Choice
 from tasks.graders.exact import Exact
 from tasks.graders.function import Function
@@ -25,7 +25,7 @@ KINDS: dict[str, Callable[[Any], Grader]] = {
 """Graders that decide by their settings alone; a judge also needs a root for its traces, and the problems' texts."""
 
 
-def grader_of(settings: Settings, root: str, problems: Iterable[Problem] = ()) -> Grader:
+def grader_of(settings: GraderSettings, root: str, problems: Iterable[Problem] = ()) -> Grader:
     """The grader of an experiment's settings, nothing started. Raises UserError for one that cannot work."""
     if settings.kind == "judge":
         return Judge(settings, root, {problem.problem_digest: problem for problem in problems})
