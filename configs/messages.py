@@ -18,13 +18,13 @@ LONGEST_VALUE = 200
 """Characters of a value that are shown."""
 
 _IN_YAML = {
-    "dict_type": "should be a mapping",
-    "model_type": "should be a mapping",
-    "model_attributes_type": "should be a mapping",
-    "list_type": "should be a list",
-    "tuple_type": "should be a list",
-    "union_tag_not_found": "should be a mapping",
-    "union_tag_invalid": "should be a mapping",
+    "dict_type": "it should be a mapping",
+    "model_type": "it should be a mapping",
+    "model_attributes_type": "it should be a mapping",
+    "list_type": "it should be a list",
+    "tuple_type": "it should be a list",
+    "union_tag_not_found": "it should be a mapping",
+    "union_tag_invalid": "it should be a mapping",
 }
 """Python's words for what YAML calls otherwise, by the type of the error."""
 
@@ -112,8 +112,9 @@ def _sentence(detail: ErrorDetails, field: _Field, name: str, further: Collectio
         case "union_tag_not_found" | "union_tag_invalid" if isinstance(value, Mapping):
             return _choice(name, value, _members(field.kind))
         case _:
-            expected = _IN_YAML.get(detail["type"], re.sub("^(Input|String) ", "", detail["msg"]))
-            return f"{name} is {_shown(value, name)}; ", f"it {expected}."
+            expected = _IN_YAML.get(detail["type"], detail["msg"]).replace(" after validation", "")
+            remedy = re.sub(r"^\w+ should ", "it should ", expected)
+            return f"{name} is {_shown(value, name)}; ", f"{remedy[0].lower()}{remedy[1:]}."
 
 
 def _choice(name: str, value: Mapping[str, Any], members: list[Any]) -> tuple[str, str]:

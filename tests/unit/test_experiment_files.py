@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from configs.experiment import Experiment
-from configs.loading import load_experiment, presets
-from configs.schema import UserError
+from configs.loading import load_experiment, presets, validated
+from configs.schema import ConfigModel, UserError
+from configs.training import load_training
 
 
 def refused(config, *overrides):
@@ -118,6 +119,37 @@ def test_broken_yaml_is_told(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("a: [1")
     assert "is not valid YAML" in refused(str(file))
+
+
+class Settings(ConfigModel):
+    """What only its user knows of an engine."""
+
+    size: int
+    weights: dict[str, int] | None = None
+
+
+def test_part_of_ones_own_is_validated_with_the_same_sentences():
+    with pytest.raises(UserError) as error:
+        validated(Settings, {"sizes": 3, "weights": {"a": [1]}}, "engine")
+    assert set(str(error.value).splitlines()) == {
+        "engine.size is missing; add it.",
+        "engine.sizes is 3 but is not a known setting; did you mean size? Known: size, weights.",
+        "engine.weights.a is [1]; it should be a valid integer.",
+    }
+
+
+def test_training_file_is_told_its_mistakes_like_an_experiment(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nfamily: sum4\nshapes: {a: {hidden_sise: 8}}\nheadline: [a]\n")
+    with pytest.raises(UserError) as error:
+        load_training(str(file))
+    told = str(error.value).splitlines()
+    assert f"{file}: family is 'sum4'; it should be 'bill' or 'sum3'." in told
+    assert f"{file}: shapes.a.hidden_size is missing; add it." in told
+    assert f"{file}: headline.1 is missing; add it." in told
+    assert any(
+        "shapes.a.hidden_sise is 8 but is not a known setting; did you mean hidden_size?" in s for s in told
+    )
 
 
 def test_unknown_preset_is_told_with_the_nearest():

@@ -40,7 +40,7 @@ def test_paths_are_relative_to_the_file_and_names_stay_names(tmp_path):
     ("text", "message"),
     [
         ("cron: '0 2 * * *'\n", r"night\.yaml: experiments is missing; add it\."),
-        ("experiments: []\n", r"night\.yaml: experiments is \[\]; it .*at least 1 item"),
+        ("experiments: []\n", r"night\.yaml: experiments is \[\]; it should have at least 1 item, not 0\."),
         (
             "experiments: [{experiment: a2r}, {experiment: a2r, sample: same}]\n",
             r"experiments\.1\.sample is 'same' but is not a known setting; did you mean samples\?",

@@ -74,7 +74,10 @@ def test_file_is_read_with_its_base_beside_it(tmp_path):
     ("text", "message"),
     [
         ("name: s\nbase: quickstart\n", r"s\.yaml: axes is missing; add it"),
-        ("name: s\nbase: quickstart\naxes: {}\n", r"s\.yaml: axes is {}; it .*at least 1 item"),
+        (
+            "name: s\nbase: quickstart\naxes: {}\n",
+            r"s\.yaml: axes is {}; it should have at least 1 item, not 0",
+        ),
         (
             "name: s\nbase: quickstart\naxes: {n: [1]}\noverides: []\n",
             r"overides is \[\] but is not a known setting; did you mean overrides\?",
