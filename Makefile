@@ -21,7 +21,7 @@ setup: .venv/.installed ## Install only
 test: setup ## Run all tests, the long ones in tests/e2e first
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-vllm: setup ## Run one experiment on three engines including the real vLLM, in a separate environment (.venv-vllm)
+test-vllm: setup ## Compare onnx, vLLM in process and vLLM servers on one experiment, in a separate environment (.venv-vllm)
 	tests/vllm/run.sh
 
 test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vLLM
