@@ -17,7 +17,7 @@ from configs.experiment import References
 from tasks.graders.extraction import extract_answer
 from tasks.graders.normalise import vote_key
 
-CHARACTERS_A_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 """Stands in for a tokenizer where the policy names none."""
 
 
@@ -133,8 +133,8 @@ class _Tokens:
 def _counter(tokenizer: str | None) -> _Tokens:
     if tokenizer is None:
         return _Tokens(
-            count=lambda text: -(-len(text) // CHARACTERS_A_TOKEN),
-            tail=lambda text, tokens: text[-tokens * CHARACTERS_A_TOKEN :],
+            count=lambda text: -(-len(text) // CHARACTERS_PER_TOKEN),
+            tail=lambda text, tokens: text[-tokens * CHARACTERS_PER_TOKEN :],
         )
     encoder = Tokenizer.from_file(tokenizer)
 
