@@ -1,4 +1,4 @@
-# Everything a newcomer needs: `make run` and `make test`. Needs Python 3.11 or newer, nothing else.
+# Start with `make run` and `make test`. You need Python 3.11 or newer, nothing else.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 run: setup ## Set up and run the main job: both small models on 200 puzzles
 	$(BIN)/a2r run quickstart
 
-setup: .venv/.installed ## Only install
+setup: .venv/.installed ## Install only
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -18,16 +18,16 @@ setup: .venv/.installed ## Only install
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-test: setup ## All tests, the long ones of tests/e2e first
+test: setup ## Run all tests, the long ones in tests/e2e first
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-vllm: setup ## One experiment three ways on the real vLLM, in an environment of its own (.venv-vllm)
+test-vllm: setup ## Compare onnx, vLLM in process and vLLM servers on one experiment, in a separate environment (.venv-vllm)
 	tests/vllm/run.sh
 
-test-vllm-kills: setup ## Runs, guards, servers and replicas killed on the real vLLM
+test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vLLM
 	tests/vllm/run.sh kills
 
-check: setup ## Format, lint, types, architecture, SQL, data dictionary
+check: setup ## Check format, lint, types, architecture, SQL, data dictionary
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
@@ -40,7 +40,7 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix warehouse/sql
 
-bench: setup ## Measure the catalog at a million samples, grading, the pipeline against a plain client, a large report, what a shard costs
+bench: setup ## Measure the catalog at a million samples, grading, the pipeline against a plain client, a large report, the cost of a shard
 	$(BIN)/python tests/bench/catalog.py
 	$(BIN)/python tests/bench/grading.py
 	$(BIN)/python tests/bench/pipeline.py
@@ -52,7 +52,7 @@ dictionary: setup ## Write docs/data-dictionary.md from the catalog's comments
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet --upgrade
 
-lock: setup ## Resolve the three locks anew: the default, beside vLLM, beside vLLM's CPU build (torch left to pip)
+lock: setup ## Re-resolve the three locks: the default, with vLLM, with vLLM's CPU build (torch left to pip)
 	$(COMPILE) --extra dev -o requirements.lock
 	$(COMPILE) --extra vllm -o requirements-vllm.lock
 	$(COMPILE) tests/vllm/requirements.in --excludes tests/vllm/excludes.txt --overrides tests/vllm/overrides.txt -o tests/vllm/requirements.lock

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from configs.engines import OnnxEngine, OpenAIEngine, VllmEngine
 from tasks.engines.onnx.engine import MODELS
-from tasks.prompts.references import CHARACTERS_A_TOKEN
+from tasks.prompts.references import CHARACTERS_PER_TOKEN
 from tasks.stage import Stage
 from warehouse.records import Problem
 
@@ -136,7 +136,7 @@ def _room(stage: Stage) -> int | None:
 def _counter(stage: Stage) -> Callable[[str], int]:
     file = _file(stage, "tokenizer.json")
     if file is None:
-        return lambda text: -(-len(text) // CHARACTERS_A_TOKEN)
+        return lambda text: -(-len(text) // CHARACTERS_PER_TOKEN)
     tokenizer = Tokenizer.from_file(str(file))
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 

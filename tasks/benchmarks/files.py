@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def read_rows(path: str) -> list[Row]:
-    """All rows of a file, by its suffix. Raises UserError naming the file and line."""
+    """All rows of a file, whose suffix names the format. Raises UserError naming the file and line."""
     file = Path(path)
     readers = {".jsonl": _jsonl, ".parquet": _parquet, ".csv": _csv}
     if file.suffix not in readers:
@@ -33,7 +33,7 @@ def _jsonl(file: Path) -> Iterator[Row]:
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise UserError(f"{file}, line {number} is no JSON: {error}.") from error
+            raise UserError(f"{file}, line {number} is not JSON: {error}.") from error
         if not isinstance(row, dict):
             raise UserError(f"{file}, line {number} is {type(row).__name__}, not an object with columns.")
         yield row
@@ -44,7 +44,7 @@ def _parquet(file: Path) -> Iterator[Row]:
         for batch in pq.ParquetFile(file).iter_batches():
             yield from batch.to_pylist()
     except pa.ArrowException as error:
-        raise UserError(f"{file} is no readable Parquet: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{file} is not readable as Parquet: {str(error).splitlines()[0]}") from error
 
 
 def _csv(file: Path) -> Iterator[Row]:
@@ -52,4 +52,4 @@ def _csv(file: Path) -> Iterator[Row]:
         with file.open(newline="", encoding="utf-8") as text:
             yield from csv.DictReader(text, strict=True)
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is no readable CSV: {error}") from error
+        raise UserError(f"{file} is not readable as CSV: {error}") from error

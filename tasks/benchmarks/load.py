@@ -1,4 +1,4 @@
-"""A benchmark's problems, wherever they come from."""
+"""A benchmark's problems, from any source."""
 
 from configs.experiment import Benchmark, FileBenchmark, GeneratedBenchmark, HubBenchmark
 from tasks.benchmarks.families.generate import problems as generated_problems
@@ -9,7 +9,7 @@ from warehouse.records import Problem
 
 
 def load_problems(benchmark: Benchmark, limit: int | None = None) -> list[Problem]:
-    """The problems in the data set's order, at most `limit`. Raises UserError for what cannot be used."""
+    """The problems in the data set's order, at most `limit`. Raises UserError for rows that cannot be used."""
     name = name_of(benchmark)
     match benchmark:
         case HubBenchmark():

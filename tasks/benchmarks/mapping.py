@@ -1,4 +1,4 @@
-"""From a data set's rows to problems: columns by name, answers as text, ids checked."""
+"""Turns the rows of a data set into problems: columns by name, answers as text, ids checked."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -26,28 +26,28 @@ def name_of(benchmark: Benchmark) -> str:
             return ":".join(parts)
 
 
-def problems_of(rows: Sequence[Row], columns: Columns, name: str, where: str) -> list[Problem]:
+def problems_of(rows: Sequence[Row], columns: Columns, name: str, source: str) -> list[Problem]:
     """The rows as problems.
 
-    Raises UserError for a missing column, an empty question or gold answer, or an id that occurs
-    twice, naming `where`, the row and the remedy.
+    Raises UserError for a missing column, an empty question or gold answer, or a duplicate id,
+    naming `source`, the row and the remedy.
     """
     if not rows:
-        raise UserError(f"{where} has no rows; choose another file or split.")
+        raise UserError(f"{source} has no rows; choose another file or split.")
     problems: dict[str, Problem] = {}
     for number, row in enumerate(rows):
-        place = f"{where}, row {number}"
-        question = _cell(row, columns.question, "question", place)
-        gold = _gold(_cell(row, columns.answer, "answer", place), columns, place)
-        problem_id = _cell(row, columns.id, "id", place) if columns.id else str(number)
+        where = f"{source}, row {number}"
+        question = _cell(row, columns.question, "question", where)
+        gold = _gold(_cell(row, columns.answer, "answer", where), columns, where)
+        problem_id = _cell(row, columns.id, "id", where) if columns.id else str(number)
         if problem_id in problems:
             raise UserError(
-                f"{place}: the id {problem_id} occurs twice; make ids unique, or leave out benchmark.id to number the rows."
+                f"{where}: the id {problem_id} occurs twice; make ids unique, or leave out benchmark.id to number the rows."
             )
         used = {columns.question, columns.answer, columns.id}
         lettered: dict[str, object] = {}
         if columns.choices is not None:
-            options, right = options_of(row, columns, gold, place)
+            options, right = options_of(row, columns, gold, where)
             question, gold, lettered = posed(
                 question, options, right, problem_id if columns.shuffle_choices else None
             )
@@ -59,23 +59,23 @@ def problems_of(rows: Sequence[Row], columns: Columns, name: str, where: str) ->
     return list(problems.values())
 
 
-def _cell(row: Mapping[str, object], column: str, field: str, place: str) -> str:
+def _cell(row: Mapping[str, object], column: str, field: str, where: str) -> str:
     if column not in row:
         close = difflib.get_close_matches(column, list(row), n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UserError(
-            f"{place} has no column {column} (benchmark.{field}); {hint}It has: {', '.join(map(str, row))}."
+            f"{where} has no column {column} (benchmark.{field}); {hint}It has: {', '.join(map(str, row))}."
         )
     text = _text(row[column]).strip()
     if not text:
         raise UserError(
-            f"{place}: column {column} (benchmark.{field}) is empty; fill it in or remove the row."
+            f"{where}: column {column} (benchmark.{field}) is empty; fill it in or remove the row."
         )
     return text
 
 
 def _text(value: object) -> str:
-    """Numbers as people write them: 27.0 is 27."""
+    """Numbers as people write them: 27.0 becomes 27."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -83,13 +83,13 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _gold(text: str, columns: Columns, place: str) -> str:
+def _gold(text: str, columns: Columns, where: str) -> str:
     if columns.answer_after is None:
         return text
-    _, mark, gold = text.rpartition(columns.answer_after)
-    if not mark or not gold.strip():
+    _, marker, gold = text.rpartition(columns.answer_after)
+    if not marker or not gold.strip():
         raise UserError(
-            f"{place}: column {columns.answer} has no {columns.answer_after!r} with an answer behind it "
-            "(benchmark.answer_after); correct the mark or the row."
+            f"{where}: column {columns.answer} has no {columns.answer_after!r} followed by an answer "
+            "(benchmark.answer_after); correct the marker or the row."
         )
     return gold.strip().replace(",", "")

@@ -1,1 +1,1 @@
-"""What a model is shown: jinja2 templates and their rendering."""
+"""What a model is shown: jinja2 templates, their rendering, and the choice of references."""

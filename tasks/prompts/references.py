@@ -1,8 +1,8 @@
 """Which of the explorer's traces a synthesizer is shown, in what order, and how much of each.
 
-Two pure steps. `choose` decides the ordered trace ids, which are the identity of the synthesizer's
-trace. `shown` decides the texts from the same policy, which is in the recipe; so equal ids under an
-equal recipe always make an equal prompt.
+There are two pure steps. `choose` decides the ordered trace ids, which are part of the identity of the
+synthesizer's trace. `shown` decides the texts from the same policy. The policy is in the recipe, so equal ids
+under an equal recipe always give an equal prompt.
 """
 
 import random
@@ -17,20 +17,20 @@ from configs.experiment import References
 from tasks.graders.extraction import extract_answer
 from tasks.graders.normalise import vote_key
 
-CHARACTERS_A_TOKEN = 4
-"""Stands in for a tokenizer where the policy names none."""
+CHARACTERS_PER_TOKEN = 4
+"""The estimate used if the policy does not name a tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One explorer sample as the store has it."""
+    """One explorer sample as stored."""
 
     trace_id: str
     sample_index: int
     status: str | None
-    """`ok`, `truncated`, `error`; None: not made yet."""
+    """`ok`, `truncated`, `error`; or None if not generated yet."""
     is_permanent: bool = False
-    """A failure that waiting does not mend."""
+    """Whether the failure is permanent, so that a retry would not help."""
     reasoning: str | None = None
     answer: str = ""
 
@@ -40,39 +40,39 @@ class Reference:
     """What a prompt shows of one reference."""
 
     index: int
-    """Place in the prompt, from 1."""
+    """Position in the prompt, from 1."""
     text: str
     count: int
-    """How many traces said exactly this; above 1 only where duplicates are merged."""
+    """How many traces have exactly this text; above 1 only if duplicates are merged."""
 
 
 def choose(
     candidates: Sequence[Candidate], policy: References, problem_digest: str
 ) -> tuple[Candidate, ...] | None:
-    """The ordered references, or None while a sample that could still come would change them.
+    """The ordered references, or None while a missing sample could still change them.
 
-    The first `count` usable samples by index. Fewer, or none at all, are taken where the rest is
-    truncated or refused for good: a problem is never left out because it was hard to explore.
+    These are the first `count` usable samples by index. There may be fewer, or none, if the rest is truncated or
+    failed permanently: a problem is never left out because it was hard to explore.
     """
-    taken: list[Candidate] = []
+    usable: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda c: c.sample_index):
-        if len(taken) == policy.count:
+        if len(usable) == policy.count:
             break
         match candidate.status:
             case "ok":
-                taken.append(candidate)
+                usable.append(candidate)
             case "truncated":
                 if policy.truncated == "keep":
-                    taken.append(candidate)
+                    usable.append(candidate)
             case _:
                 if not candidate.is_permanent:
                     return None
     if policy.order == "shuffled":
-        random.Random(f"references/{problem_digest}").shuffle(taken)  # noqa: S311 - no secret
+        random.Random(f"references/{problem_digest}").shuffle(usable)  # noqa: S311 - not a secret
     elif policy.order == "by_vote":
-        votes = Counter(map(_vote, taken))
-        taken.sort(key=lambda c: (-votes[_vote(c)], _vote(c) == "", _vote(c), c.sample_index))
-    return tuple(taken)
+        votes = Counter(map(_vote, usable))
+        usable.sort(key=lambda c: (-votes[_vote(c)], _vote(c) == "", _vote(c), c.sample_index))
+    return tuple(usable)
 
 
 def shown(chosen: Sequence[Candidate], policy: References) -> tuple[Reference, ...]:
@@ -84,7 +84,7 @@ def shown(chosen: Sequence[Candidate], policy: References) -> tuple[Reference, .
     counted = list(Counter(texts).items()) if policy.duplicates == "merge" else [(t, 1) for t in texts]
     if policy.total_max_tokens:
         counted = _within(counted, policy.total_max_tokens, policy.overflow, counter)
-    return tuple(Reference(place, text, count) for place, (text, count) in enumerate(counted, start=1))
+    return tuple(Reference(index, text, count) for index, (text, count) in enumerate(counted, start=1))
 
 
 def _vote(candidate: Candidate) -> str:
@@ -105,7 +105,7 @@ def _content(candidate: Candidate, policy: References) -> str:
 def _within(
     counted: list[tuple[str, int]], budget: int, overflow: str, counter: "_Tokens"
 ) -> list[tuple[str, int]]:
-    """The references that fit the total budget: whole ones from the front, or an equal share of each."""
+    """The references that fit into the total budget: complete ones from the front, or an equal share of each."""
     sizes = [counter.count(text) for text, _ in counted]
     if sum(sizes) <= budget:
         return counted
@@ -123,7 +123,7 @@ def _within(
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
-    """How tokens are counted and a text's end is kept."""
+    """How to count tokens, and how to keep the end of a text."""
 
     count: Callable[[str], int]
     tail: Callable[[str, int], str]
@@ -133,8 +133,8 @@ class _Tokens:
 def _counter(tokenizer: str | None) -> _Tokens:
     if tokenizer is None:
         return _Tokens(
-            count=lambda text: -(-len(text) // CHARACTERS_A_TOKEN),
-            tail=lambda text, tokens: text[-tokens * CHARACTERS_A_TOKEN :],
+            count=lambda text: -(-len(text) // CHARACTERS_PER_TOKEN),
+            tail=lambda text, tokens: text[-tokens * CHARACTERS_PER_TOKEN :],
         )
     encoder = Tokenizer.from_file(tokenizer)
 

@@ -1,6 +1,6 @@
-"""Prompts: jinja2 files with a `user` block and, if wanted, a `system` block.
+"""Prompts: jinja2 files with a `user` block and an optional `system` block.
 
-The file's digest is part of the recipe, so a template stands alone: it cannot include or extend
+The file's digest is part of the recipe, so a template is self-contained: it cannot include or extend
 another. Values are inserted as text and never evaluated; the environment is jinja2's sandbox.
 """
 
@@ -44,7 +44,7 @@ class Prompt:
         return self.filled({"question": question, "references": references})
 
     def filled(self, values: Mapping[str, object]) -> tuple[Message, ...]:
-        """The chat messages with these values in place. Raises UserError naming the template."""
+        """The chat messages with these values filled in. Raises UserError naming the template."""
         template = _compiled(self.source)
         try:
             context = template.new_context(dict(values))
@@ -57,7 +57,7 @@ class Prompt:
 
 
 def load_prompt(name: str) -> Prompt:
-    """The shipped prompt of that name, or the file at that path. Raises UserError."""
+    """The shipped prompt with this name, or the file at this path. Raises UserError."""
     shipped = Path(str(resources.files("tasks.prompts")))
     path = Path(name) if name.endswith(".jinja") else shipped / f"{name}.jinja"
     try:
@@ -72,10 +72,10 @@ def load_prompt(name: str) -> Prompt:
     try:
         blocks = _compiled(prompt.source).blocks
     except TemplateError as error:
-        raise UserError(f"prompt {name} is no valid jinja2 template: {error}.") from error
+        raise UserError(f"prompt {name} is not a valid jinja2 template: {error}.") from error
     if "user" not in blocks or not blocks.keys() <= {"system", "user"}:
         raise UserError(
-            f"prompt {name} has the blocks {sorted(blocks)}; define {{% block user %}} and, if wanted, "
+            f"prompt {name} has the blocks {sorted(blocks)}; define {{% block user %}} and optionally "
             "{% block system %}."
         )
     return prompt

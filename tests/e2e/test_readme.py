@@ -71,12 +71,12 @@ def test_make_targets_exist():
             assert re.search(rf"^{command.split()[1]}:", makefile, re.MULTILINE), command
 
 
-def test_folders_that_are_named_exist():
-    tree = TEXT[TEXT.index("configs/      WHAT") :].split("```")[0]
+def test_folders_and_files_that_are_named_exist():
+    tree = TEXT[TEXT.index("configs/        WHAT") :].split("```")[0]
     for line in tree.splitlines():
         name = line.split()[0]
-        folder = ROOT / "tasks" / name if line.startswith("  ") else ROOT / name
-        assert folder.is_dir(), name
+        path = ROOT / "tasks" / name if line.startswith("  ") else ROOT / name
+        assert path.is_dir() if name.endswith("/") else path.is_file(), name
 
 
 def test_every_subcommand_is_in_the_readme_or_in_the_changelog():

@@ -78,7 +78,7 @@ def test_missing_and_malformed_files_are_named(tmp_path):
         load_problems(benchmark(tmp_path / "nowhere.jsonl"))
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"question": "q", "answer": "1"}\n{"question"\n')
-    with pytest.raises(UserError, match=r"line 2 is no JSON"):
+    with pytest.raises(UserError, match=r"line 2 is not JSON"):
         load_problems(benchmark(broken))
     with pytest.raises(UserError, match=r"neither \.jsonl"):
         load_problems(benchmark(tmp_path / "b.txt"))
@@ -136,7 +136,7 @@ def test_numbers_of_a_bill_have_six_digits(difficulty):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_question_says_the_whole_puzzle(family):
     assert all(parse(family, p.question) == p for p in generated(family, 50))
-    with pytest.raises(UserError, match="is no question"):
+    with pytest.raises(UserError, match="is not a question"):
         parse(family, "What is 1?")
 
 

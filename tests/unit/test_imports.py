@@ -161,7 +161,7 @@ def test_broken_lines_are_told_by_file_line_and_field_and_the_rest_is_taken(tmp_
     assert len(samples) == 4 and report.num_broken == 5
     for number, reason in zip(
         (2, 3, 4, 5, 7),
-        ("no JSON", "gold answer in answer", "list", "1 values in ok", "cut off"),
+        ("not JSON", "gold answer in answer", "list", "1 values in ok", "cut off"),
         strict=True,
     ):
         assert any(f"line {number} " in text and reason in text for text in report.breaks), report.breaks
@@ -177,9 +177,9 @@ def test_broken_lines_are_told_by_file_line_and_field_and_the_rest_is_taken(tmp_
             '{"foo": 1}',
             "no column that is known to hold the question; it has: foo. Name it with --question",
         ),
-        ("a.eval", "no zip", "no readable archive"),
+        ("a.eval", "no zip", "not a readable archive"),
         ("a.json", "{}", "has no field eval"),
-        ("a.json", "{", "is no JSON"),
+        ("a.json", "{", "is not JSON"),
         ("samples_x.jsonl", '{"doc_id": 0}', "no column that is known"),
         (
             "a.jsonl",

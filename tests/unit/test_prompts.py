@@ -45,7 +45,7 @@ def test_digest_follows_the_source():
     ("source", "said"),
     [
         ("{{ question }}", "define {% block user %}"),
-        ("{% block user %}{{ question", "no valid jinja2"),
+        ("{% block user %}{{ question", "not a valid jinja2"),
         ("{% block user %}{{ problem }}{% endblock %}", "it may use `question` and `references`"),
         ("{% block user %}{% include 'x' %}{% endblock %}", "it may use"),
         ("{% block user %}{{ ''.__class__.__mro__ }}{% endblock %}", "it may use"),

@@ -1,1 +1,1 @@
-"""The report people look at: one HTML file that needs no network, and the same as data."""
+"""The HTML report: one file that needs no network, and the same rows as JSON."""

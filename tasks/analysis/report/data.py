@@ -1,7 +1,7 @@
-"""What a report says, as plain rows of the catalog's relations; the texts of traces are `tasks.analysis.report.texts`' part."""
+"""The numbers of a report, as plain rows of the catalog's relations; `tasks.analysis.report.texts` has the texts of traces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import duckdb
 import orjson
@@ -13,24 +13,24 @@ from warehouse.store import Store
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything of a report but the texts; each part holds rows of one grain, NULL where nothing is known."""
+    """Everything in a report except the texts; each part has rows of one grain, with NULL for unknown values."""
 
     runs: Rows
-    """One row per run, `label` its short name."""
+    """One row per run, with its short name `label`."""
     leaderboard: Rows
     """One row per run and stage."""
     metrics: Rows
     """One row per run and metric."""
-    ways: Rows
-    """One row per run and way of answering with a known cost."""
+    methods: Rows
+    """One row per run and method (one sample, the vote, the synthesizer) with a known cost; `ways` in the JSON."""
     curves: Rows
     """One row per run, stage, estimator (pass@k, cons@k) and k."""
     pairs: Rows
     """One row per benchmark, explorer and synthesizer."""
     flows: Rows
-    """One row per run, what the explorers' samples were worth, and what the synthesizer made of them."""
+    """One row per run, quality of the explorers' samples, and outcome of the synthesizer."""
     problems: Rows
-    """One row per run and problem; equal wordings share their number `place`."""
+    """One row per run and problem; equal wordings share the index `place`."""
 
     @property
     def num_problems(self) -> int:
@@ -39,9 +39,9 @@ class Findings:
 
 
 def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = ()) -> Findings:
-    """Read a report's rows. Raises UserError for an unknown run or experiment, and where there is no run.
+    """Read a report's rows. Raises UserError for an unknown run or experiment, or if there is no run.
 
-    Without run ids: the latest run of every configuration, of the given experiments or of all.
+    Without run ids, the latest run of every configuration, of these experiments or of all.
     """
     with connect(store) as catalog:
         chosen = {"run_ids": _chosen(catalog, run_ids, experiments, store.root)}
@@ -52,9 +52,10 @@ def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = 
             runs=runs,
             leaderboard=rows(catalog, "from leaderboard where list_contains($run_ids, run_id)", chosen),
             metrics=rows(catalog, "from metrics where list_contains($run_ids, run_id)", chosen),
+            methods=rows(catalog, statement("report/ways"), chosen),
             **{
                 name: rows(catalog, statement(f"report/{name}"), chosen)
-                for name in ("ways", "curves", "pairs", "flows", "problems")
+                for name in ("curves", "pairs", "flows", "problems")
             },
         )
     _label(found)
@@ -63,7 +64,10 @@ def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = 
 
 def as_json(found: Findings) -> bytes:
     """The findings as one JSON object."""
-    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+    data = {
+        "ways" if part.name == "methods" else part.name: getattr(found, part.name) for part in fields(found)
+    }
+    return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
 
 def _chosen(
@@ -71,7 +75,7 @@ def _chosen(
 ) -> list[str]:
     known = catalog.execute("select run_id, experiment from runs order by started_at desc").fetchall()
     if not known:
-        raise UserError(f"{root} holds no run yet; `a2r run quickstart --root {root}` makes one.")
+        raise UserError(f"{root} has no runs yet; start one with `a2r run quickstart --root {root}`.")
     latest = ", ".join(run_id for run_id, _ in known[:5])
     for run_id in run_ids:
         if run_id not in {row[0] for row in known}:
@@ -87,13 +91,13 @@ def _chosen(
 
 
 def _label(found: Findings) -> None:
-    """Give runs short names, wordings a number, and settings their parsed form."""
+    """Add short names of runs and indexes of wordings, and parse the settings."""
     names = [run["experiment"] for run in found.runs]
     for run in found.runs:
-        alone = names.count(run["experiment"]) == 1
-        run["label"] = run["experiment"] if alone else f"{run['experiment']} {run['run_id'][:15]}"
+        is_unique = names.count(run["experiment"]) == 1
+        run["label"] = run["experiment"] if is_unique else f"{run['experiment']} {run['run_id'][:15]}"
         run["config"] = orjson.loads(run["config"])
         run["versions"] = orjson.loads(run["versions"])
-    places: dict[str, int] = {}
+    indexes: dict[str, int] = {}
     for problem in found.problems:
-        problem["place"] = places.setdefault(problem["problem_digest"], len(places))
+        problem["place"] = indexes.setdefault(problem["problem_digest"], len(indexes))

@@ -1,4 +1,4 @@
-"""One problem as the trace reader opens it: every text once, and which run shows which to whom."""
+"""One problem as the trace reader shows it: each text once, and which sample of which run refers to which text."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,20 +11,20 @@ from tasks.prompts.references import Candidate, shown
 from warehouse.catalog import Rows
 
 Cut = str | list[str | int] | None
-"""A text; of a long one its head, the number of characters left out, and its tail."""
+"""A text; a long one as its head, the number of characters left out, and its tail."""
 
 
 class ProblemTexts:
-    """The texts of one problem, shared by all runs that have them."""
+    """The texts of one problem, shared by all runs that use them."""
 
     def __init__(self, question: str | None, longest: int) -> None:
         self.question, self.longest, self.num_cut = question, longest, 0
         self.traces: Rows = []
         self.runs: dict[str, Rows] = {}
-        self._places: dict[str, int] = {}
+        self._indexes: dict[str, int] = {}
 
     def add_run(self, run_id: str, samples: Rows, policy: References | None) -> None:
-        """Take in a run's samples, the explorer's first."""
+        """Add a run's samples, the explorer's first."""
         texts = {row["trace_id"]: row for row in samples}
         self.runs[run_id] = [
             {
@@ -32,19 +32,19 @@ class ProblemTexts:
                 "index": row["sample_index"],
                 "verdict": row["verdict"],
                 "extracted": row["extracted"],
-                "trace": self._place(row),
+                "trace": self._index(row),
                 "shown": self._shown(row, texts, policy),
             }
             for row in samples
         ]
 
     def content(self) -> dict[str, Any]:
-        """What is embedded."""
+        """The problem as embedded in the page."""
         return {"question": self.question, "traces": self.traces, "runs": self.runs}
 
-    def _place(self, row: Mapping[str, Any]) -> int:
-        place = self._places.setdefault(row["trace_id"], len(self.traces))
-        if place == len(self.traces):
+    def _index(self, row: Mapping[str, Any]) -> int:
+        index = self._indexes.setdefault(row["trace_id"], len(self.traces))
+        if index == len(self.traces):
             self.traces.append(
                 {
                     "status": row["status"],
@@ -58,14 +58,14 @@ class ProblemTexts:
                     "answer": self._cut(row["answer"]),
                 }
             )
-        return place
+        return index
 
     def _shown(
         self, row: Mapping[str, Any], texts: Mapping[str, Any], policy: References | None
     ) -> Rows | None:
-        """The prompt's references in order: the traces each stands for, and its text where that is not their answer.
+        """The prompt's references in order: the traces each came from, and its text if it differs from their answer.
 
-        `is_exact` is false where the run's way of cutting is not known any more.
+        `is_exact` is false if it is no longer known how the run cut its references.
         """
         ids = row["reference_ids"]
         if not ids:
@@ -79,7 +79,7 @@ class ProblemTexts:
         )
         return [
             {
-                "of": [self._places[candidate.trace_id] for candidate in group],
+                "of": [self._indexes[candidate.trace_id] for candidate in group],
                 "text": None if text == group[0].answer.strip() else self._cut(text),
                 "is_exact": is_exact,
             }
@@ -95,21 +95,21 @@ class ProblemTexts:
 
 
 def shown_with_sources(chosen: Sequence[Candidate], policy: References) -> list[tuple[list[Candidate], str]]:
-    """What the prompt showed, and of which candidates each text was, in the prompt's order."""
+    """The texts that the prompt showed, in its order, each with the candidates it came from."""
     alone = policy.model_copy(update={"total_max_tokens": None})
     groups: dict[object, list[Candidate]] = {}
-    for number, candidate in enumerate(chosen):
+    for index, candidate in enumerate(chosen):
         text = shown([candidate], alone)[0].text
-        groups.setdefault(text if policy.duplicates == "merge" else number, []).append(candidate)
+        groups.setdefault(text if policy.duplicates == "merge" else index, []).append(candidate)
     texts = [reference.text for reference in shown(chosen, policy)]
-    return list(zip(groups.values(), texts, strict=False))  # a total budget may drop the last ones
+    return list(zip(groups.values(), texts, strict=False))  # a total budget may drop the last references
 
 
 def reference_policy(config: Mapping[str, Any]) -> References | None:
-    """How a run cut its references; None where its settings cannot be read or its tokenizer is gone."""
-    form = config.get("synthesizer") or {}
+    """How a run cut its references; None if its settings cannot be read or its tokenizer no longer exists."""
+    synthesizer = config.get("synthesizer") or {}
     try:
-        policy = References.model_validate(form.get("references"))
+        policy = References.model_validate(synthesizer.get("references"))
     except ValidationError:
         return None
     return None if policy.tokenizer and not Path(policy.tokenizer).exists() else policy

@@ -1,9 +1,9 @@
 """The report's charts: plotly figures over the findings' rows.
 
-Plotly, because its Python package carries the whole JavaScript that draws offline (nothing to install
-or fetch beside it), needs no `eval` (so the page can forbid it), draws flows, heat maps and intervals
-alike, and answers to the pointer. Vega would be a megabyte smaller and has no flow diagram. Colours of
-text, grid and ground are the page's: they follow the reader's light or dark scheme.
+We use plotly because its Python package contains all the JavaScript for drawing offline, needs no `eval` (so
+the page can forbid it), is interactive, and draws flows, heat maps and intervals. Vega would be a megabyte
+smaller but has no flow diagram. The page sets the colours of text, grid and background, which follow the
+reader's light or dark scheme.
 """
 
 import html
@@ -18,16 +18,16 @@ from tasks.analysis.report.data import Findings
 from warehouse.catalog import Rows
 
 PALETTE = ("#4c78db", "#e0803a", "#2fa37c", "#b065c9", "#d9537a", "#9a8b2f", "#3ba3c4", "#8a7f78")
-"""Told apart on light and dark ground, and by people who see few colours together with the symbols."""
+"""Distinguishable on light and dark backgrounds and, together with the symbols, for colour-blind readers."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "triangle-down")
 FEW = 3
-"""Runs whose points can carry their names without covering each other."""
+"""Up to this many runs, points can be labelled without overlapping."""
 RIGHT, WRONG, UNKNOWN = "#2fa37c", "#d9537a", "#8a8f98"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart: where it stands, what it is called, how it is read, and the figure as plotly's JSON."""
+    """One chart: its benchmark, title, caption, and the figure as plotly's JSON."""
 
     benchmark: str
     key: str
@@ -38,13 +38,13 @@ class Chart:
 
 
 def charts(found: Findings) -> Iterator[Chart]:
-    """Every chart there is data for, benchmark by benchmark."""
+    """Every chart that there is data for, one benchmark after the other."""
     for benchmark in dict.fromkeys(run["benchmark"] for run in found.runs):
         runs = [run for run in found.runs if run["benchmark"] == benchmark]
         labels = {run["run_id"]: html.escape(run["label"]) for run in runs}
         styles = {run_id: (PALETTE[i % 8], SYMBOLS[i % 8]) for i, run_id in enumerate(labels)}
         for key, title, note, figure in (
-            ("ways", "Accuracy by way of answering", INTERVALS, _ways(found, labels, styles)),
+            ("methods", "Accuracy by method", INTERVALS, _methods(found, labels, styles)),
             ("cost", "Accuracy and cost", _COST, _cost(found, benchmark, labels, styles)),
             ("curves", "More samples: pass@k and cons@k", _CURVES, _curves(found, labels, styles)),
             ("pairs", "Explorer × synthesizer", _PAIRS, _pairs(found, benchmark)),
@@ -66,18 +66,18 @@ def charts(found: Findings) -> Iterator[Chart]:
 
 INTERVALS = "Bars are 95 % intervals, clustered by problem."
 _COST = (
-    "Cost of one problem, explorer and synthesizer together. The line is the frontier: no other way shown here is as "
-    "accurate for less. " + INTERVALS
+    "Cost of one problem, explorer and synthesizer together. The line is the frontier: no other method shown here is as "
+    "accurate at a lower cost. " + INTERVALS
 )
 _CURVES = (
-    "Of the explorer's samples. pass@k: the chance that one of k is right, the ceiling of any choice among them; "
+    "For the explorer's samples. pass@k: the chance that one of k is right, the ceiling for choosing among them; "
     "cons@k: the vote of the first k. " + INTERVALS
 )
-_PAIRS = "The synthesizer's accuracy, the latest of the report's runs for each pair."
-_FLOW = "Problems, from what the explorer's samples were worth to what the synthesizer answered."
+_PAIRS = "The synthesizer's accuracy, from the latest of the report's runs for each pair."
+_FLOW = "Numbers of problems: from the quality of the explorer's samples (left) to the synthesizer's answer (right)."
 
 
-def _ways(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
+def _methods(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
     figure = go.Figure()
     for run_id, label in labels.items():
         mine = [row for row in found.metrics if row["run_id"] == run_id and row["estimate"] is not None]
@@ -85,7 +85,7 @@ def _ways(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, 
             colour, symbol = styles[run_id]
             figure.add_scatter(
                 x=[row["estimate"] for row in mine],
-                y=[_way(row["metric"]) for row in mine],
+                y=[_method(row["metric"]) for row in mine],
                 error_x=_errors(mine, "estimate"),
                 mode="markers",
                 orientation="h",
@@ -107,12 +107,14 @@ def _ways(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, 
 def _cost(
     found: Findings, benchmark: str, labels: dict[str, str], styles: dict[str, tuple[str, str]]
 ) -> go.Figure | None:
-    ways = [row for row in found.ways if row["benchmark"] == benchmark]
-    if not ways:
+    methods = [row for row in found.methods if row["benchmark"] == benchmark]
+    if not methods:
         return None
-    unit, scale = ("dollars a problem", 1.0) if ways[0]["unit"] == "dollars" else ("FLOP a problem", 1e15)
+    unit, scale = (
+        ("dollars per problem", 1.0) if methods[0]["unit"] == "dollars" else ("FLOP per problem", 1e15)
+    )
     figure = go.Figure()
-    frontier = [row for row in ways if row["is_on_frontier"]]
+    frontier = [row for row in methods if row["is_on_frontier"]]
     figure.add_scatter(
         x=[row["cost_per_problem"] * scale for row in frontier],
         y=[row["accuracy"] for row in frontier],
@@ -122,7 +124,7 @@ def _cost(
         hoverinfo="skip",
     )
     for run_id, label in labels.items():
-        mine = [row for row in ways if row["run_id"] == run_id]
+        mine = [row for row in methods if row["run_id"] == run_id]
         if mine:
             colour, symbol = styles[run_id]
             figure.add_scatter(
@@ -144,7 +146,7 @@ def _cost(
             "title": unit,
             "type": "log",
             "tickformat": "~s",
-            **_decades([row["cost_per_problem"] * scale for row in ways]),
+            **_decades([row["cost_per_problem"] * scale for row in methods]),
         },
         yaxis={"title": "accuracy", "tickformat": ".0%", "rangemode": "tozero"},
         showlegend=len(labels) > 1,
@@ -177,7 +179,7 @@ def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str
                 )
     ks = sorted({row["k"] for row in found.curves if row["run_id"] in labels and row["stage"] == "explore"})
     figure.update_layout(
-        xaxis={"title": "k, samples", "type": "log", "tickvals": ks, "ticktext": [str(k) for k in ks]},
+        xaxis={"title": "k (samples)", "type": "log", "tickvals": ks, "ticktext": [str(k) for k in ks]},
         yaxis={"tickformat": ".0%", "rangemode": "tozero"},
         showlegend=True,
     )
@@ -185,19 +187,21 @@ def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str
 
 
 def _explorers(found: Findings, labels: dict[str, str]) -> dict[str, str]:
-    """One run for each explorer whose samples the runs have, by the explorer's name where that tells them apart."""
-    alone: dict[tuple[float | None, ...], str] = {}
+    """One run for each distinct set of explorer samples, labelled with the explorer's name if that is unique."""
+    distinct: dict[tuple[float | None, ...], str] = {}
     for run_id in labels:
         mine = (r["estimate"] for r in found.curves if (r["run_id"], r["stage"]) == (run_id, "explore"))
-        alone.setdefault(tuple(mine), run_id)
+        distinct.setdefault(tuple(mine), run_id)
     names = {
-        run["run_id"]: html.escape(run["explorer"]) for run in found.runs if run["run_id"] in alone.values()
+        run["run_id"]: html.escape(run["explorer"])
+        for run in found.runs
+        if run["run_id"] in distinct.values()
     }
     return names if len(set(names.values())) == len(names) else {run_id: labels[run_id] for run_id in names}
 
 
 def _pairs(found: Findings, benchmark: str) -> go.Figure | None:
-    """A sweep's heat map; None for a single pair."""
+    """The heat map of a sweep; None for a single pair."""
     pairs = {(r["explorer"], r["synthesizer"]): r for r in found.pairs if r["benchmark"] == benchmark}
     if len(pairs) < 2:  # noqa: PLR2004 - two make a comparison
         return None
@@ -244,7 +248,7 @@ def _flow(flows: Rows) -> go.Figure | None:
         counts[source, target] = counts.get((source, target), 0) + row["num_problems"]
         outcomes[source, target] = row["outcome"] or "not judged"
     ends = {end for pair in counts for end in pair}
-    used = [number for number in range(len(names)) if number in ends]
+    used = [node for node in range(len(names)) if node in ends]
     colours = (RIGHT, "#d9a13a", WRONG, UNKNOWN, RIGHT, WRONG, UNKNOWN)
     sums = {end: sum(n for pair, n in counts.items() if end in pair) for end in used}
     return go.Figure(
@@ -270,14 +274,14 @@ def _flow(flows: Rows) -> go.Figure | None:
 
 
 def _decades(costs: list[float]) -> dict[str, Any]:
-    """Room for the labels, and as many ticks as a logarithmic axis of this span can hold."""
+    """A logarithmic axis with room for the labels and as many ticks as fit its span."""
     low, high = math.log10(min(costs)), math.log10(max(costs))
     room = max(0.12 * (high - low), 0.1)
     return {"range": [low - room, high + 2.5 * room], "dtick": "D2" if high - low < 2 else 1}  # noqa: PLR2004 - decades
 
 
-def _way(metric: str) -> str:
-    """A metric's name with what it is."""
+def _method(metric: str) -> str:
+    """A metric's name with its meaning."""
     name, _, _ = metric.partition("@")
     meaning = {
         "mean": "one sample",

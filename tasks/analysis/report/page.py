@@ -1,8 +1,8 @@
-"""Writes the report: one HTML file, streamed, put in place when it is whole.
+"""Writes the report: one HTML file, streamed, and renamed into place once it is complete.
 
-The page fetches nothing and its Content-Security-Policy forbids it to: scripts run only if their
-SHA-256 stands in the policy, so text written by a model can never run. All data is gzipped JSON in
-base64; the page turns it into text nodes and into MathML by KaTeX, never into markup.
+The page fetches nothing, and its Content-Security-Policy forbids it to: scripts run only if the policy
+lists their SHA-256, so text written by a model can never run. All data is gzipped JSON in base64; the page
+turns it into text nodes, and into MathML with KaTeX, never into markup.
 """
 
 import base64
@@ -32,7 +32,7 @@ from tasks.progress import PROGRESS
 from warehouse.store import Store
 
 SCRIPTS = ("data.js", "maths.js", "charts.js", "problems.js", "reader.js", "start.js")
-"""In this order they are one script."""
+"""Concatenated in this order into one script."""
 _ENVIRONMENT = Environment(
     loader=PackageLoader("tasks.analysis.report", "page"),
     autoescape=True,
@@ -60,10 +60,10 @@ class ReportInfo:
 def write_report(
     store: Store, run_ids: Sequence[str], path: str | Path, limits: TextLimits | None = None
 ) -> ReportInfo:
-    """Write the report of these runs, or of the latest run of every configuration where none is given.
+    """Write the report of these runs, or without run ids of the latest run of every configuration.
 
-    An existing file is replaced only when the new one is whole. Raises UserError for an unknown run,
-    a root without runs, or a place that cannot be written to.
+    An existing file is replaced only once the new one is complete. Raises UserError for an unknown run,
+    a root without runs, or a path that cannot be written to.
     """
     return write_findings(store, findings(store, run_ids), path, limits)
 
@@ -71,7 +71,7 @@ def write_report(
 def write_findings(
     store: Store, found: Findings, path: str | Path, limits: TextLimits | None = None
 ) -> ReportInfo:
-    """Write what was found, with the texts of its traces. Raises UserError where the place cannot be written to."""
+    """Write these findings, with the texts of their traces. Raises UserError if the path cannot be written to."""
     began = time.monotonic()
     limits = limits or TextLimits()
     embedded = Embedded()
@@ -95,7 +95,7 @@ def write_findings(
 
 
 def _static(found: Findings, limits: TextLimits) -> dict[str, Any]:
-    """Everything the template needs but the texts."""
+    """Everything that the template needs except the texts."""
     drawn = list(charts(found))
     script, plotly, katex = _script(), get_plotlyjs(), _katex()
     names = list(found.problems[0]) if found.problems else []
@@ -125,7 +125,7 @@ def _static(found: Findings, limits: TextLimits) -> dict[str, Any]:
 
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What decided a run's results, in lines; engines and addresses are nobody's business who reads a report."""
+    """The settings that decided a run's results, as lines; engines and addresses are private and left out."""
     for stage in ("explorer", "synthesizer"):
         role = config.get(stage) or {}
         for part in ("model", "prompt", "sampling", "references"):
@@ -151,7 +151,7 @@ def _packed(text: str) -> str:
 
 @cache
 def _katex() -> str | None:
-    """KaTeX as `pelican-katex` carries it, found without importing that package; None leaves maths as text."""
+    """KaTeX from the package `pelican-katex`, found without importing it; None leaves maths as text."""
     package = importlib.util.find_spec("pelican_katex")
     folders = package.submodule_search_locations if package else None
     files = sorted(Path(folders[0]).glob("katex.*.js")) if folders else []
@@ -163,19 +163,19 @@ def _hash(script: str) -> str:
 
 
 def _write(path: Path, pieces: Iterable[str]) -> int:
-    """Write beside, sync, rename; returns the bytes written."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    """Write to a temporary file, sync, rename; returns the bytes written."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
-        beside.replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise UserError(
-            f"The report cannot be written to {path}: {error.strerror or error}; choose another place with --output."
+            f"The report cannot be written to {path}: {error.strerror or error}; choose another path with --output."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return size

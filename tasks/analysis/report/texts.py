@@ -1,8 +1,8 @@
-"""The texts behind a report, problem by problem, in compressed chunks that the page opens by need.
+"""The texts of a report, problem by problem, in compressed chunks that the page opens on demand.
 
-Memory stays bounded: traces are read in batches of about `BATCH_CHARACTERS`, and what is embedded is
-bounded by `TextLimits`. Which problems have their texts in the page is decided beforehand from the
-token counts, the interesting ones first: where the synthesizer overrode the vote.
+Memory stays bounded: traces are read in batches of about `BATCH_CHARACTERS`, and `TextLimits` bounds
+what is embedded. Token counts decide beforehand which problems have their texts in the page. The most
+interesting ones come first: those where the synthesizer overrode the vote.
 """
 
 import base64
@@ -19,7 +19,7 @@ from configs.experiment import References
 from tasks.analysis.report.data import Findings
 from tasks.analysis.report.entries import ProblemTexts, reference_policy
 from tasks.progress import StageProgress
-from tasks.prompts.references import CHARACTERS_A_TOKEN
+from tasks.prompts.references import CHARACTERS_PER_TOKEN
 from warehouse.catalog import Rows, connect, rows, statement
 from warehouse.store import Store
 
@@ -34,25 +34,25 @@ class TextLimits:
     """How much text a report embeds."""
 
     total: int = 64_000_000
-    """Characters, estimated from token counts; problems beyond have everything but their texts."""
+    """Characters, estimated from token counts; problems beyond the limit have everything except their texts."""
     each: int = 16_000
-    """Characters of one text: of a longer one its first quarter and its last three are kept."""
+    """Characters of one text; of a longer one the first quarter and the last three quarters of this length are kept."""
 
 
 @dataclass
 class Embedded:
-    """What was embedded; complete once the chunks are through."""
+    """What was embedded; complete once all chunks are written."""
 
     chunk_of: list[int | None] = field(default_factory=list)
-    """By a problem's place: the number of its chunk."""
+    """The chunk of each wording, by its index."""
     num_traces: int = 0
     num_cut: int = 0
-    """Texts of which the middle was left out."""
+    """Texts whose middle was left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wording:
-    place: int
+    index: int
     digest: str
     problem_id: str
     characters: int
@@ -62,18 +62,18 @@ class _Wording:
 def chunks(
     store: Store, found: Findings, limits: TextLimits, embedded: Embedded, progress: StageProgress
 ) -> Iterator[str]:
-    """The chunks as base64 of gzipped JSON: place → question, traces, and which run shows which."""
+    """The chunks as base64 of gzipped JSON: index → question, traces, and the samples of each run."""
     wordings = _wordings(found.problems)
     embedded.chunk_of = [None] * len(wordings)
     policies = {run["run_id"]: reference_policy(run["config"]) for run in found.runs}
     number, entries, size = 0, list[bytes](), 0
-    held = _within(wordings, limits.total)
-    progress.expect("report", len(held))
+    kept = _within(wordings, limits.total)
+    progress.expect("report", len(kept))
     with connect(store) as catalog:
-        for batch in _batches(held):
-            for place, entry in _entries(catalog, batch, policies, limits.each, embedded):
-                packed = b'"%d":%b' % (place, orjson.dumps(entry))
-                embedded.chunk_of[place] = number
+        for batch in _batches(kept):
+            for index, entry in _entries(catalog, batch, policies, limits.each, embedded):
+                packed = b'"%d":%b' % (index, orjson.dumps(entry))
+                embedded.chunk_of[index] = number
                 entries.append(packed)
                 size += len(packed)
                 if size >= CHUNK_BYTES:
@@ -85,36 +85,36 @@ def chunks(
 
 
 def packed_text(data: bytes) -> str:
-    """Gzip in base64: compact, and nothing in it can end the element it stands in."""
+    """Gzip in base64: compact, and unable to close the element around it."""
     return base64.b64encode(gzip.compress(data, COMPRESSION, mtime=0)).decode()
 
 
 def _wordings(problems: Rows) -> list[_Wording]:
-    """Each wording once, with the size of its texts in all runs and how much one would like to read them."""
+    """Each wording once, with the size of its texts in all runs and its rank of interest."""
     merged: dict[int, _Wording] = {}
     for problem in problems:
-        place = problem["place"]
-        size = CHARACTERS_A_TOKEN * (problem["num_tokens"] or 0)
+        index = problem["place"]
+        size = CHARACTERS_PER_TOKEN * (problem["num_tokens"] or 0)
         rank = {"rescued": 0, "harmed": 0, "kept": 2}.get(problem["outcome"], 1)
-        held = merged.get(place)
-        merged[place] = _Wording(
-            place,
+        known = merged.get(index)
+        merged[index] = _Wording(
+            index,
             problem["problem_digest"],
             problem["problem_id"],
-            size + (held.characters if held else 0),
-            min(rank, held.rank if held else rank),
+            size + (known.characters if known else 0),
+            min(rank, known.rank if known else rank),
         )
     return list(merged.values())
 
 
 def _within(wordings: Sequence[_Wording], total: int) -> list[_Wording]:
     kept, used = [], 0
-    for wording in sorted(wordings, key=lambda w: (w.rank, w.place)):
+    for wording in sorted(wordings, key=lambda w: (w.rank, w.index)):
         used += wording.characters
         if used > total and kept:
             break
         kept.append(wording)
-    return sorted(kept, key=lambda w: w.place)
+    return sorted(kept, key=lambda w: w.index)
 
 
 def _batches(wordings: Sequence[_Wording]) -> Iterator[list[_Wording]]:
@@ -151,11 +151,11 @@ def _entries(
             "problem_ids": list({w.problem_id for w in batch}),
         },
     )
-    places = {w.digest: w.place for w in batch}
+    indexes = {w.digest: w.index for w in batch}
     for digest, samples in groupby(read, key=lambda row: row["problem_digest"]):
         entry = ProblemTexts(questions.get(digest), longest)
         for run_id, mine in groupby(samples, key=lambda row: row["run_id"]):
             entry.add_run(run_id, list(mine), policies[run_id])
         embedded.num_traces += len(entry.traces)
         embedded.num_cut += entry.num_cut
-        yield places[digest], entry.content()
+        yield indexes[digest], entry.content()

@@ -1,1 +1,1 @@
-"""Seeded problem generators, a module a family."""
+"""Seeded problem generators, one module per family."""

@@ -1,8 +1,8 @@
-"""`bill`: a number at the end of a chain of sums in which each step can go wrong.
+"""`bill`: a total at the end of a chain of steps, each of which can go wrong.
 
-Several items, each a price times a quantity: 5487*27+6293*34=? Products are said in one go, without
-working; a small model that slips does so each time somewhere else, so a vote is a strong baseline, and a
-model that reads several bills can go through them item by item. The difficulty is how many items there are.
+Several items, each a price times a quantity: 5487*27+6293*34=? Products are written in one go, without
+working. A small model slips in a different step each time, so a vote is a strong baseline, and a
+model that reads several bills can check them item by item. The difficulty is the number of items.
 """
 
 import random
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 PRICES, QUANTITIES, LARGEST = (4762, 9999), (21, 50), 999_999
-"""Every product and every sum has six digits: the same place in two solutions is about the same item."""
+"""Every product and every sum has six digits, so the same position in two solutions is about the same item."""
 DEFAULT_DIFFICULTY, EASIEST, HARDEST = 2, 1, 4
 QUESTION = re.compile(r"(\d+\*\d+(?:\+\d+\*\d+)*)=\?")
 
@@ -23,7 +23,7 @@ class Bill:
 
     @property
     def total(self) -> int:
-        """What the bill comes to."""
+        """The sum over all items."""
         return sum(price * quantity for price, quantity in self.items)
 
     @property
@@ -38,18 +38,18 @@ class Bill:
 
     @property
     def key(self) -> str:
-        """The order of the items plays no part."""
+        """Independent of the order of the items."""
         return str(sorted(self.items))
 
 
 def draw(rng: random.Random, difficulty: int) -> Bill | None:
-    """A bill of `difficulty` items, or None where it comes to too much."""
+    """A bill of `difficulty` items, or None if its total is too large."""
     bill = Bill(tuple((rng.randint(*PRICES), rng.randint(*QUANTITIES)) for _ in range(difficulty)))
     return bill if bill.total <= LARGEST else None
 
 
 def parse(question: str) -> Bill | None:
-    """The bill that a question asks, or None where it is none."""
+    """The bill in a question, or None if the question is not a bill."""
     found = QUESTION.fullmatch(question)
     if not found:
         return None

@@ -14,7 +14,7 @@ FAMILIES: dict[str, ModuleType] = {"bill": bill, "sum3": sum3}
 
 
 def puzzles(family: str, difficulty: int | None, seed: int | str, split: Split) -> Iterator[Puzzle]:
-    """The puzzles of a family without end; one may come twice. Raises UserError for an impossible difficulty."""
+    """An endless stream of a family's puzzles, possibly with repeats. Raises UserError for an impossible difficulty."""
     module = FAMILIES[family]
     difficulty = module.DEFAULT_DIFFICULTY if difficulty is None else difficulty
     if not module.EASIEST <= difficulty <= module.HARDEST:
@@ -25,7 +25,7 @@ def puzzles(family: str, difficulty: int | None, seed: int | str, split: Split) 
 
 
 def problems(benchmark: GeneratedBenchmark) -> list[Puzzle]:
-    """The benchmark's distinct puzzles; the first ones do not depend on how many are asked for."""
+    """The benchmark's distinct puzzles; the first ones do not depend on how many are requested."""
     seen: set[str] = set()
     distinct = (
         puzzle
@@ -36,8 +36,8 @@ def problems(benchmark: GeneratedBenchmark) -> list[Puzzle]:
 
 
 def parse(family: str, question: str) -> Puzzle:
-    """The puzzle that a question of a family asks. Raises UserError where it asks none."""
+    """The puzzle in a question of a family. Raises UserError if the question is not one of the family's."""
     puzzle = FAMILIES[family].parse(question)
     if puzzle is None:
-        raise UserError(f"{question!r} is no question of the family {family}.")
+        raise UserError(f"{question!r} is not a question of the family {family}.")
     return puzzle

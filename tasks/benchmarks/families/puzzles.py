@@ -1,7 +1,7 @@
-"""What every family of generated problems is made of: puzzles, their splits, their stream.
+"""The parts of every family of generated problems: puzzles, their splits, their stream.
 
-Every question belongs to one split for ever, by a hash of what it asks. So test problems can never
-be seen in training, whatever the seeds.
+Every question permanently belongs to one split, chosen by a hash of its content. So training can never see
+test problems, whatever the seeds.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class Puzzle(Protocol):
 
     @property
     def key(self) -> str:
-        """What is asked, the same for all ways to ask it: it decides the split."""
+        """The content of the question, the same for all its wordings; it decides the split."""
         ...
 
 
@@ -37,13 +37,13 @@ P = TypeVar("P", bound=Puzzle)
 def stream(
     name: str, draw: Callable[[random.Random], P | None], seed: int | str, split: Split
 ) -> Iterator[P]:
-    """Puzzles of one split without end; equal arguments give equal puzzles on every Python version.
+    """An endless stream of puzzles of one split; equal arguments give equal puzzles on every Python version.
 
     Args:
-        name: Of the family; it is part of the seed.
-        draw: A puzzle, or None where what was drawn is none.
-        seed: Of the stream.
-        split: Of every puzzle.
+        name: The family's name, which is part of the seed.
+        draw: Returns a puzzle, or None if the draw did not give a valid one.
+        seed: The seed of the stream.
+        split: The split of every puzzle returned.
     """
     rng = random.Random(f"{name}/{seed}")  # noqa: S311 - reproducible, not secret
     while True:
@@ -53,6 +53,6 @@ def stream(
 
 
 def split_of(puzzle: Puzzle) -> Split:
-    """The split a puzzle belongs to: one in 16 is test, one in 16 development."""
+    """The split a puzzle belongs to: one in 16 is test and one in 16 development."""
     residue = hashlib.sha256(puzzle.key.encode()).digest()[0] % 16
     return "test" if residue == 0 else "development" if residue == 1 else "train"

@@ -1,9 +1,9 @@
 """`sum3`: finding is hard, checking is easy.
 
 Distinct integers and a target; exactly one triple of them adds up to it. The answer is the triple in
-the order in which the question lists it, so it is one string and a vote over strings is a vote over
-answers. A small model guesses a triple and rarely hits; another that reads several guesses can check
-each by adding it up. The difficulty is how many integers there are.
+the question's order, so it is a single string and a vote over strings is a vote over answers. A small model
+guesses a triple and is rarely right; another model that reads several guesses can check each one by adding
+it up. The difficulty is the number of integers.
 """
 
 import random
@@ -22,11 +22,11 @@ class Sum3:
 
     numbers: tuple[int, ...]
     triple: tuple[int, ...]
-    """The one that hits, in the order of `numbers`."""
+    """The triple that adds up to the target, in the order of `numbers`."""
 
     @property
     def target(self) -> int:
-        """What the triple adds up to."""
+        """The sum of the triple."""
         return sum(self.triple)
 
     @property
@@ -41,19 +41,19 @@ class Sum3:
 
     @property
     def key(self) -> str:
-        """The order of the numbers plays no part: a reordered test puzzle is a test puzzle too."""
+        """Independent of the order of the numbers: a reordered test puzzle is still a test puzzle."""
         return f"{sorted(self.numbers)}={self.target}"
 
 
 def draw(rng: random.Random, difficulty: int) -> Sum3 | None:
-    """A puzzle of `difficulty` integers, or None where the drawn target can be hit in several ways."""
+    """A puzzle of `difficulty` integers, or None if several triples add up to the drawn target."""
     numbers = tuple(rng.sample(range(SMALLEST, LARGEST + 1), difficulty))
-    places = sorted(rng.sample(range(difficulty), 3))
-    return _with_target(numbers, sum(numbers[place] for place in places))
+    indexes = sorted(rng.sample(range(difficulty), 3))
+    return _with_target(numbers, sum(numbers[index] for index in indexes))
 
 
 def parse(question: str) -> Sum3 | None:
-    """The puzzle that a question asks, or None where it is none."""
+    """The puzzle in a question, or None if the question is not a puzzle."""
     found = QUESTION.fullmatch(question)
     return _with_target(tuple(map(int, found[1].split(","))), int(found[2])) if found else None
 

@@ -1,1 +1,1 @@
-"""Outputs that exist already become problems, traces and a run: logs of other evaluation tools, plain rows."""
+"""Turns existing outputs into problems, traces and a run: logs of other evaluation tools, plain rows."""

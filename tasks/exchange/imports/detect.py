@@ -1,4 +1,4 @@
-"""Which format a log has, and which files make one log."""
+"""Detects a log's format, and the files that belong to it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,16 +18,16 @@ READERS: dict[str, Reader] = {
     nemo_skills.NAME: nemo_skills.read,
     rows.NAME: rows.read,
 }
-_LOOKED_AT = 20
+_LINES_TRIED = 20
 _PATTERNS = ("samples_*.jsonl", "*.eval", "output-rs*.jsonl")
 
 
 def files_of(paths: list[Path]) -> list[Path]:
-    """The files that make the log: those named, or those of a named folder. Raises UserError."""
+    """The files of the log: the paths given, or the log files in a folder given. Raises UserError."""
     files: list[Path] = []
     for path in paths:
         if not path.exists():
-            raise UserError(f"{path} does not exist; name a log's file or folder.")
+            raise UserError(f"{path} does not exist; give a log's file or folder.")
         files += _within(path) if path.is_dir() else [path]
     return files
 
@@ -36,19 +36,19 @@ def _within(folder: Path) -> list[Path]:
     for pattern in _PATTERNS:
         found = sorted(folder.rglob(pattern))
         if len(found) > 1 and not pattern.startswith("output"):
-            names = "\n  ".join(map(str, found[:_LOOKED_AT]))
+            names = "\n  ".join(map(str, found[:_LINES_TRIED]))
             raise UserError(
-                f"{folder} holds {len(found)} logs, each of a run of its own; name one of them:\n  {names}"
+                f"{folder} holds {len(found)} logs, each of a separate run; name one of them:\n  {names}"
             )
         if found:
             return found
     raise UserError(
-        f"{folder} holds no log that is known by its name ({', '.join(_PATTERNS)}); name the file itself."
+        f"{folder} holds no log with a known file name ({', '.join(_PATTERNS)}); name the file itself."
     )
 
 
 def format_of(files: list[Path]) -> str:
-    """The format of a log's files by their content. Raises UserError where it is none of ours."""
+    """The format of a log's files, detected from their content. Raises UserError for an unknown format."""
     file = files[0]
     match file.suffix:
         case ".eval":
@@ -67,10 +67,10 @@ def format_of(files: list[Path]) -> str:
 
 
 def _format_of_lines(file: Path) -> str:
-    """By the first line that can be read; a log may begin with a broken one."""
+    """Detected from the first readable line; a log may begin with a broken one."""
     row: dict[str, Any] = {}
     with file.open("rb") as lines:
-        for _, line in zip(range(_LOOKED_AT), lines, strict=False):
+        for _, line in zip(range(_LINES_TRIED), lines, strict=False):
             try:
                 found = orjson.loads(line)
             except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""`a2r import`: a log becomes a recording, an experiment that replays it, and the grades it brought along."""
+"""`a2r import`: turns a log into a recording, an experiment that replays it, and grades from its own verdicts."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from warehouse.store import Store
 EXPERIMENT_FILE = "experiment.yaml"
 _UNKNOWN_MODEL = "unknown"
 _SYNTHESIZER = """
-# Recorded outputs are the explorer. To have a synthesizer read them, give one and run this file:
+# The recorded outputs are the explorer. To have a synthesizer read them, uncomment this and run the file:
 #
 # synthesizer:
 #   model: {{id: big}}
@@ -37,7 +37,7 @@ _SYNTHESIZER = """
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import found, and the experiment that stands for it."""
+    """What an import found, and the experiment that replays it."""
 
     experiment: Experiment
     experiment_file: Path
@@ -45,10 +45,10 @@ class Imported:
     header: LogHeader
     report: ReadReport
     judged: dict[str, tuple[int, int]]
-    """Each grader of the log: its verdicts, and how many of them say correct."""
+    """For each grader of the log, the number of its verdicts and how many of them are `correct`."""
 
     def facts(self) -> dict[str, Any]:
-        """The same as data, for --json."""
+        """The same as a dict, for --json."""
         recording = self.recording
         return {
             "format": self.header.tool,
@@ -79,14 +79,14 @@ def import_log(
     name: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Imported:
-    """Read a log into the root and build its experiment; nothing is graded yet. Raises UserError.
+    """Read a log into the root and build its experiment, without grading it. Raises UserError.
 
-    The same log with the same options leaves everything as it is.
+    Importing the same log with the same options again changes nothing.
     """
     store = Store(root)
     if not store.is_local:
         raise UserError(
-            f"{store.root} is not a folder: an import is read again by runs, which read recordings from a disk. "
+            f"{store.root} is not a local folder, and runs can only read an import from a local disk. "
             "Import into a local root with --root."
         )
     files = files_of(list(paths))
@@ -123,7 +123,7 @@ def import_log(
 
 
 def _write_experiment(recording: Recording, header: LogHeader, files: Sequence[Path]) -> None:
-    """The experiment file beside the recording, written last; one that is there may have been edited and stays."""
+    """Write the experiment file of the recording, last. An existing file may have been edited and is kept."""
     path = recording.folder / EXPERIMENT_FILE
     if path.exists() or not recording.num_samples:
         return
@@ -155,13 +155,13 @@ def _write_experiment(recording: Recording, header: LogHeader, files: Sequence[P
         "grader": {"kind": "math"},
     }
     text = yaml.safe_dump(content, sort_keys=False, width=120)
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text + _SYNTHESIZER.format(count=min(recording.num_samples, 4)), encoding="utf-8")
-    beside.replace(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text + _SYNTHESIZER.format(count=min(recording.num_samples, 4)), encoding="utf-8")
+    temporary.replace(path)
 
 
 def _safe(text: str) -> str:
-    """A file's name and a benchmark's: letters, digits, points and dashes."""
+    """Text as the name of a file and a benchmark: letters, digits, dots and dashes."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "imported"
 
 
@@ -171,7 +171,7 @@ def _experiment_name(text: str) -> str:
 
 @contextmanager
 def _progress(files: Sequence[Path], report: ReadReport) -> Iterator[Any]:
-    """A bar over the bytes read, on a terminal."""
+    """A progress bar over the bytes read, if stderr is a terminal."""
     columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

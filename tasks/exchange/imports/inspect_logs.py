@@ -1,8 +1,8 @@
 """Inspect: `.eval` archives and `.json` logs, read by their documented layout without Inspect itself.
 
-An `.eval` file is a ZIP with header.json and one samples/<id>_epoch_<n>.json a sample, deflated or,
-by newer versions, compressed with Zstandard (method 93), which Python's zipfile learns only in 3.14;
-Arrow's codec reads it. A run that was cut off has no header.json but _journal/start.json.
+An `.eval` file is a ZIP with header.json and one samples/<id>_epoch_<n>.json per sample. It is deflated or, in
+newer versions, compressed with Zstandard (method 93), which Python's zipfile supports only from 3.14; Arrow's
+codec reads it. An interrupted run has _journal/start.json instead of header.json.
 """
 
 import struct
@@ -22,11 +22,11 @@ from tasks.exchange.imports.samples import (
     Options,
     ReadReport,
     Sample,
+    count_of,
     json_file,
     number,
     text_of,
     verdict_of,
-    whole,
 )
 
 NAME = "inspect"
@@ -40,10 +40,10 @@ _ATTACHMENT = "attachment://"
 def read(
     files: list[Path], options: Options, report: ReadReport
 ) -> tuple[LogHeader, Iterator[Sample | Judgement]]:
-    """The log's header and its samples, of an archive one sample in memory at a time. Raises UserError."""
+    """The log's header and its samples; an archive is read one sample at a time. Raises UserError."""
     if len(files) > 1:
         raise UserError(
-            f"{len(files)} Inspect logs were named; import them one by one: each is a run of its own."
+            f"{len(files)} Inspect logs were named; import them one by one: each is a separate run."
         )
     file = files[0]
     if file.suffix == ".eval":
@@ -52,38 +52,38 @@ def read(
         header = json_file(file)
         report.num_bytes += file.stat().st_size
         listed = header.get("samples") or []
-        samples = ((f"{file}, sample {place}", sample) for place, sample in enumerate(listed, start=1))
+        samples = ((f"{file}, sample {number}", sample) for number, sample in enumerate(listed, start=1))
     if not isinstance(header.get("eval"), dict):
-        raise UserError(f"{file} has no field eval, so it is no Inspect log; give its --format.")
-    return _head(file, header), _samples(samples, options, report)
+        raise UserError(f"{file} has no field eval, so it is not an Inspect log; name its --format.")
+    return _header(file, header), _samples(samples, options, report)
 
 
 def _archive(file: Path, report: ReadReport) -> tuple[dict[str, Any], Iterator[tuple[str, Any]]]:
     try:
         archive = zipfile.ZipFile(file)
     except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{file} is no readable archive ({error}); copy it again.") from error
+        raise UserError(f"{file} is not a readable archive ({error}); copy it again.") from error
     names = set(archive.namelist())
     header = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
     if header is None:
-        raise UserError(f"{file} has neither header.json nor _journal/start.json; it is no Inspect log.")
+        raise UserError(f"{file} has neither header.json nor _journal/start.json; it is not an Inspect log.")
 
     def samples() -> Iterator[tuple[str, Any]]:
         with archive:
             for entry in archive.infolist():
                 if entry.filename.startswith("samples/"):
                     report.num_bytes += entry.compress_size
-                    place = f"{file}, {entry.filename}"
+                    where = f"{file}, {entry.filename}"
                     try:
-                        yield place, orjson.loads(_content(archive, entry))
+                        yield where, orjson.loads(_content(archive, entry))
                     except (orjson.JSONDecodeError, OSError, zipfile.BadZipFile, pa.ArrowException) as error:
-                        report.broken(f"{place} cannot be read: {str(error).splitlines()[0]}")
+                        report.broken(f"{where} cannot be read: {str(error).splitlines()[0]}")
 
     return orjson.loads(_content(archive, archive.getinfo(header))), samples()
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """An entry's bytes, whichever way it is compressed."""
+    """An entry's decompressed bytes."""
     if entry.compress_type != _ZSTANDARD:
         return archive.read(entry)
     with Path(str(archive.filename)).open("rb") as file:
@@ -97,12 +97,12 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 def _samples(
     samples: Iterator[tuple[str, Any]], options: Options, report: ReadReport
 ) -> Iterator[Sample | Judgement]:
-    for place, row in samples:
+    for where, row in samples:
         try:
             sample = _sample(row, options)
         except (KeyError, TypeError, ValueError) as error:
             reason = f"has no field {error}" if isinstance(error, KeyError) else str(error)
-            report.broken(f"{place} {reason}")
+            report.broken(f"{where} {reason}")
             continue
         yield sample
         for scorer, score in (row.get("scores") or {}).items():
@@ -117,7 +117,7 @@ def _samples(
 
 
 def _sample(row: Mapping[str, Any], options: Options) -> Sample:
-    """Raises ValueError with the field and remedy, KeyError for a field that must be there."""
+    """Raises ValueError with the field and remedy, KeyError for a missing required field."""
     attachments: Mapping[str, str] = row.get("attachments") or {}
     metadata: dict[str, Any] = row.get("metadata") or {}
     question = text_of(metadata.get(options.question)) if options.question else _question(row, attachments)
@@ -143,8 +143,8 @@ def _sample(row: Mapping[str, Any], options: Options) -> Sample:
         output=answer if failure is None or answer else None,
         reasoning=reasoning,
         finish_reason="length" if stop in _LENGTH else stop,
-        num_prompt_tokens=whole(usage.get("input_tokens")),
-        num_completion_tokens=whole(usage.get("output_tokens")),
+        num_prompt_tokens=count_of(usage.get("input_tokens")),
+        num_completion_tokens=count_of(usage.get("output_tokens")),
         started_at=datetime.fromisoformat(row["started_at"]) if row.get("started_at") else None,
         latency_seconds=number(output.get("time")),
         error=str(failure) if failure else None,
@@ -153,19 +153,19 @@ def _sample(row: Mapping[str, Any], options: Options) -> Sample:
 
 
 def _question(row: Mapping[str, Any], attachments: Mapping[str, str]) -> str:
-    """The input's text, or its last user message; choices are listed by letter below it."""
-    said = row["input"]
-    if isinstance(said, list):
-        asked = [message for message in said if message.get("role") == "user"]
-        said = _texts(asked[-1]["content"], attachments)[1] if asked else ""
-    text = _resolved(str(said), attachments).strip()
+    """The input's text, or its last user message; choices are listed below it by letter."""
+    content = row["input"]
+    if isinstance(content, list):
+        messages = [message for message in content if message.get("role") == "user"]
+        content = _texts(messages[-1]["content"], attachments)[1] if messages else ""
+    text = _resolved(str(content), attachments).strip()
     choices = row.get("choices") or []
-    letters = [f"{chr(ord('A') + place)}) {choice}" for place, choice in enumerate(choices)]
+    letters = [f"{chr(ord('A') + index)}) {choice}" for index, choice in enumerate(choices)]
     return "\n".join([text, "", *letters]) if letters else text
 
 
 def _texts(content: object, attachments: Mapping[str, str]) -> tuple[str | None, str]:
-    """Reasoning and answer of a message's content: one text, or parts by type."""
+    """Reasoning and answer of a message's content, which is one text or a list of typed parts."""
     if isinstance(content, str):
         return None, _resolved(content, attachments)
     parts = content if isinstance(content, list) else []
@@ -179,13 +179,13 @@ def _texts(content: object, attachments: Mapping[str, str]) -> tuple[str | None,
 
 
 def _resolved(text: str, attachments: Mapping[str, str]) -> str:
-    """Long texts may lie apart, under the name that stands in their place."""
+    """The text, or the attachment that it refers to: Inspect stores long texts separately."""
     if text.startswith(_ATTACHMENT):
         return attachments.get(text.removeprefix(_ATTACHMENT), text)
     return text
 
 
-def _head(file: Path, fields: Mapping[str, Any]) -> LogHeader:
+def _header(file: Path, fields: Mapping[str, Any]) -> LogHeader:
     about: Mapping[str, Any] = fields["eval"]
     header = LogHeader(NAME, str(about.get("task") or file.stem).rsplit("/", 1)[-1])
     header.model = text_of(about.get("model"))
@@ -196,7 +196,7 @@ def _head(file: Path, fields: Mapping[str, Any]) -> LogHeader:
     }
     header.sampling = {name: config[name] for name in _SETTINGS if number(config.get(name)) is not None}
     if fields.get("status") not in {"success", None}:
-        header.notes.append(f"the log's status is {fields['status']}: it holds what there was by then")
+        header.notes.append(f"the log's status is {fields['status']}: it has only what was finished by then")
     for score in (fields.get("results") or {}).get("scores") or []:
         for name, metric in (score.get("metrics") or {}).items():
             value = number(metric.get("value"))

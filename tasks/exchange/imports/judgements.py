@@ -1,6 +1,6 @@
-"""A log's own verdicts, kept as the grades of a grader named after the log.
+"""A log's own verdicts, stored as the grades of a grader named after the log.
 
-So where the log and our grader disagree is one query over `grades`. They never enter a score of ours.
+One query over `grades` then shows where the log and our grader disagree. The log's verdicts never enter our scores.
 """
 
 import re
@@ -18,47 +18,47 @@ from warehouse.store import Store
 
 _GRADES_AT_ONCE = 65_536
 _LONGEST_ANSWER = 200
-"""Characters; some scorers call the whole output its answer, which says nothing and would be stored twice."""
+"""Characters; some scorers report the whole output as the answer, which is useless and already stored."""
 
 
 def grader_name(tool: str, scorer: str) -> str:
-    """Such as inspect-match or lm_eval-exact_match.first, as `grades.grader` shows it."""
+    """The value of `grades.grader`, such as inspect-match or lm_eval-exact_match.first."""
     return f"{tool}-{re.sub(r'[^A-Za-z0-9_.]+', '_', scorer)}"
 
 
 def keep_judgements(
     store: Store, recipe: Recipe, tool: str, judgements: Iterable[Judgement], recording: Recording
 ) -> dict[str, tuple[int, int]]:
-    """Store the verdicts as grades of their traces; for each grader its verdicts and how many say correct."""
-    waiting: dict[str, list[dict[str, object]]] = {}
+    """Store the verdicts as grades of their traces; returns for each grader the number of verdicts and of correct ones."""
+    pending: dict[str, list[dict[str, object]]] = {}
     graded: dict[str, set[tuple[str, ...]]] = {}
     num, num_correct = Counter[str](), Counter[str]()
     for judgement in judgements:
-        known = recording.problems.get(judgement.problem_id)
-        if known is None or not known.owns_question:
+        problem = recording.problems.get(judgement.problem_id)
+        if problem is None or not problem.owns_question:
             continue
         grader = grader_name(tool, judgement.scorer)
         num[grader] += 1
         num_correct[grader] += judgement.is_correct
         if grader not in graded:
             graded[grader] = set(read_grades(store, grader, recipe, ["trace_id", "gold"]))
-        judged = trace_id(recipe, known.digest, known.rank(judgement.sample_index))
-        if (judged, known.gold) in graded[grader]:
+        judged = trace_id(recipe, problem.digest, problem.rank(judgement.sample_index))
+        if (judged, problem.gold) in graded[grader]:
             continue
-        rows = waiting.setdefault(grader, [])
+        rows = pending.setdefault(grader, [])
         rows.append(
             {
                 "trace_id": judged,
-                "problem_digest": known.digest,
-                "gold": known.gold,
+                "problem_digest": problem.digest,
+                "gold": problem.gold,
                 "verdict": "correct" if judgement.is_correct else "wrong",
                 "is_correct": judgement.is_correct,
                 "extracted": _short(judgement.extracted),
             }
         )
         if len(rows) >= _GRADES_AT_ONCE:
-            write_grades(store, grader, recipe, _table(waiting.pop(grader)))
-    for grader, rows in waiting.items():
+            write_grades(store, grader, recipe, _table(pending.pop(grader)))
+    for grader, rows in pending.items():
         write_grades(store, grader, recipe, _table(rows))
     return {grader: (count, num_correct[grader]) for grader, count in num.items()}
 

@@ -1,9 +1,9 @@
 """lm-evaluation-harness: `samples_<task>_<time>.jsonl` of --log_samples, with `results_<time>.json` beside it.
 
-One line a document and filter; a document's outputs are in `resps`, as many as the task's `repeats`,
-the same under every filter. A filter's metrics judge the document, not the sample: with one output
-they are its verdict; with several they are the first one's where the filter takes the first, and
-else nobody's. The log knows neither tokens nor finish reasons.
+There is one line per document and filter. A document's outputs are in `resps`, as many as the task's `repeats`,
+and the same under every filter. A filter's metrics judge the document, not the sample. With one output
+they are its verdict; with several they apply to the first output if the filter takes the first, and otherwise
+to no single output. The log records neither tokens nor finish reasons.
 """
 
 import re
@@ -20,36 +20,36 @@ from tasks.exchange.imports.samples import (
     Options,
     ReadReport,
     Sample,
-    gold_behind,
+    count_of,
+    gold_after_marker,
     json_file,
     json_lines,
     number,
     text_of,
     verdict_of,
-    whole,
 )
 
 NAME = "lm_eval"
 _FILE = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d+)\.jsonl")
 _QUESTIONS = ("question", "problem", "Problem", "Question", "input", "query")
 _IDS = ("id", "unique_id", "problem_id", "question_id", "ID")
-_GSM8K_MARK = "####"
+_GSM8K_MARKER = "####"
 _SETTINGS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "min_p": "min_p"}
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 
 
 def is_row(row: Mapping[str, Any]) -> bool:
-    """Whether a line is one of such a log."""
+    """Whether a line is from a log of this format."""
     return {"doc_id", "doc", "target", "resps"} <= row.keys()
 
 
 def read(
     files: list[Path], options: Options, report: ReadReport
 ) -> tuple[LogHeader, Iterator[Sample | Judgement]]:
-    """The log's header and its samples. Raises UserError where it holds no texts."""
+    """The log's header and its samples. Raises UserError if it has no texts."""
     if len(files) > 1:
         raise UserError(
-            f"{len(files)} lm-evaluation-harness logs were named; import them one by one: each is a task of its own."
+            f"{len(files)} lm-evaluation-harness logs were named; import them one by one: each is a separate task."
         )
     file = files[0]
     first = next((row for _, row in json_lines(file, ReadReport()) if is_row(row)), None)
@@ -58,39 +58,39 @@ def read(
             f"{file} has no line with doc_id, doc, target and resps, as lm_eval --log_samples writes them; "
             "name another file or another --format."
         )
-    header = _head(file, first)
-    taking_first = _filters_that_take_the_first(file, header.task)
-    return header, _samples(file, first, header, options, report, taking_first)
+    header = _header(file, first)
+    first_filters = _filters_that_take_the_first(file, header.task)
+    return header, _samples(file, first, header, options, report, first_filters)
 
 
-def _samples(  # noqa: PLR0917 - once, in the order of its words
+def _samples(  # noqa: PLR0917 - called once, with arguments named alike
     file: Path,
     first: Mapping[str, Any],
     header: LogHeader,
     options: Options,
     report: ReadReport,
-    taking_first: set[str],
+    first_filters: set[str],
 ) -> Iterator[Sample | Judgement]:
     doc = first["doc"] if isinstance(first["doc"], dict) else {}
     question = options.question or next((name for name in _QUESTIONS if text_of(doc.get(name))), None)
     identity = options.id or next((name for name in _IDS if text_of(doc.get(name))), None)
-    mark = options.gold_after
-    if mark is None and options.gold is None and _GSM8K_MARK in str(first["target"]):
-        mark = _GSM8K_MARK
-        header.notes.append(f"the gold answer is what follows {mark} in `target`")
+    marker = options.gold_after
+    if marker is None and options.gold is None and _GSM8K_MARKER in str(first["target"]):
+        marker = _GSM8K_MARKER
+        header.notes.append(f"the gold answer is what follows {marker} in `target`")
     header.notes.append(
         f"the question is the document's column {question}"
         if question
         else "the question is the rendered prompt"
     )
     seen: set[str] = set()
-    for place, row in json_lines(file, report):
+    for where, row in json_lines(file, report):
         try:
-            problem = _problem(row, question, identity, options.gold, mark)
+            problem = _problem(row, question, identity, options.gold, marker)
             outputs = _outputs(row)
         except (KeyError, TypeError, ValueError) as error:
             reason = f"has no field {error}" if isinstance(error, KeyError) else str(error)
-            report.broken(f"{place} {reason}")
+            report.broken(f"{where} {reason}")
             continue
         problem_id, text, gold, metadata = problem
         if problem_id not in seen:
@@ -104,13 +104,13 @@ def _samples(  # noqa: PLR0917 - once, in the order of its words
                     output=output,
                     metadata=metadata,
                 )
-        yield from _judgements(row, problem_id, len(outputs), taking_first)
+        yield from _judgements(row, problem_id, len(outputs), first_filters)
 
 
 def _problem(
-    row: Mapping[str, Any], question: str | None, identity: str | None, gold: str | None, mark: str | None
+    row: Mapping[str, Any], question: str | None, identity: str | None, gold: str | None, marker: str | None
 ) -> tuple[str, str, str, dict[str, object]]:
-    """Id, question, gold answer and what else the document says. Raises ValueError with the field and remedy."""
+    """Id, question, gold answer and other fields of the document. Raises ValueError with the field and remedy."""
     doc: dict[str, Any] = row["doc"] if isinstance(row["doc"], dict) else {}
     text = text_of(doc.get(question)) if question else _prompt(row)
     if text is None:
@@ -118,11 +118,11 @@ def _problem(
             f"has no text in doc.{question}; it has: {', '.join(doc)} (name the question with --question)"
         )
     answer = text_of(row["target"] if gold is None or gold == "target" else doc.get(gold))
-    right = gold_behind(mark, answer) if answer else None
+    right = gold_after_marker(marker, answer) if answer else None
     if right is None:
-        where = gold or "target"
+        field = gold or "target"
         raise ValueError(
-            f"has no gold answer in {where}; the document has: {', '.join(doc)} (--gold, --gold-after)"
+            f"has no gold answer in {field}; the document has: {', '.join(doc)} (--gold, --gold-after)"
         )
     problem_id = text_of(doc.get(identity)) if identity else None
     left_out = {question, identity, gold}
@@ -135,14 +135,14 @@ def _outputs(row: Mapping[str, Any]) -> list[str]:
     outputs = outputs if isinstance(outputs, list) else [outputs]
     if not all(isinstance(output, str) for output in outputs):
         raise UserError(
-            "This log holds log-likelihoods, not texts: its task is multiple choice by likelihood. Only tasks of "
+            "This log has log-likelihoods, not texts: its task is multiple choice by likelihood. Only tasks of "
             "output_type generate_until have outputs to import."
         )
     return outputs
 
 
 def _prompt(row: Mapping[str, Any]) -> str | None:
-    """What was sent: the last user message of a chat, else the whole prompt."""
+    """The text that was sent: the last user message of a chat, else the whole prompt."""
     arguments = row.get("arguments")
     match arguments:
         case {"gen_args_0": {"arg_0": sent}}:
@@ -157,16 +157,16 @@ def _prompt(row: Mapping[str, Any]) -> str | None:
             messages = orjson.loads(sent)
         except orjson.JSONDecodeError:
             return text_of(sent)
-        said = [message.get("content") for message in messages if message.get("role") == "user"]
-        return text_of(said[-1]) if said else None
+        contents = [message.get("content") for message in messages if message.get("role") == "user"]
+        return text_of(contents[-1]) if contents else None
     return text_of(sent)
 
 
 def _judgements(
-    row: Mapping[str, Any], problem_id: str, num_outputs: int, taking_first: set[str]
+    row: Mapping[str, Any], problem_id: str, num_outputs: int, first_filters: set[str]
 ) -> Iterator[Judgement]:
     name = str(row.get("filter", "none"))
-    if num_outputs > 1 and name not in taking_first:
+    if num_outputs > 1 and name not in first_filters:
         return
     filtered = row.get("filtered_resps")
     while isinstance(filtered, list) and filtered:
@@ -179,7 +179,7 @@ def _judgements(
 
 
 def _filters_that_take_the_first(file: Path, task: str) -> set[str]:
-    """Names of filters whose metrics judge the first output; `none` is the harness's name for its default."""
+    """The names of filters whose metrics judge the first output; the harness calls its default filter `none`."""
     names = {"none"}
     results = _results(file)
     config = results.get("configs", {}).get(task, {}) if results else {}
@@ -190,7 +190,7 @@ def _filters_that_take_the_first(file: Path, task: str) -> set[str]:
     return names
 
 
-def _head(file: Path, first: Mapping[str, Any]) -> LogHeader:
+def _header(file: Path, first: Mapping[str, Any]) -> LogHeader:
     named = _FILE.fullmatch(file.name)
     header = LogHeader(NAME, named["task"] if named else file.stem)
     arguments = first.get("arguments")
@@ -210,12 +210,12 @@ def _head(file: Path, first: Mapping[str, Any]) -> LogHeader:
         header.sampling["top_k"] = int(header.sampling["top_k"])
     if settings.get("do_sample") is False:
         header.sampling["temperature"] = 0.0
-    if length := next((count for name in _LENGTHS if (count := whole(settings.get(name)))), None):
+    if length := next((count for name in _LENGTHS if (count := count_of(settings.get(name)))), None):
         header.sampling["max_tokens"] = length
     results = _results(file)
     if results is None:
         header.model = file.parent.name or None
-        header.notes.append("there is no results file beside it, so the model is the folder's name")
+        header.notes.append("there is no results file beside it, so the folder's name is used as the model")
         return header
     header.model = text_of(results.get("model_name"))
     header.version = text_of(results.get("lm_eval_version"))
@@ -230,5 +230,5 @@ def _head(file: Path, first: Mapping[str, Any]) -> LogHeader:
 
 def _results(file: Path) -> dict[str, Any] | None:
     named = _FILE.fullmatch(file.name)
-    beside = file.with_name(f"results_{named['time']}.json") if named else None
-    return json_file(beside) if beside and beside.is_file() else None
+    path = file.with_name(f"results_{named['time']}.json") if named else None
+    return json_file(path) if path and path.is_file() else None

@@ -1,8 +1,8 @@
-"""NeMo-Skills: `output-rs<seed>.jsonl`, one file a seed and one line a problem, or a single `output.jsonl`.
+"""NeMo-Skills: `output-rs<seed>.jsonl`, one file per seed with one line per problem, or a single `output.jsonl`.
 
-A line is the benchmark's own columns with `generation` added, and what the server told: tokens,
-finish reason, reasoning. Where reasoning was cut off the generation, `_full_generation` is whole.
-The verdicts are those of its evaluation step: `symbolic_correct` and the judge's `judgement`.
+A line has the benchmark's own columns, `generation`, and what the server reported: tokens, finish reason,
+reasoning. If the reasoning was removed from the generation, `_full_generation` has the complete text. The
+verdicts come from its evaluation step: `symbolic_correct` and the judge's `judgement`.
 """
 
 import re
@@ -18,7 +18,7 @@ from tasks.exchange.imports.samples import (
     ReadReport,
     Sample,
     details,
-    gold_behind,
+    gold_after_marker,
     json_lines,
     number,
     text_of,
@@ -40,22 +40,24 @@ _ADDED = re.compile(
     r"generation.*|_full_generation|reasoning_content|num_.*tokens|finish_reason|usage|serialized_output|logprobs|"
     r"tokens|top_logprobs|predicted_answer|symbolic_correct|is_correct|judgement|_.*|tool_calls"
 )
-"""Columns that are of the sample, not of the problem."""
+"""Columns that describe the sample, not the problem."""
 
 
 def is_row(row: Mapping[str, Any]) -> bool:
-    """Whether a line is one of such a file."""
+    """Whether a line is from a file of this format."""
     return {"generation", "expected_answer"} <= row.keys()
 
 
 def read(
     files: list[Path], options: Options, report: ReadReport
 ) -> tuple[LogHeader, Iterator[Sample | Judgement]]:
-    """The samples of all seeds, file by file in the order of the seeds."""
+    """The samples of all seeds, file by file, ordered by seed."""
     ordered = sorted(files, key=lambda file: (_seed(file), file.name))
     folder = ordered[0].resolve().parent.name
     header = LogHeader(NAME, folder or ordered[0].stem)
-    header.notes.append(f"{len(ordered)} files, one a sample; the model is not in them: name it with --model")
+    header.notes.append(
+        f"{len(ordered)} files, one per sample; they do not name the model: set it with --model"
+    )
     return header, _samples(ordered, options, report)
 
 
@@ -66,11 +68,11 @@ def _seed(file: Path) -> int:
 
 def _samples(files: list[Path], options: Options, report: ReadReport) -> Iterator[Sample | Judgement]:
     for index, file in enumerate(files):
-        for position, (place, row) in enumerate(json_lines(file, report)):
+        for position, (where, row) in enumerate(json_lines(file, report)):
             try:
                 sample = _sample(row, index, position, options)
             except ValueError as error:
-                report.broken(f"{place} {error}")
+                report.broken(f"{where} {error}")
                 continue
             yield sample
             extracted = text_of(row.get("predicted_answer"))
@@ -78,24 +80,28 @@ def _samples(files: list[Path], options: Options, report: ReadReport) -> Iterato
                 is_correct = verdict_of(row.get(name))
                 if is_correct is not None:
                     yield Judgement(sample.problem_id, index, name, is_correct, extracted)
-            said = str(row.get("judgement") or "").lower().rpartition("judgement:")[2].strip()
-            if said.startswith(("yes", "no")):
-                yield Judgement(sample.problem_id, index, "judgement", said.startswith("yes"), extracted)
+            verdict = str(row.get("judgement") or "").lower().rpartition("judgement:")[2].strip()
+            if verdict.startswith(("yes", "no")):
+                yield Judgement(sample.problem_id, index, "judgement", verdict.startswith("yes"), extracted)
 
 
 def _sample(row: Mapping[str, Any], index: int, position: int, options: Options) -> Sample:
     """Raises ValueError with the field and the remedy."""
-    asked = options.question or next(
+    question_column = options.question or next(
         (name for name in ("problem", "question") if text_of(row.get(name))), "problem"
     )
-    question = text_of(row.get(asked))
+    question = text_of(row.get(question_column))
     if question is None:
-        raise ValueError(f"has no text in {asked}; it has: {', '.join(row)} (name it with --question)")
-    right = options.gold or "expected_answer"
-    answer = text_of(row.get(right))
-    gold = gold_behind(options.gold_after, answer) if answer else None
+        raise ValueError(
+            f"has no text in {question_column}; it has: {', '.join(row)} (name it with --question)"
+        )
+    gold_column = options.gold or "expected_answer"
+    answer = text_of(row.get(gold_column))
+    gold = gold_after_marker(options.gold_after, answer) if answer else None
     if gold is None:
-        raise ValueError(f"has no gold answer in {right}; it has: {', '.join(row)} (name it with --gold)")
+        raise ValueError(
+            f"has no gold answer in {gold_column}; it has: {', '.join(row)} (name it with --gold)"
+        )
     output = row.get("_full_generation") or row.get(options.outputs or "generation")
     if not isinstance(output, str):
         raise ValueError("has no text in generation; was the file still being written?")  # noqa: TRY004
@@ -112,6 +118,6 @@ def _sample(row: Mapping[str, Any], index: int, position: int, options: Options)
         metadata={
             name: value
             for name, value in row.items()
-            if name not in {asked, right, identity} and not _ADDED.fullmatch(name)
+            if name not in {question_column, gold_column, identity} and not _ADDED.fullmatch(name)
         },
     )

@@ -1,4 +1,4 @@
-"""What an import tells, and the run that stands for it: an earlier one where nothing would change."""
+"""The result of an import: its summary, and its run, which is an earlier one if nothing would change."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,12 +17,12 @@ Flow = Callable[..., dict[str, Any]]
 
 
 def run_of(imported: Imported, evaluate: Flow, root: str) -> Flow:
-    """The flow that gives the import's numbers: of the run there is, else of one made now by `evaluate`.
+    """A flow that returns the import's numbers, from its existing run or from a new one by `evaluate`.
 
     A log with broken lines is never reported as complete.
     """
 
-    def flow(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - a flow's own arguments
+    def flow(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on to the flow
         run_id = _recorded_run(imported, root)
         summary = summarize(Store(root), run_id) if run_id else evaluate(**arguments)
         if imported.report.num_broken:
@@ -33,7 +33,7 @@ def run_of(imported: Imported, evaluate: Flow, root: str) -> Flow:
 
 
 def _recorded_run(imported: Imported, root: str) -> str | None:
-    """The complete run that stands for this import already: same experiment, same grader; None without one."""
+    """The complete run of this import with the same experiment and grader, or None."""
     store = Store(root)
     if not store.catalog_path.exists():
         return None
@@ -45,32 +45,34 @@ def _recorded_run(imported: Imported, root: str) -> str | None:
             [imported.experiment.name, grader_of(imported.experiment.grader, store.root).key],
         ).fetchall()
     config = imported.experiment.model_dump(mode="json")
-    return next((run_id for run_id, held in runs if orjson.loads(held) == config), None)
+    return next((run_id for run_id, stored in runs if orjson.loads(stored) == config), None)
 
 
 def print_import(imported: Imported, *, as_json: bool) -> None:
-    """What came in, what could not, what was decided, and where the experiment is; on stderr with `as_json`."""
+    """Print what was imported, what was not, the choices made, and the experiment file; on stderr with `as_json`."""
     console = Console(stderr=as_json)
     recording, header, report = imported.recording, imported.header, imported.report
     plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
     console.print(
         f"{header.tool}: {recording.num_outputs:,} outputs of {len(recording.problems):,} problems"
         + (f", {recording.num_failed:,} recorded failures" if recording.num_failed else "")
-        + ("" if recording.is_new else "; the same recording was there already"),
+        + ("" if recording.is_new else "; this recording already existed"),
         **plain,
     )
     for note in header.notes:
         console.print(f"  {note}", **plain)
     if header.model is None:
-        console.print("  the log names no model; it is called unknown (--model NAME)", **plain)
+        console.print(
+            "  the log does not name its model, so it is called unknown; set it with --model NAME", **plain
+        )
     if recording.num_uneven:
         console.print(
-            f"  {recording.num_uneven} problems have fewer samples than others; what is missing counts as not recorded",
+            f"  {recording.num_uneven} problems have fewer samples than others; the missing ones count as not recorded",
             **plain,
         )
     if recording.num_shared:
         console.print(
-            f"  {recording.num_shared} problems repeat another's question; the first one's outputs stand for all",
+            f"  {recording.num_shared} problems repeat another problem's question; only the outputs of the first one are used",
             **plain,
         )
     for grader, (count, right) in imported.judged.items():

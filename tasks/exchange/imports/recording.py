@@ -1,7 +1,7 @@
-"""From a log's samples to a recording under the root: spooled as they come, sorted on disk, named by content.
+"""Turns a log's samples into a recording under the root: spooled on arrival, sorted on disk, named by content.
 
-Memory holds some numbers a sample and a digest a problem, never the texts: a log of any size can be
-imported. The folder is made beside and renamed, so it is there whole or not at all.
+Memory holds a few numbers per sample and a digest per problem, never the texts, so a log of any size can be
+imported. The folder is written under a temporary name and renamed, so it is either complete or absent.
 """
 
 import bisect
@@ -31,81 +31,81 @@ _SPOOL = pa.schema([("place", pa.int32()), ("sample_index", pa.int32()), ("arriv
 
 
 @dataclass(slots=True)
-class Known:
-    """What is remembered of a problem while the log is read."""
+class KnownProblem:
+    """What is kept in memory about a problem while the log is read."""
 
-    place: int
+    index: int
     digest: str
     gold: str
     owns_question: bool
-    """Whether its outputs are kept: of problems with the same question the first one's stand for all."""
+    """Whether its outputs are kept; of problems with the same question, only the first one's are."""
     indexes: list[int] = field(default_factory=list)
     """The log's own sample indexes."""
 
     def rank(self, sample_index: int) -> int:
-        """A sample's index in the store: its place among the problem's samples."""
+        """A sample's index in the store: its rank among the problem's samples."""
         return bisect.bisect_left(self.indexes, sample_index)
 
 
 @dataclass(slots=True)
 class Recording:
-    """A recording under the root, and what became of the log's lines."""
+    """A recording under the root, with counts of the log's problems and samples."""
 
     name: str
     folder: Path
-    problems: dict[str, Known]
+    problems: dict[str, KnownProblem]
     benchmark: str
     num_samples: int
-    """Most samples of a problem."""
+    """The largest number of samples of any problem."""
     num_outputs: int
     num_failed: int
-    """Samples for which the log holds a failure."""
+    """Samples that the log records as failed."""
     num_uneven: int
-    """Problems with fewer samples than others."""
+    """Problems with fewer than `num_samples` samples."""
     num_shared: int
-    """Problems whose question another has, too."""
+    """Problems that repeat the question of an earlier one."""
     is_new: bool
 
 
 class Recorder:
-    """A recording being made in a folder beside its place."""
+    """Writes a recording in a temporary folder next to its final one."""
 
     def __init__(self, imports: Path, benchmark: str, report: ReadReport) -> None:
         self._imports, self._benchmark, self._report = imports, benchmark, report
-        self._beside = imports / f".{uuid.uuid4().hex[:8]}.tmp"
-        self._problems: dict[str, Known] = {}
+        self._temporary = imports / f".{uuid.uuid4().hex[:8]}.tmp"
+        self._problems: dict[str, KnownProblem] = {}
         self._owners: dict[bytes, int] = {}
         self._rows: list[dict[str, Any]] = []
         self._num_bytes = 0
         self._arrival = self._num_failed = self._num_shared = 0
 
     def __enter__(self) -> Self:
-        self._beside.mkdir(parents=True)
-        self._lines = (self._beside / f"{self._benchmark}.jsonl").open("wb")
-        self._spool = pq.ParquetWriter(self._beside / "spool", _SPOOL, compression="zstd")
+        self._temporary.mkdir(parents=True)
+        self._lines = (self._temporary / f"{self._benchmark}.jsonl").open("wb")
+        self._spool = pq.ParquetWriter(self._temporary / "spool", _SPOOL, compression="zstd")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._spool.close()
         self._lines.close()
-        shutil.rmtree(self._beside, ignore_errors=True)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def take(self, records: Iterable[Sample | Judgement]) -> Iterator[Judgement]:
-        """Spool every sample; the judgements are handed on as they come."""
+        """Spool every sample and pass on the judgements as they arrive."""
         for record in records:
             if isinstance(record, Judgement):
                 yield record
             else:
-                self._take(record)
+                self._add(record)
 
-    def _take(self, sample: Sample) -> None:
+    def _add(self, sample: Sample) -> None:
         known = self._problems.get(sample.problem_id)
         digest = problem_digest(sample.question)
         if known is None:
             known = self._new_problem(sample, digest)
         elif known.digest != digest:
             self._report.broken(
-                f"problem {sample.problem_id} occurs with two questions; name a column of unique ids with --id"
+                f"problem {sample.problem_id} has two different questions; name a column of unique ids with --id"
             )
             return
         if not known.owns_question:
@@ -115,19 +115,19 @@ class Recorder:
         row = {name: getattr(sample, name) for name in OUTPUTS.names}
         row["error"] = sample.error[:_ERROR_LENGTH] if sample.error and sample.output is None else None
         self._rows.append(
-            {"place": known.place, "sample_index": sample.sample_index, "arrival": self._arrival, **row}
+            {"place": known.index, "sample_index": sample.sample_index, "arrival": self._arrival, **row}
         )
         self._arrival += 1
         self._num_bytes += len(sample.output or "") + len(sample.reasoning or "") + len(sample.question) + 100
         if self._num_bytes > _SPOOLED_BYTES:
             self._flush()
 
-    def _new_problem(self, sample: Sample, digest: str) -> Known:
+    def _new_problem(self, sample: Sample, digest: str) -> KnownProblem:
         words = hashlib.sha256(" ".join(sample.question.split()).encode()).digest()[:16]
-        place = len(self._problems)
-        owner = self._owners.setdefault(words, place)
-        self._num_shared += owner != place
-        known = Known(place, digest, sample.gold, owns_question=owner == place)
+        index = len(self._problems)
+        owner = self._owners.setdefault(words, index)
+        self._num_shared += owner != index
+        known = KnownProblem(index, digest, sample.gold, owns_question=owner == index)
         self._problems[sample.problem_id] = known
         own = {"id": sample.problem_id, "question": sample.question, "gold": sample.gold}
         others = {f"log_{name}" if name in own else name: value for name, value in sample.metadata.items()}
@@ -139,16 +139,16 @@ class Recorder:
         self._rows, self._num_bytes = [], 0
 
     def finish(self, header: LogHeader, identity: dict[str, Any], sources: list[str]) -> Recording:
-        """Sort the outputs, name the folder by its content and put it in its place, unless it is there."""
+        """Sort the outputs, name the folder by its content and move it into place unless it already exists."""
         self._flush()
         self._spool.close()
         self._lines.close()
         digest = RecordingDigest(identity)
-        with (self._beside / f"{self._benchmark}.jsonl").open("rb") as lines:
+        with (self._temporary / f"{self._benchmark}.jsonl").open("rb") as lines:
             for line in lines:
                 digest.add_problem(line)
         self._sort(digest)
-        (self._beside / "spool").unlink()
+        (self._temporary / "spool").unlink()
         about = {
             "identity": identity,
             **asdict(header),
@@ -156,13 +156,13 @@ class Recorder:
             "num_broken": self._report.num_broken,
             "broken": self._report.breaks,
         }
-        (self._beside / ABOUT_FILE).write_bytes(
+        (self._temporary / ABOUT_FILE).write_bytes(
             orjson.dumps(about, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         )
         folder = self._imports / digest.name
         is_new = not folder.exists()
         if is_new:
-            self._beside.replace(folder)
+            self._temporary.replace(folder)
         for known in self._problems.values():
             known.indexes.sort()
         counts = [len(known.indexes) for known in self._problems.values() if known.owns_question]
@@ -180,20 +180,22 @@ class Recorder:
         )
 
     def _sort(self, digest: RecordingDigest) -> None:
-        """Order the spool by problem and sample; what does not fit into memory is sorted on disk."""
+        """Order the spool by problem and sample, on disk if it does not fit into memory."""
         settings: dict[str, Any] = {
             "memory_limit": _SORT_MEMORY,
-            "temp_directory": str(self._beside),
+            "temp_directory": str(self._temporary),
             "threads": 1,
         }
         with (
             duckdb.connect(config=settings) as connection,
             pq.ParquetWriter(
-                self._beside / OUTPUTS_FILE, OUTPUTS, compression="zstd", compression_level=3
+                self._temporary / OUTPUTS_FILE, OUTPUTS, compression="zstd", compression_level=3
             ) as writer,
         ):
             connection.execute("set timezone = 'UTC'")
-            found = connection.execute(statement("exchange/outputs"), {"spool": str(self._beside / "spool")})
+            found = connection.execute(
+                statement("exchange/outputs"), {"spool": str(self._temporary / "spool")}
+            )
             for batch in found.to_arrow_reader(ROWS_AT_ONCE):
                 table = pa.Table.from_batches([batch]).cast(OUTPUTS)
                 digest.add_outputs(table.to_pylist())

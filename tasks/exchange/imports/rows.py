@@ -1,6 +1,6 @@
 """Plain rows, JSONL or Parquet: a question, one output or a list of them, a gold answer, perhaps an id.
 
-What belongs to an output (finish reason, tokens, …) is one value, or a list as long as the outputs.
+A column that describes outputs (finish reason, tokens, …) holds one value, or a list as long as the outputs.
 Rows that repeat a question add samples to it.
 """
 
@@ -21,7 +21,7 @@ from tasks.exchange.imports.samples import (
     ReadReport,
     Sample,
     details,
-    gold_behind,
+    gold_after_marker,
     json_lines,
     number,
     text_of,
@@ -51,13 +51,13 @@ _ROWS_AT_ONCE = 256
 def read(
     files: list[Path], options: Options, report: ReadReport
 ) -> tuple[LogHeader, Iterator[Sample | Judgement]]:
-    """The files' samples, one after the other. Raises UserError where a column cannot be found."""
+    """The samples of all files, one after the other. Raises UserError if a column cannot be found."""
     first = next((row for file in files for _, row in _rows(file, ReadReport())), None)
     if first is None:
         raise UserError(f"{files[0]} has no rows; name another file.")
     columns = _columns(files[0], first, options)
     header = LogHeader(NAME, files[0].stem)
-    shown = ", ".join(f"{what} = {column}" for what, column in columns.items() if column)
+    shown = ", ".join(f"{field} = {column}" for field, column in columns.items() if column)
     header.notes.append(f"columns: {shown}")
     if isinstance(first.get("model"), str):
         header.model = first["model"]
@@ -65,20 +65,20 @@ def read(
 
 
 def _columns(file: Path, row: Mapping[str, Any], options: Options) -> dict[str, str | None]:
-    """Which column holds what, named by the person or known by its name."""
+    """The column for each field, as named by the user or recognised by its name."""
     columns: dict[str, str | None] = {}
-    for what, names in _NAMES.items():
-        named = getattr(options, what)
+    for field, names in _NAMES.items():
+        named = getattr(options, field)
         found = named if named in row else next((name for name in names if name in row), None)
-        if (named and named not in row) or (found is None and what != "id"):
-            lacking = f"no column {named}" if named else f"no column that is known to hold the {what}"
-            raise UserError(f"{file} has {lacking}; it has: {', '.join(row)}. Name it with --{what}.")
-        columns[what] = found
-    for what in ("scores", "verdict"):
-        named = getattr(options, what)
+        if (named and named not in row) or (found is None and field != "id"):
+            lacking = f"no column {named}" if named else f"no column that is known to hold the {field}"
+            raise UserError(f"{file} has {lacking}; it has: {', '.join(row)}. Name it with --{field}.")
+        columns[field] = found
+    for field in ("scores", "verdict"):
+        named = getattr(options, field)
         if named and named not in row:
-            raise UserError(f"{file} has no column {named}; it has: {', '.join(row)}. Correct --{what}.")
-        columns[what] = named
+            raise UserError(f"{file} has no column {named}; it has: {', '.join(row)}. Correct --{field}.")
+        columns[field] = named
     return columns
 
 
@@ -89,18 +89,18 @@ def _samples(
     counts: dict[str, int] = {}
     used = {*columns.values(), *_PER_OUTPUT, "model"}
     for file in files:
-        for place, row in _rows(file, report):
+        for where, row in _rows(file, report):
             try:
                 question, gold, outputs = _texts(row, columns, options)
                 lists = {name: _listed(row, name, len(outputs)) for name in _PER_OUTPUT}
                 scores = _listed(row, columns["scores"], len(outputs))
                 verdicts = _listed(row, columns["verdict"], len(outputs))
             except ValueError as error:
-                report.broken(f"{place} {error}")
+                report.broken(f"{where} {error}")
                 continue
             key = hashlib.sha256(question.encode()).digest()[:16]
-            given = text_of(row.get(columns["id"])) if columns["id"] else None
-            problem_id = given or str(numbers.setdefault(key, len(numbers)))
+            own_id = text_of(row.get(columns["id"])) if columns["id"] else None
+            problem_id = own_id or str(numbers.setdefault(key, len(numbers)))
             start = counts.get(problem_id, 0)
             counts[problem_id] = start + len(outputs)
             metadata = {name: value for name, value in row.items() if name not in used}
@@ -124,22 +124,22 @@ def _texts(
     row: Mapping[str, Any], columns: Mapping[str, str | None], options: Options
 ) -> tuple[str, str, list[str | None]]:
     """Question, gold answer and outputs of a row. Raises ValueError with the field and the remedy."""
-    question, gold = (text_of(row.get(str(columns[what]))) for what in ("question", "gold"))
+    question, gold = (text_of(row.get(str(columns[field]))) for field in ("question", "gold"))
     if question is None:
         raise ValueError(f"has no text in {columns['question']} (--question)")
-    right = gold_behind(options.gold_after, gold) if gold else None
-    if right is None:
-        behind = f" behind {options.gold_after}" if options.gold_after else ""
-        raise ValueError(f"has no gold answer in {columns['gold']}{behind} (--gold, --gold-after)")
-    held = row.get(str(columns["outputs"]))
-    outputs = held if isinstance(held, list) else [held]
+    answer = gold_after_marker(options.gold_after, gold) if gold else None
+    if answer is None:
+        after = f" after {options.gold_after}" if options.gold_after else ""
+        raise ValueError(f"has no gold answer in {columns['gold']}{after} (--gold, --gold-after)")
+    value = row.get(str(columns["outputs"]))
+    outputs = value if isinstance(value, list) else [value]
     if not all(isinstance(output, str | None) for output in outputs):
-        raise ValueError(f"has something else than texts in {columns['outputs']} (--outputs)")
-    return question, right, outputs
+        raise ValueError(f"has values that are not text in {columns['outputs']} (--outputs)")
+    return question, answer, outputs
 
 
 def _listed(row: Mapping[str, Any], column: str | None, count: int) -> list[Any]:
-    """A column's values, one an output. Raises ValueError where they are too few or too many."""
+    """A column's values, one per output. Raises ValueError if there are too few or too many."""
     value = row.get(column) if column else None
     if not isinstance(value, list):
         return [value] * count
@@ -149,7 +149,7 @@ def _listed(row: Mapping[str, Any], column: str | None, count: int) -> list[Any]
 
 
 def _score(value: object) -> float | None:
-    """A number, or a list of one as reward models write it."""
+    """A number, possibly in a list of one, as reward models write it."""
     return number(value[0] if isinstance(value, list) and len(value) == 1 else value)
 
 
@@ -167,5 +167,5 @@ def _rows(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, Any]]
                 report.num_bytes += size * batch.num_rows // count
     except (pa.ArrowException, OSError) as error:
         raise UserError(
-            f"{file} is no readable Parquet ({str(error).splitlines()[0]}); copy it again."
+            f"{file} is not readable as Parquet ({str(error).splitlines()[0]}); copy it again."
         ) from error

@@ -1,4 +1,4 @@
-"""What every reader makes of a log: samples and judgements one by one, and what the log says of itself."""
+"""What every reader returns: samples and judgements one by one, and a header that describes the log."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,49 +15,49 @@ SHOWN_BREAKS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample(Recorded):
-    """One recorded output, or the recorded failure to get one, and the problem it is of."""
+    """One recorded output, or a recorded failure, with its problem."""
 
     problem_id: str
     question: str
     gold: str
     sample_index: int
-    """Where the log puts it among its problem's samples (epoch, repeat, seed); only the order counts."""
+    """Its index among its problem's samples in the log (epoch, repeat, seed); only the order matters."""
     metadata: Mapping[str, object] = field(default_factory=dict)
-    """What else the log knows of the problem."""
+    """Other fields of the problem in the log."""
 
 
 class Judgement(NamedTuple):
-    """The log's own verdict on one of its samples; kept as the grade of a grader named after the log."""
+    """The log's own verdict on one of its samples; stored as the grade of a grader named after the log."""
 
     problem_id: str
     sample_index: int
     scorer: str
     is_correct: bool
     extracted: str | None
-    """The answer as the log's scorer found it."""
+    """The answer that the log's scorer extracted."""
 
 
 @dataclass(slots=True)
 class LogHeader:
-    """What a log says of itself; absent where it does not say."""
+    """What a log records about itself; None or empty if it does not."""
 
     tool: str
-    """The format's name."""
+    """The name of the format."""
     task: str
-    """Names the benchmark."""
+    """The name of the benchmark."""
     version: str | None = None
     model: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     """Settings of `Sampling` that the log records."""
     results: dict[str, float] = field(default_factory=dict)
-    """The log's own totals, to be held against ours."""
+    """The log's own totals, for comparison with ours."""
     notes: list[str] = field(default_factory=list)
-    """What was decided for want of an option, in sentences."""
+    """Choices made because no option was given, in sentences."""
 
 
 @dataclass(slots=True)
 class Options:
-    """Which column holds what, where the person says so."""
+    """The columns that the user named."""
 
     question: str | None = None
     outputs: str | None = None
@@ -70,7 +70,7 @@ class Options:
 
 @dataclass(slots=True)
 class ReadReport:
-    """What a reader tells while it reads: bytes done, and lines it could not use."""
+    """A reader's progress: bytes read, and lines that it could not use."""
 
     num_bytes: int = 0
     num_broken: int = 0
@@ -85,43 +85,43 @@ class ReadReport:
 
 
 def json_lines(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a JSONL file, each with its place, one line in memory at a time; broken ones are reported."""
+    """The objects of a JSONL file, each with its file and line, one at a time; broken lines are reported."""
     try:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 report.num_bytes += len(line)
                 if not line.strip():
                     continue
-                place = f"{file}, line {number}"
+                where = f"{file}, line {number}"
                 try:
                     row = orjson.loads(line)
                 except orjson.JSONDecodeError as error:
                     cut = "" if line.endswith(b"\n") else " (the file ends here: was it cut off?)"
-                    report.broken(f"{place} is no JSON{cut}: {error}")
+                    report.broken(f"{where} is not JSON{cut}: {error}")
                     continue
                 if isinstance(row, dict):
-                    yield place, row
+                    yield where, row
                 else:
-                    report.broken(f"{place} is {type(row).__name__}, not an object with columns")
+                    report.broken(f"{where} is {type(row).__name__}, not an object with columns")
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}; correct its path.") from error
 
 
 def json_file(file: Path) -> dict[str, Any]:
-    """The object a JSON file holds. Raises UserError."""
+    """The object in a JSON file. Raises UserError."""
     try:
         data = orjson.loads(file.read_bytes())
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}; correct its path.") from error
     except orjson.JSONDecodeError as error:
-        raise UserError(f"{file} is no JSON: {error}; copy it again, or name another file.") from error
+        raise UserError(f"{file} is not JSON: {error}; copy it again, or name another file.") from error
     if not isinstance(data, dict):
         raise UserError(f"{file} holds {type(data).__name__}, not an object; name another file.")
     return data
 
 
 def text_of(value: object) -> str | None:
-    """A question's, answer's or id's text as people write it: 27.0 is 27; None where there is none."""
+    """A question's, answer's or id's text as people write it (27.0 becomes 27), or None."""
     match value:
         case None:
             return None
@@ -137,27 +137,27 @@ def text_of(value: object) -> str | None:
             return None
 
 
-def gold_behind(mark: str | None, text: str) -> str | None:
-    """The gold answer behind the last mark, thousands' commas removed; the whole text without a mark."""
-    if mark is None:
+def gold_after_marker(marker: str | None, text: str) -> str | None:
+    """The gold answer after the last marker, without commas; the whole text if `marker` is None."""
+    if marker is None:
         return text
-    _, found, gold = text.rpartition(mark)
+    _, found, gold = text.rpartition(marker)
     return gold.strip().replace(",", "") or None if found else None
 
 
-def whole(value: object) -> int | None:
-    """A count, or None for what is none."""
+def count_of(value: object) -> int | None:
+    """The value as a count, or None if it is not one."""
     found = number(value)
     return int(found) if found is not None and found >= 0 and found.is_integer() else None
 
 
 def number(value: object) -> float | None:
-    """A number, or None for what is none."""
+    """The value as a number, or None if it is not one."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def verdict_of(value: object) -> bool | None:
-    """Right or wrong as logs write it; None for partial credit and for what is no verdict."""
+    """Right or wrong in any notation of logs; None for partial credit and for anything else."""
     match value:
         case bool():
             return value
@@ -174,13 +174,13 @@ def verdict_of(value: object) -> bool | None:
 _READ: dict[str, Callable[[object], Any]] = {
     "reasoning": text_of,
     "finish_reason": text_of,
-    "num_prompt_tokens": whole,
-    "num_completion_tokens": whole,
+    "num_prompt_tokens": count_of,
+    "num_completion_tokens": count_of,
     "latency_seconds": number,
     "error": text_of,
 }
 
 
 def details(row: Mapping[str, object], columns: Mapping[str, str]) -> dict[str, Any]:
-    """What a row says of its output, as fields of `Sample`; `columns` tells under which names."""
+    """A row's details of its output, as fields of `Sample`; `columns` maps these fields to the row's columns."""
     return {name: _READ[name](row.get(column)) for name, column in columns.items()}

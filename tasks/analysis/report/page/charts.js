@@ -1,4 +1,4 @@
-// Draws the figures that Python made, in the colours of the page.
+// Draws the figures made in Python, in the page's colours.
 
 function themed(figure) {
   const style = getComputedStyle(document.documentElement);
@@ -26,15 +26,15 @@ function themed(figure) {
   return { data, layout };
 }
 
-/** Draw every chart, again whenever the scheme turns light or dark. */
+/** Draw every chart, and redraw when the colour scheme changes. */
 async function drawCharts(figures) {
-  const places = [...document.querySelectorAll("[data-figure]")];
-  if (!places.length || !(await library("plotly"))) return;
+  const elements = [...document.querySelectorAll("[data-figure]")];
+  if (!elements.length || !(await library("plotly"))) return;
   const draw = async () => {
-    for (const place of places) {
-      const { data, layout } = themed(figures[place.dataset.figure]);
-      await Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
-      await new Promise((resolve) => setTimeout(resolve)); // the page answers between two charts
+    for (const element of elements) {
+      const { data, layout } = themed(figures[element.dataset.figure]);
+      await Plotly.react(element, data, layout, { responsive: true, displayModeBar: false });
+      await new Promise((resolve) => setTimeout(resolve)); // keep the page responsive between charts
     }
   };
   await draw();

@@ -1,4 +1,4 @@
-// What is embedded: gzip in base64, unpacked when it is needed. Nothing here makes markup of text.
+// The embedded data: gzip in base64, unpacked on demand. Nothing here turns text into markup.
 
 /** The text of a packed element. */
 async function unpack(id) {
@@ -8,7 +8,7 @@ async function unpack(id) {
   return new Response(stream).text();
 }
 
-/** Run an embedded library; the policy lets it run because its hash is known. */
+/** Run an embedded library; the policy allows it by its hash. */
 async function library(id) {
   if (!document.getElementById(id)) return false;
   const script = document.createElement("script");
@@ -17,23 +17,23 @@ async function library(id) {
   return true;
 }
 
-const whole = new Promise((resolve) => {
+const parsed = new Promise((resolve) => {
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", resolve);
   else resolve();
 });
 
-const directory = whole.then(() => unpack("directory")).then(JSON.parse);
-const opened = new Map(); // the chunks that were opened last
+const directory = parsed.then(() => unpack("directory")).then(JSON.parse);
+const opened = new Map(); // the most recently opened chunks
 
-/** A problem's texts, or null where they are not embedded. */
-async function textsOf(place) {
-  const chunk = (await directory).chunk_of[place];
+/** A problem's texts, or null if they are not embedded. */
+async function textsOf(index) {
+  const chunk = (await directory).chunk_of[index];
   if (chunk === null || chunk === undefined) return null;
   if (!opened.has(chunk)) {
     if (opened.size > 8) opened.delete(opened.keys().next().value);
     opened.set(chunk, unpack(`chunk-${chunk}`).then(JSON.parse));
   }
-  return (await opened.get(chunk))[place] ?? null;
+  return (await opened.get(chunk))[index] ?? null;
 }
 
 /** An element with attributes and children; strings become text nodes. */
@@ -53,7 +53,7 @@ const VERDICTS = {
   timeout: ["⏱", "unknown"], grader_error: ["!", "unknown"], infra_error: ["!", "unknown"],
 };
 
-/** A verdict with its sign and colour; an absent one says so. */
+/** A verdict with its sign and colour, or "not graded". */
 function verdictBadge(verdict) {
   const [sign, kind] = VERDICTS[verdict] ?? ["?", "unknown"];
   return make("span", { class: `badge ${kind}` }, `${sign} ${verdict ? verdict.replace("_", " ") : "not graded"}`);

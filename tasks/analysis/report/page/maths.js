@@ -1,7 +1,7 @@
-// Text with its maths: plain parts become text nodes, formulas MathML by KaTeX. A formula that asks for a
-// link, a picture or an attribute is refused. What is refused or cannot be rendered stays as the text it is.
+// Text with maths: plain parts become text nodes, and KaTeX renders formulas as MathML. A formula that requests a
+// link, a picture or an attribute is refused. Formulas that are refused or cannot be rendered stay plain text.
 
-const MOST_FORMULAS = 400; // a text
+const MOST_FORMULAS = 400; // per text
 const LONGEST_FORMULA = 4000; // characters
 const DELIMITED = new RegExp(
   [
@@ -16,7 +16,7 @@ const DELIMITED = new RegExp(
 );
 
 const refuse = () => {
-  throw new Error("not in a model's text");
+  throw new Error("not allowed in a model's text");
 };
 const maths = library("katex").then((isThere) => isThere && typeof katex !== "undefined");
 
@@ -41,19 +41,19 @@ function appendMaths(parent, text) {
     const formula = display ?? bracket ?? paren ?? environment ?? inline ?? boxed;
     parent.append(text.slice(from, match.index), rendered(formula, display ?? bracket ?? environment, match[0]));
     from = match.index + match[0].length;
-    if ((display ?? bracket ?? environment) && text[from] === "\n") from += 1; // it is a block of its own
+    if ((display ?? bracket ?? environment) && text[from] === "\n") from += 1; // a display formula is a block of its own
   }
   parent.append(text.slice(from));
 }
 
 function rendered(formula, isDisplay, source) {
   if (formula.length > LONGEST_FORMULA) return document.createTextNode(source);
-  const place = make("span", { class: isDisplay ? "maths display" : "maths", title: source });
+  const element = make("span", { class: isDisplay ? "maths display" : "maths", title: source });
   try {
-    katex.render(formula, place, {
+    katex.render(formula, element, {
       output: "mathml", displayMode: Boolean(isDisplay), throwOnError: true, trust: refuse, strict: "ignore", maxSize: 10, maxExpand: 200,
     });
-    return place;
+    return element;
   } catch {
     return document.createTextNode(source);
   }

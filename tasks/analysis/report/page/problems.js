@@ -1,4 +1,4 @@
-// The table of problems: filtered, sorted, a page at a time. `view` is what the reader walks through.
+// The table of problems: filtered, sorted, one page at a time. The trace reader steps through `view`.
 
 const PAGE = 50;
 const OUTCOMES = [
@@ -35,7 +35,7 @@ function outcomeBadge(outcome) {
   return make("span", { class: `badge ${outcome ?? "unknown"}` }, outcome ?? "–");
 }
 
-/** Take in the rows and make the controls. */
+/** Read the rows and set up the controls. */
 function openTable(data) {
   runs = data.runs;
   const { columns, rows } = data.problems;
@@ -54,7 +54,7 @@ function openTable(data) {
   filter();
 }
 
-/** Which problems the controls leave. */
+/** Apply the filters. */
 function filter() {
   const [words, run, verdict] = ["search", "run", "verdict"].map((id) => document.getElementById(id).value);
   const parts = words.toLowerCase().split(/\s+/).filter(Boolean);
@@ -118,7 +118,7 @@ function drawTable() {
     cells[0].replaceChildren(make("a", { href: linkTo(p) }, p.problem_id));
     return make("tr", { onclick: () => { location.hash = linkTo(p); } }, ...cells);
   }));
-  if (!view.length) body.append(make("tr", {}, make("td", { colspan: columns.length, class: "none" }, "No problem fits these filters.")));
+  if (!view.length) body.append(make("tr", {}, make("td", { colspan: columns.length, class: "none" }, "No problems match these filters.")));
   const last = Math.min(first + PAGE, view.length);
   document.getElementById("page").textContent = view.length ? `${number(first + 1)}–${number(last)} of ${number(view.length)}` : "0";
   document.getElementById("before").disabled = first === 0;

@@ -1,8 +1,8 @@
-// The trace reader: one problem of one run, what was sampled, what was shown, what was made of it.
+// The trace reader: one problem of one run, with its samples, the references shown and the synthesizer's answers.
 
 let current = null;
 
-/** Open what the address names: #run/problem, or the overview. */
+/** Open the problem in the address (#run/problem), or the overview. */
 async function follow() {
   const [run, problem] = location.hash.slice(1).split("/").map(decodeURIComponent);
   current = problem === undefined ? null : (problems.find((p) => p.run_id === run && p.problem_id === problem) ?? null);
@@ -13,21 +13,21 @@ async function follow() {
 }
 
 function step(by) {
-  const place = view.indexOf(current);
-  const next = view[place + by] ?? (place < 0 ? view[0] : null);
+  const index = view.indexOf(current);
+  const next = view[index + by] ?? (index < 0 ? view[0] : null);
   if (next) location.replace(linkTo(next));
 }
 
 async function read(problem) {
   const reader = document.getElementById("reader");
-  const place = view.indexOf(problem);
+  const index = view.indexOf(problem);
   const texts = await textsOf(problem.place);
   if (current !== problem) return;
   const bar = make("div", { class: "bar" },
     make("a", { class: "back", href: "#problems", title: "Esc" }, "← All problems"),
     make("span", { class: "walk" },
       make("button", { type: "button", onclick: () => step(-1), title: "k or ←", "aria-label": "Previous problem" }, "←"),
-      place < 0 ? "not among the filtered" : `${number(place + 1)} of ${number(view.length)}`,
+      index < 0 ? "not in the filtered list" : `${number(index + 1)} of ${number(view.length)}`,
       make("button", { type: "button", onclick: () => step(1), title: "j or →", "aria-label": "Next problem" }, "→")));
   const question = make("div", { class: "prose" });
   const head = make("section", { class: "head" },
@@ -43,8 +43,8 @@ async function read(problem) {
   const parts = [bar, head];
   if (texts) parts.push(...(await stages(texts, problem)));
   else {
-    parts.push(make("p", { class: "note" }, "The texts of this problem are not in this file, which holds those of the most interesting ones. ",
-      make("code", {}, `a2r show ${problem.problem_id} --run ${problem.run_id} --full`), " prints them."));
+    parts.push(make("p", { class: "note" }, "This file only contains the texts of the most interesting problems, and this is not one of them. To print its texts: ",
+      make("code", {}, `a2r show ${problem.problem_id} --run ${problem.run_id} --full`)));
   }
   if (current !== problem) return;
   reader.replaceChildren(...parts);
@@ -68,13 +68,13 @@ async function stages(texts, problem) {
   return parts;
 }
 
-/** One sample: verdict, answer, reasoning on demand, what it was shown. */
+/** One sample: verdict, references, reasoning on demand, answer. */
 async function card(sample, texts, explored) {
   const trace = texts.traces[sample.trace];
   const kind = (VERDICTS[sample.verdict] ?? ["", "unknown"])[1];
   const answer = make("div", { class: "prose" });
   if (trace.error) answer.append(make("em", {}, trace.error));
-  else if (trace.answer === null && trace.reasoning === null) answer.append(make("em", {}, "no such trace was made"));
+  else if (trace.answer === null && trace.reasoning === null) answer.append(make("em", {}, "this trace was never generated"));
   else await appendText(answer, trace.answer);
   return make("article", { class: `card sample ${kind}`, "data-sample": `${sample.stage}-${sample.index}` },
     make("header", {}, make("b", {}, `${sample.stage === "explore" ? "sample" : "answer"} ${sample.index}`), verdictBadge(sample.verdict),
@@ -87,24 +87,24 @@ async function card(sample, texts, explored) {
       trace.finish ? ` · ${trace.finish}` : null));
 }
 
-/** The references as the prompt had them, in its order. */
+/** The references as in the prompt, in its order. */
 async function references(sample, texts, explored) {
   const items = await Promise.all(sample.shown.map(async (reference) => {
     const first = explored.get(reference.of[0]);
     const names = reference.of.map((trace) => explored.get(trace)?.index ?? "?").join(", ");
     const text = make("div", { class: "prose" });
     await appendText(text, reference.text ?? texts.traces[reference.of[0]].answer);
-    return make("li", {}, make("div", { class: "from" }, `sample ${names}`, reference.of.length > 1 ? ` (said ${reference.of.length} times)` : null,
+    return make("li", {}, make("div", { class: "from" }, `sample ${names}`, reference.of.length > 1 ? ` (given ${reference.of.length} times)` : null,
       verdictBadge(first?.verdict), reference.text === null ? null : make("span", { class: "badge" }, "as cut for the prompt")), text);
   }));
   const isExact = sample.shown.every((reference) => reference.is_exact);
   const signs = sample.shown.map((r) => (VERDICTS[explored.get(r.of[0])?.verdict] ?? ["?"])[0]).join(" ");
   return make("details", { class: "shown" }, make("summary", {}, `What it was shown: ${sample.shown.length} references  ${signs}`),
-    isExact ? null : make("p", { class: "note" }, "How the prompt cut these texts is not known any more; they are whole here."),
+    isExact ? null : make("p", { class: "note" }, "It is no longer known how the prompt cut these texts; they are shown in full."),
     make("ol", {}, ...items));
 }
 
-/** A text that is rendered when it is unfolded. */
+/** A text that is rendered when it is first opened. */
 function folded(title, text, isOpen) {
   const body = make("div", { class: "prose reasoning" });
   const details = make("details", {}, make("summary", {}, title), body);

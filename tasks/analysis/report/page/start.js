@@ -1,4 +1,4 @@
-// The tables first, then what takes longer.
+// Tables first, then everything that takes longer.
 
 addEventListener("hashchange", follow);
 addEventListener("keydown", (event) => {
@@ -27,10 +27,10 @@ addEventListener("keydown", (event) => {
   openTable(data);
   document.documentElement.dataset.tables = "ready";
   await follow();
-  whole.then(() => drawCharts(data.figures)).then(() => { document.documentElement.dataset.charts = "ready"; });
+  parsed.then(() => drawCharts(data.figures)).then(() => { document.documentElement.dataset.charts = "ready"; });
   const { chunk_of, num_traces, num_cut } = await directory;
-  const held = chunk_of.filter((chunk) => chunk !== null).length;
+  const embedded = chunk_of.filter((chunk) => chunk !== null).length;
   document.getElementById("embedded").textContent =
-    `In this file: the texts of ${number(held)} of ${number(chunk_of.length)} problems, ${number(num_traces)} traces, ` +
-    `${number(num_cut)} texts with their middle left out.`;
+    `It has the texts of ${number(embedded)} of ${number(chunk_of.length)} problems: ${number(num_traces)} traces, ` +
+    `${number(num_cut)} texts without their middle.`;
 })();
