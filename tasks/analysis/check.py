@@ -17,6 +17,7 @@ from warehouse.planner import distinct, missing_traces
 from warehouse.records import Problem
 from warehouse.store import Store
 
+
 @dataclass(frozen=True, slots=True)
 class StageCheck:
     """One stage of an experiment: what it would find and need."""

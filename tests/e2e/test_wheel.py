@@ -60,7 +60,12 @@ def a2r(wheel, tmp_path_factory, prefect):
 
     def run(*arguments, cwd):
         done = subprocess.run(
-            [folder / "bin" / "a2r", *arguments], cwd=cwd, env=kept, capture_output=True, text=True, check=False
+            [folder / "bin" / "a2r", *arguments],
+            cwd=cwd,
+            env=kept,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -89,10 +94,17 @@ def test_wheel_holds_what_is_not_python_and_nothing_of_the_tests(wheel):
     wanted = {
         path
         for path in tracked.splitlines()
-        if path.split("/")[0] in {"configs", "warehouse", "tasks", "flows"} and not path.startswith("tasks/models/")
+        if path.split("/")[0] in {"configs", "warehouse", "tasks", "flows"}
+        and not path.startswith("tasks/models/")
     }
     assert wanted - held == set()
-    assert {path.split("/")[0] for path in held} == {"configs", "warehouse", "tasks", "flows", "a2r-0.1.0.dist-info"}
+    assert {path.split("/")[0] for path in held} == {
+        "configs",
+        "warehouse",
+        "tasks",
+        "flows",
+        "a2r-0.1.0.dist-info",
+    }
     models = {path.split("/")[2] for path in held if path.startswith("tasks/models/")}
     assert models == {"a2r-sum3-explorer", "a2r-sum3-synthesizer"}
     licences = [path for path in held if path.endswith("LICENSE")]
