@@ -1,4 +1,7 @@
-"""The command line `a2r`: its commands stand in `flows.commands`, one module a concern."""
+"""The command line `a2r`: its commands are in `flows.commands`, one module per concern."""
+
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -7,7 +10,7 @@ from flows.commands.process import print_user_errors
 
 app = typer.Typer(
     name="a2r",
-    help="Asymmetric two-stage reasoning: explore in parallel, synthesize, grade, ask in SQL.",
+    help="Asymmetric two-stage reasoning: explore in parallel, synthesize, grade, query in SQL.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -15,6 +18,22 @@ app = typer.Typer(
 )
 for commands in (running, analysis, root, serving, research):
     app.add_typer(commands.app)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"a2r {version('a2r')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

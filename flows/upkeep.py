@@ -1,14 +1,13 @@
 """Flows that look after a root."""
 
-from typing import Any
-
 from prefect import flow
 
 from tasks.ops.compact import run_compaction
+from tasks.ops.upkeep import CompactionReport
 
 
 @flow(name="compact", flow_run_name="compact")
-def compact(root: str | None = None, fewest: int = 4) -> dict[str, Any]:
+def compact(root: str | None = None, fewest: int = 4) -> CompactionReport:
     """Merge many small files of a root into few big ones; nothing that any query shows is lost, runs may go on.
 
     Args:

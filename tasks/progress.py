@@ -6,7 +6,7 @@ is shown.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,6 +23,12 @@ from rich.progress import (
 )
 
 PLAIN_EVERY_SECONDS = 10.0
+OnProgress = Callable[[int, int], None]
+"""What is called with the units done and the units there are, by work that belongs to no stage."""
+
+
+def silent(_done: int, _total: int) -> None:
+    """Show nothing."""
 
 
 @dataclass

@@ -6,11 +6,13 @@ import typer
 
 DEFAULT_ROOT = "a2r-data"
 
-Config = Annotated[str, typer.Argument(help="A preset's name or the path of an experiment file.")]
+Config = Annotated[str, typer.Argument(help="A preset's name, or the path of an experiment file.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")]
-Root = Annotated[str, typer.Option(envvar="A2R_ROOT", help="Where results live: a folder or fsspec URL.")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N problems.")]
+Root = Annotated[
+    str, typer.Option(envvar="A2R_ROOT", help="Where results are stored: a folder or fsspec URL.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's own log.")]

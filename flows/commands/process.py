@@ -1,4 +1,4 @@
-"""How a flow is run from the command line: quiet Prefect, visible progress, a clean Ctrl-C."""
+"""How a flow is run from the command line: quiet Prefect, visible progress, a clean Ctrl-C, the exit code."""
 
 import os
 import signal
@@ -8,13 +8,14 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from configs.experiment import Experiment
 from configs.schema import UserError
+from flows.commands.terminal import print_json, print_line, table_console
 from tasks.engines.pool import ENGINES
 from tasks.progress import PROGRESS
-from tasks.terminal import print_json, table_console
 
 _SETTINGS = {
     # the temporary server of a run without PREFECT_API_URL: slow disks need more than the default
@@ -26,23 +27,27 @@ _SETTINGS = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
+Flow = Callable[..., Any]
+"""A flow of `flows`; what it returns can be printed as JSON and has a `status`."""
 Show = Callable[[dict[str, Any], Console, str], None]
-"""How what a flow returns is printed: the object, where to, and the root it is about."""
+"""How a flow's result is printed: as `--json` has it, the console, and the root it belongs to."""
 
 EXIT_INCOMPLETE = 1
+EXIT_USAGE = 2
+EXIT_REGRESSION = 3
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
 def configure_process(*, verbose: bool) -> None:
-    """Set what is not set otherwise; to be called before Prefect and Arrow are imported."""
+    """Set defaults for what the environment leaves open; to be called before Prefect and Arrow are imported."""
     level = "INFO" if verbose else "CRITICAL"
     for name, value in (_SETTINGS | {"PREFECT_LOGGING_LEVEL": level}).items():
         os.environ.setdefault(name, value)
 
 
 def perform(
-    flow: Callable[..., dict[str, Any]],
+    flow: Flow,
     experiment: Experiment,
     root: str,
     limit: int | None,
@@ -55,16 +60,16 @@ def perform(
 
 
 def run_flow(
-    flow: Callable[[], dict[str, Any]],
+    flow: Flow,
     root: str,
     *,
     as_json: bool,
     show: Show,
 ) -> None:
-    """Run a flow, show or print what it returns, and exit 1 unless the work is whole.
+    """Run a flow, print what it returns, and exit 1 unless the work is complete.
 
     With `as_json` stdout holds the one object and everything else goes to stderr. The first Ctrl-C
-    stops cleanly and exits with 130, SIGTERM with 143; what had arrived is stored by then.
+    stops cleanly and exits with 130, SIGTERM with 143; what had arrived by then is stored.
     """
     console = table_console(stderr=as_json)
     complaint = None
@@ -73,29 +78,30 @@ def run_flow(
             summary = flow()
         except Exception as error:
             if was_stopped():
-                Console(stderr=True).print("Stopped. Run the same command again to go on from here.")
+                print_line("Stopped. Run the same command again to continue from here.", stderr=True)
                 raise SystemExit(EXIT_INTERRUPTED) from None
             summary = getattr(error, "summary", None)
             if summary is None:
                 raise
             complaint = error
+    shown = to_jsonable_python(summary)
     if as_json:
-        print_json(summary)
+        print_json(shown)
     else:
-        show(summary, console, root)
+        show(shown, console, root)
     if complaint:
-        Console(stderr=True).print(f"incomplete: {complaint}", markup=False, highlight=False, soft_wrap=True)
-    if complaint or summary["status"] != "complete":
+        print_line(f"incomplete: {complaint}", stderr=True)
+    if complaint or shown["status"] != "complete":
         raise SystemExit(EXIT_INCOMPLETE)
 
 
 def print_user_errors(command: Callable[[], None]) -> None:
-    """Run the command line; an error meant for people is one line on stderr and exit status 2."""
+    """Run the command line; an error meant for people is printed on stderr, exit status 2, without a traceback."""
     try:
         command()
     except UserError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        raise SystemExit(2) from None
+        print_line(f"error: {error}", stderr=True)
+        raise SystemExit(EXIT_USAGE) from None
     except KeyboardInterrupt:
         raise SystemExit(EXIT_INTERRUPTED) from None
 
@@ -108,7 +114,7 @@ def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
         signals.append(number)
         if len(signals) > 1:
             os._exit(EXIT_INTERRUPTED)
-        PROGRESS.say("Stopping: what has arrived is being stored. Ctrl-C again quits at once.")
+        PROGRESS.say("Stopping: what has arrived is being stored. Press Ctrl-C again to quit at once.")
         ENGINES.stop()
 
     def on_terminate(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Commands that train the small models and hold them against each other. Torch lives in the lessons' own processes."""
+"""Commands that train small models and compare them. Torch runs only in the processes that train."""
 
 from functools import partial
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ Config = Annotated[str, typer.Argument(help="The path of a training file, or the
 def train(
     config: Config,
     from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Train those models too that come with the project.")
+        bool, typer.Option("--from-scratch", help="Also train the models that ship with the package.")
     ] = False,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
@@ -44,18 +44,18 @@ def train(
 def study(
     config: Config,
     problems: Annotated[int, typer.Option(min=2, help="Held-out problems, the same for every cell.")] = 2000,
-    docs: Annotated[str, typer.Option(help="Folder of the page that is written.")] = "docs/study",
+    docs: Annotated[str, typer.Option(help="Folder for the page that is written.")] = "docs/study",
     from_scratch: Annotated[
         bool,
         typer.Option(
-            "--from-scratch", help="Only models trained into the root, none that come with the project."
+            "--from-scratch", help="Only models trained into the root, none that ship with the package."
         ),
     ] = False,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Hold models of all sizes against each other, those that are shipped and those trained into the root."""
+    """Compare models of all sizes: those that ship with the package and those trained into the root."""
     training = load_training(config)
     if not find_spec("matplotlib"):
         raise UserError(

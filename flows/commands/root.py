@@ -1,12 +1,14 @@
-"""Commands that look after a root: what comes into it, what is in it, whether it is whole."""
+"""Commands that look after a root: what goes in and out, whether it is intact, what can be removed."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from flows.commands.options import DEFAULT_ROOT, AsJson, Overrides, Root, Verbose
-from flows.commands.process import configure_process, perform
+from flows.commands.process import EXIT_INCOMPLETE, configure_process, perform
+from flows.commands.terminal import bar, print_line
 
 app = typer.Typer()
 
@@ -14,22 +16,30 @@ app = typer.Typer()
 @app.command(epilog="Example: a2r load --root a2r-data")
 def load(
     config: Annotated[  # noqa: ARG001
-        str | None, typer.Argument(help="Accepted for symmetry; a root loads as a whole.")
+        str | None, typer.Argument(help="Accepted for symmetry; a root is always loaded as a whole.")
     ] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Bring the DuckDB catalog up to date with the store; it can be deleted and rebuilt at any time."""
+    from flows.commands.printing.upkeep import print_load
     from tasks.ops.upkeep import load_root
+    from warehouse.store import Store
 
-    load_root(root)
+    print_load(load_root(root), Store(root).catalog_path)
 
 
 @app.command(epilog="Example: a2r verify --root a2r-data")
 def verify(root: Root = DEFAULT_ROOT) -> None:
-    """Read every stored file and name every damage; exit 1 if there is any."""
+    """Read every stored file and list all damage; exit 1 if there is any."""
+    from flows.commands.printing.upkeep import print_damages
     from tasks.ops.upkeep import verify_root
+    from warehouse.store import Store
 
-    verify_root(root)
+    with bar("verifying"):
+        damages = list(verify_root(root))
+    print_damages(damages, Store(root).root)
+    if damages:
+        raise SystemExit(EXIT_INCOMPLETE)
 
 
 @app.command(
@@ -40,16 +50,17 @@ def import_outputs(
         list[Path],
         typer.Argument(
             metavar="LOG…",
-            help="A log of lm-evaluation-harness, Inspect or NeMo-Skills, a JSONL or Parquet file, or a folder with a log.",
+            help="A log of lm-evaluation-harness, Inspect or NeMo-Skills, a JSONL or Parquet file, or a folder that "
+            "contains a log.",
         ),
     ],
-    form: Annotated[
+    log_format: Annotated[
         Literal["lm_eval", "inspect", "nemo_skills", "rows"] | None,
-        typer.Option("--format", help="What the log is; absent: seen from its content."),
+        typer.Option("--format", help="The log's format; by default detected from its content."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model's name, where the log has none.")] = None,
     benchmark: Annotated[
-        str | None, typer.Option(help="What to call the problems; absent: the log's task.")
+        str | None, typer.Option(help="The benchmark's name; by default the log's task.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The experiment's name.")] = None,
     question: Annotated[str | None, typer.Option(help="Column with the problem's text.")] = None,
@@ -57,11 +68,13 @@ def import_outputs(
     gold: Annotated[str | None, typer.Option(help="Column with the gold answer.")] = None,
     gold_after: Annotated[
         str | None,
-        typer.Option(metavar="MARK", help="Take the gold answer from behind a mark (GSM8K: ####)."),
+        typer.Option(
+            metavar="MARK", help="Take the gold answer from the text after this mark (GSM8K: ####)."
+        ),
     ] = None,
     identity: Annotated[str | None, typer.Option("--id", help="Column with the problem's id.")] = None,
     scores: Annotated[
-        str | None, typer.Option(help="Column with a reward model's score of each output (plain rows).")
+        str | None, typer.Option(help="Column with a reward model's score for each output (plain rows).")
     ] = None,
     verdict: Annotated[
         str | None, typer.Option(help="Column with the file's own verdict on each output (plain rows).")
@@ -71,18 +84,32 @@ def import_outputs(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Import outputs that exist already: they become problems, traces and a graded run; nothing is generated."""
+    """Import existing outputs: they become problems, traces and a graded run; nothing is generated."""
     configure_process(verbose=verbose)
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+
+    from flows.commands.printing.exchange import print_import
+    from flows.commands.printing.runs import print_summary
     from flows.evaluate import evaluate
     from tasks.exchange.imports.importing import import_log
-    from tasks.exchange.imports.outcome import print_import, run_of
+    from tasks.exchange.imports.outcome import run_of
     from tasks.exchange.imports.samples import Options
-    from tasks.publish import print_summary
 
     options = Options(question, outputs, gold, gold_after, identity, scores, verdict)
-    imported = import_log(
-        logs, root, options, form=form, model=model, benchmark=benchmark, name=name, overrides=overrides or ()
-    )
+    with bar(
+        "reading", TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    ) as on_progress:
+        imported = import_log(
+            logs,
+            root,
+            options,
+            log_format=log_format,
+            model=model,
+            benchmark=benchmark,
+            name=name,
+            overrides=overrides or (),
+            on_progress=on_progress,
+        )
     print_import(imported, as_json=as_json)
     flow = run_of(imported, evaluate, root)
     perform(flow, imported.experiment, root, None, as_json=as_json, show=print_summary)
@@ -90,72 +117,91 @@ def import_outputs(
 
 @app.command(epilog="Example: a2r export latest --to traces --format hf")
 def export(
-    run: Annotated[str, typer.Argument(help="A run's id, `latest`, or an experiment for its newest run.")],
-    to: Annotated[Path, typer.Option(help="The folder to make.")],
-    form: Annotated[
+    run: Annotated[
+        str, typer.Argument(help="A run's id, `latest`, or an experiment's name for its newest run.")
+    ],
+    to: Annotated[Path, typer.Option(help="The folder to create.")],
+    export_format: Annotated[
         Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl"],
-        typer.Option("--format", help="Tables, a Hugging Face data set, or a training set of TRL or verl."),
+        typer.Option("--format", help="Tables, a Hugging Face data set, or a training set for TRL or verl."),
     ] = "parquet",
     stage: Annotated[
         Literal["explore", "synthesize"] | None,
-        typer.Option(help="Only this stage's traces; of training sets: whose prompts (the synthesizer's)."),
+        typer.Option(
+            help="Only this stage's traces; for training sets, whose prompts (by default the synthesizer's)."
+        ),
     ] = None,
     keep: Annotated[
         Literal["correct", "any"] | None,
-        typer.Option(help="Which traces; trl-sft keeps the correct ones, tables any."),
+        typer.Option(help="Which traces to keep; by default `correct` for trl-sft, `any` otherwise."),
     ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="The synthesizer's prompt, for a run without a synthesizer.")
     ] = None,
     references: Annotated[
-        int | None, typer.Option(min=1, help="References a prompt shows, for a run without a synthesizer.")
+        int | None, typer.Option(min=1, help="References per prompt, for a run without a synthesizer.")
     ] = None,
     data_source: Annotated[
-        str | None, typer.Option(help="verl's name of the reward function, such as math_dapo.")
+        str | None, typer.Option(help="verl's name for the reward function, such as math_dapo.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Write a run's traces, or training prompts made of them, into a folder."""
+    """Write a run's traces, or training prompts built from them, into a folder."""
+    from flows.commands.printing.exchange import print_export
     from tasks.exchange.exports.exporting import Request, export_run
 
-    is_correct = keep == "correct" or (keep is None and form == "trl-sft")
-    request = Request(form, stage, is_correct, prompt, references, data_source)
-    export_run(run, to, root, request, force=force)
+    is_correct = keep == "correct" or (keep is None and export_format == "trl-sft")
+    request = Request(export_format, stage, is_correct, prompt, references, data_source)
+    with bar("exporting") as on_progress:
+        exported = export_run(run, to, root, request, force=force, on_progress=on_progress)
+    print_export(exported, to)
 
 
 @app.command(epilog="Example: a2r compact --root a2r-data")
 def compact(
     root: Root = DEFAULT_ROOT,
-    fewest: Annotated[int, typer.Option(min=2, help="Leave alone what has fewer small files.")] = 4,
+    fewest: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Leave a folder alone that has fewer than N small files.")
+    ] = 4,
     as_json: AsJson = False,
 ) -> None:
-    """Merge many small files into few big ones; nothing that any query shows is lost, runs may go on."""
+    """Merge many small files into a few big ones; no query changes its answer, and runs may continue meanwhile."""
+    from flows.commands.printing.upkeep import print_compaction
     from tasks.ops.upkeep import compact_root
 
-    compact_root(root, fewest, as_json=as_json)
+    report = compact_root(root, fewest, partial(print_line, stderr=True))
+    print_compaction(report, as_json=as_json)
+    if report.complaints:
+        raise SystemExit(EXIT_INCOMPLETE)
 
 
 @app.command(epilog="Example: a2r prune --older-than 90d --keep-last 5")
 def prune(
     older_than: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Runs started longer ago: 12h, 30d, 8w.")
+        str | None, typer.Option(metavar="AGE", help="Runs that started longer ago than this: 12h, 30d, 8w.")
     ] = None,
     experiment: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Runs of these experiments: a name, or 'sweep.*'.")
+        str | None,
+        typer.Option(
+            metavar="PATTERN", help="Runs of matching experiments: a name, or a pattern such as 'sweep.*'."
+        ),
     ] = None,
     keep_last: Annotated[
-        int | None, typer.Option(min=0, metavar="K", help="Keep each experiment's newest K runs.")
+        int | None, typer.Option(min=0, metavar="K", help="Keep the newest K runs of each experiment.")
     ] = None,
     apply: Annotated[
-        bool, typer.Option("--apply", "--yes", help="Remove it; without this it is only told.")
+        bool, typer.Option("--apply", "--yes", help="Remove them; without this they are only listed.")
     ] = False,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Say what old runs would free, or free it: runs that all given options name, and what only they wanted."""
+    """List what removing old runs would free, or remove them: runs that match every option, and what only they need."""
+    from flows.commands.printing.upkeep import print_pruning
     from tasks.ops.upkeep import prune_root
     from warehouse.pruning import Selection, age_of
 
     selection = Selection(age_of(older_than) if older_than else None, experiment, keep_last)
-    prune_root(root, selection, is_applied=apply, as_json=as_json)
+    with bar("pruning") as on_progress:
+        report = prune_root(root, selection, is_applied=apply, on_progress=on_progress)
+    print_pruning(report, as_json=as_json)

@@ -1,15 +1,14 @@
-"""Commands that run an experiment or a stage of it. Flows are imported where they run: `--help` stays quick."""
+"""Commands that run an experiment or one stage of it. Flows are imported where they run: `--help` stays quick."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from configs.loading import load_experiment, presets
 from configs.sweep import load_sweep
 from flows.commands.options import DEFAULT_ROOT, AsJson, Config, Limit, Overrides, Root, Verbose
-from flows.commands.process import Show, configure_process, perform, run_flow
+from flows.commands.process import Flow, Show, configure_process, perform, run_flow
 
 app = typer.Typer()
 
@@ -20,25 +19,25 @@ EXPERIMENT_COMMANDS = {
         "a2r run quickstart --set explorer.sampling.n=8",
     ),
     "explore": (
-        "Make the missing explorer traces of an experiment.",
+        "Generate the missing explorer traces of an experiment.",
         "a2r explore quickstart --limit 20",
     ),
     "synthesize": (
-        "Make the missing synthesizer traces from the explorer traces that are stored.",
+        "Generate the missing synthesizer traces from the explorer traces that are stored.",
         "a2r synthesize quickstart --set synthesizer.sampling.n=4",
     ),
     "grade": (
-        "Grade the stored traces of an experiment and record the outcome as a run; generate nothing.",
+        "Grade the stored traces of an experiment and record the outcome as a run; nothing is generated.",
         "a2r grade quickstart --set grader.kind=math",
     ),
 }
 """What runs a flow over one experiment: its help and its example."""
 
 
-def _flow(command: str) -> tuple[Callable[..., dict[str, Any]], Show]:
-    """A command's flow, and how what it returns is shown."""
+def _flow(command: str) -> tuple[Flow, Show]:
+    """A command's flow, and how its result is printed."""
     from flows import evaluate, stages
-    from tasks.publish import print_stages, print_summary
+    from flows.commands.printing.runs import print_stages, print_summary
 
     return {
         "run": (evaluate.evaluate, print_summary),
@@ -48,8 +47,8 @@ def _flow(command: str) -> tuple[Callable[..., dict[str, Any]], Show]:
     }[command]
 
 
-def _add(command: str, told: str, example: str) -> None:
-    @app.command(command, help=told, epilog=f"Example: {example}")
+def _add(command: str, help_text: str, example: str) -> None:
+    @app.command(command, help=help_text, epilog=f"Example: {example}")
     def perform_it(
         config: Config,
         overrides: Overrides = None,
@@ -64,8 +63,8 @@ def _add(command: str, told: str, example: str) -> None:
         perform(flow, experiment, root, limit, as_json=as_json, show=show)
 
 
-for _name, (_told, _example) in EXPERIMENT_COMMANDS.items():
-    _add(_name, _told, _example)
+for _name, (_help, _example) in EXPERIMENT_COMMANDS.items():
+    _add(_name, _help, _example)
 
 
 @app.command(epilog="Example: a2r check a2r-efficient")
@@ -79,9 +78,10 @@ def check(
     """Validate an experiment, reach its engines, and count what is stored and what a run would cost."""
     experiment = load_experiment(config, overrides or ())
     configure_process(verbose=False)
+    from flows.commands.printing.checks import print_check
     from tasks.analysis.check import check_experiment
 
-    check_experiment(experiment, root, limit, as_json=as_json)
+    print_check(check_experiment(experiment, root, limit), as_json=as_json)
 
 
 @app.command(epilog="Example: a2r sweep references --dry-run")
@@ -99,17 +99,19 @@ def sweep(
     """Run an experiment over a grid of settings; what cells share is generated once."""
     grid = load_sweep(config, overrides or ())
     configure_process(verbose=verbose)
-    from tasks.ops.sweep import check_sweep, print_sweep
-
     if dry_run:
-        check_sweep(grid, root, limit, as_json=as_json)
+        from flows.commands.printing.checks import print_sweep_check
+        from tasks.ops.sweep import check_sweep
+
+        print_sweep_check(check_sweep(grid, root, limit), as_json=as_json)
         return
+    from flows.commands.printing.runs import print_sweep
     from flows.sweep import sweep as sweep_flow
 
     run_flow(partial(sweep_flow, grid=grid, root=root, limit=limit), root, as_json=as_json, show=print_sweep)
 
 
-@app.command("presets")
+@app.command("presets", epilog="Example: a2r presets")
 def list_presets() -> None:
     """List the shipped experiments."""
     for name, description in presets().items():

@@ -8,6 +8,7 @@ import typer
 from configs.nightly import load_nightly
 from flows.commands.options import DEFAULT_ROOT, Root
 from flows.commands.process import configure_process
+from flows.commands.terminal import print_line
 
 app = typer.Typer()
 
@@ -16,11 +17,17 @@ app = typer.Typer()
 def up(
     nightly: Annotated[
         str | None,
-        typer.Option(help="The night's experiments; absent: the shipped configs/nights/nightly.yaml."),
+        typer.Option(
+            metavar="FILE",
+            help="The night's experiments; by default the shipped configs/nights/nightly.yaml.",
+        ),
     ] = None,
-    cron: Annotated[str | None, typer.Option(help="When the night runs; absent: as its file says.")] = None,
+    cron: Annotated[
+        str | None, typer.Option(metavar="CRON", help="When the night runs; by default as its file says.")
+    ] = None,
     timezone: Annotated[
-        str | None, typer.Option(help="The schedule's time zone; absent: as its file says.")
+        str | None,
+        typer.Option(metavar="ZONE", help="The schedule's time zone; by default as its file says."),
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the Prefect server on loopback.")] = 4200,
     database: Annotated[
@@ -28,12 +35,12 @@ def up(
         typer.Option(
             envvar=["PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"],
             metavar="URL",
-            help="PostgreSQL in place of SQLite: postgresql://USER:PASSWORD@HOST/DATABASE; better in the environment.",
+            help="PostgreSQL instead of SQLite: postgresql://USER:PASSWORD@HOST/DATABASE; safer in the environment.",
         ),
     ] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Start a Prefect server, register the deployments with the nightly schedule, and work them off."""
+    """Start a Prefect server, register the deployments with the nightly schedule, and run a worker for them."""
     night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
     from tasks.ops.database import keep_history_in
@@ -41,12 +48,12 @@ def up(
     from warehouse.store import Store
 
     where = Store(root).root
-    if told := keep_history_in(database):
-        typer.echo(f"history      {told}")
+    if history := keep_history_in(database):
+        typer.echo(f"history      {history}")
 
     def register() -> Sequence[Any]:
         from flows.deployments import deployments
 
         return deployments(night, where)
 
-    serve(where, port, register, pool="a2r")
+    serve(where, port, register, pool="a2r", say=print_line)

@@ -1,23 +1,47 @@
 """A sweep: its cells one after the other, then all of them in one table."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
-from rich.console import Console
-from rich.table import Table
 
 from configs.schema import UserError
 from configs.sweep import Sweep, SweepCell, cells_of
-from tasks.analysis.check import counts_of
+from tasks.analysis.check import CheckReport, check_experiment
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.failures import FlowIncomplete
 from tasks.publish import Summary
-from tasks.terminal import print_json, table_console
 
 METRICS = ("mean@1", "cons", "pass", "a2r")
-"""Columns of the table; `cons` and `pass` are those of all the cell's samples."""
+"""Columns of the table; `cons` and `pass` are those over all of the cell's samples."""
+
+
+class CellCheck(NamedTuple):
+    """What one cell would find and need."""
+
+    cell: SweepCell
+    report: CheckReport
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCheck:
+    """What a sweep would find and need; traces that cells share are counted once in the totals."""
+
+    sweep: str
+    cells: tuple[CellCheck, ...]
+    missing: int
+    max_completion_tokens: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of `a2r sweep --dry-run --json`."""
+        return {
+            "sweep": self.sweep,
+            "cells": [{"cell": cell.label, **report.as_dict()} for cell, report in self.cells],
+            "missing": self.missing,
+            "max_completion_tokens": self.max_completion_tokens,
+        }
 
 
 def run_sweep(
@@ -46,7 +70,7 @@ def run_sweep(
         "cells": outcomes,
     }
     create_table_artifact(
-        table=[_row(outcome) for outcome in outcomes],
+        table=[table_row(outcome) for outcome in outcomes],
         key="a2r-sweep",
         description=f"Sweep {sweep.name}. Estimates with 95 % intervals clustered by problem.",
     )
@@ -60,53 +84,21 @@ def run_sweep(
     return report
 
 
-def print_sweep(report: dict[str, Any], console: Console, root: str) -> None:
-    """The table at the end of `a2r sweep`, and how to ask for it again."""
-    table = Table(title=f"sweep {report['sweep']}", title_justify="left", caption_justify="left")
-    table.caption = "accuracy with 95 % intervals, clustered by problem"
-    rows = [_row(outcome) for outcome in report["cells"]]
-    for heading in rows[0]:
-        table.add_column(heading, justify="left" if heading in {"cell", "status"} else "right")
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    console.print(table)
-    query = f"from leaderboard where experiment like '{report['sweep']}.%' order by run_id, stage"
-    console.print(f'\nNext:  a2r sql "{query}" --root {root}', highlight=False, soft_wrap=True)
-
-
-def check_sweep(sweep: Sweep, root: str, limit: int | None, *, as_json: bool) -> None:
+def check_sweep(sweep: Sweep, root: str, limit: int | None = None) -> SweepCheck:
     """Reach every cell's engines and count what a sweep would make. What cells share is counted once."""
-    counted = [(cell, counts_of(cell.experiment, root, limit)) for cell in cells_of(sweep)]
-    shared: dict[tuple[str, ...], dict[str, int]] = {}
-    for cell, counts in counted:
+    cells = [CellCheck(cell, check_experiment(cell.experiment, root, limit)) for cell in cells_of(sweep)]
+    shared: dict[tuple[str, ...], tuple[int, int]] = {}
+    for cell, report in cells:
         benchmark = cell.experiment.benchmark.model_dump_json()
-        for stage, row in counts["stages"].items():
-            largest = shared.setdefault((stage, row["recipe"], benchmark), {"missing": 0, "tokens": 0})
-            largest["missing"] = max(largest["missing"], row["missing"])
-            largest["tokens"] = max(largest["tokens"], row["max_completion_tokens"])
-    report = {
-        "sweep": sweep.name,
-        "cells": [{"cell": cell.label, **counts} for cell, counts in counted],
-        "missing": sum(part["missing"] for part in shared.values()),
-        "max_completion_tokens": sum(part["tokens"] for part in shared.values()),
-    }
-    if as_json:
-        print_json(report)
-        return
-    table = Table(title=f"sweep {sweep.name}: {len(counted)} cells", title_justify="left")
-    for heading in ("cell", "problems", "explore missing", "synthesize missing"):
-        table.add_column(heading, justify="left" if heading == "cell" else "right")
-    for cell, counts in counted:
-        stages = counts["stages"]
-        missing = [f"{stages[s]['missing']:,}" if s in stages else "–" for s in ("explore", "synthesize")]
-        table.add_row(cell.label, f"{counts['num_problems']:,}", *missing)
-    console = table_console()
-    console.print(table)
-    console.print(
-        f"To be made in all, shared traces once: {report['missing']:,} traces, at most "
-        f"{report['max_completion_tokens']:,} completion tokens.",
-        highlight=False,
-        soft_wrap=True,
+        for stage, check in report.stages.items():
+            key = (stage, check.recipe, benchmark)
+            missing, tokens = shared.get(key, (0, 0))
+            shared[key] = (max(missing, check.missing), max(tokens, check.max_completion_tokens))
+    return SweepCheck(
+        sweep=sweep.name,
+        cells=tuple(cells),
+        missing=sum(missing for missing, _ in shared.values()),
+        max_completion_tokens=sum(tokens for _, tokens in shared.values()),
     )
 
 
@@ -114,8 +106,8 @@ def _outcome(cell: SweepCell, summary: Summary) -> dict[str, Any]:
     return {"cell": cell.label, "experiment": cell.experiment.name, "settings": cell.settings, **summary}
 
 
-def _row(outcome: dict[str, Any]) -> dict[str, Any]:
-    """A cell as a line of the table."""
+def table_row(outcome: dict[str, Any]) -> dict[str, Any]:
+    """A cell's outcome as a row of the sweep's table: heading and text."""
     metrics, stages = outcome.get("metrics", {}), outcome.get("stages", {})
     shown = {"cell": outcome["cell"], "status": outcome["status"]}
     for column in METRICS:

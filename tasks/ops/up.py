@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from rich.console import Console
 
 from configs.schema import UserError
 from tasks.ops.database import without_database, without_password
@@ -86,13 +85,14 @@ class Child:
                     self.process.wait(seconds)
 
 
-def serve(root: str, port: int, register: Callable[[], Sequence[Any]], pool: str) -> None:
+def serve(
+    root: str, port: int, register: Callable[[], Sequence[Any]], pool: str, say: Callable[[str], None]
+) -> None:
     """Start what is not there, register the deployments, and stay until Ctrl-C.
 
     `register` returns Prefect's deployments; it is called once the server answers, since Prefect
-    reads the server's address when it is imported.
+    reads the server's address when it is imported. `say` is called with what a person should read.
     """
-    console = Console(highlight=False, soft_wrap=True)
     url = f"http://{LOOPBACK}:{port}"
     logs = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect") / "a2r"
     logs.mkdir(parents=True, exist_ok=True)
@@ -101,26 +101,24 @@ def serve(root: str, port: int, register: Callable[[], Sequence[Any]], pool: str
     with _stopped_by_signals() as is_stopping, contextlib.ExitStack() as children:
         server = Child("server", ["server", "start"], environment, logs / "server.log")
         if _is_healthy(url):
-            console.print(f"Prefect's server already answers at {url}; using it.")
+            say(f"Prefect's server already answers at {url}; using it.")
         else:
             _refuse_taken(port)
             children.callback(server.stop)
             server.start()
             _wait_for_health(server, url, is_stopping)
-        names = _register(register, pool, console.print)
+        names = _register(register, pool, say)
         worker = _worker(pool, environment, logs)
         children.callback(worker.stop)
         worker.start()
-        console.print(
-            f"Prefect UI   {url}\ndeployments  {', '.join(names)}\nresults      {root}\nlogs         {logs}"
-        )
-        console.print("Running until Ctrl-C.")
+        say(f"Prefect UI   {url}\ndeployments  {', '.join(names)}\nresults      {root}\nlogs         {logs}")
+        say("Running until Ctrl-C.")
         while not is_stopping():
             for child in (server, worker):
                 if child.revived():
-                    console.print(f"The {child.name} had died and was started again; see {child.log}.")
+                    say(f"The {child.name} had died and was started again; see {child.log}.")
             time.sleep(0.5)
-        console.print(
+        say(
             "Stopping the worker and the server; stored traces stay, open runs go on after the next `a2r up`."
         )
 

@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 import pytest
 from typer.testing import CliRunner
 
+import configs
+import tasks
+import warehouse
 from configs.loading import presets
 from flows.cli import app
 
@@ -81,8 +85,18 @@ def test_help_names_every_command_and_each_has_an_example():
     shown = a2r("--help").stdout
     for command in COMMANDS:
         assert re.search(rf"\b{command}\b", shown)
-        if command != "presets":
-            assert f"Example: a2r {command}" in CliRunner().invoke(app, [command, "--help"]).output
+        assert f"Example: a2r {command}" in CliRunner().invoke(app, [command, "--help"]).output
+
+
+def test_version_is_that_of_the_package():
+    assert CliRunner().invoke(app, ["--version"]).output == f"a2r {version('a2r')}\n"
+
+
+def test_only_the_commands_decide_about_exit_codes():
+    """Printing is an import contract and a lint rule; a built-in exception is neither."""
+    for package in (configs, warehouse, tasks):
+        for file in Path(package.__path__[0]).rglob("*.py"):
+            assert "SystemExit" not in file.read_text(encoding="utf-8"), file
 
 
 def test_presets_are_listed():

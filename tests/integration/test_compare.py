@@ -10,8 +10,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from test_statistics import answered, catalog, empty_catalog  # noqa: F401
+from typer.testing import CliRunner
 
 from configs.schema import UserError
+from flows.cli import app
 from tasks.analysis.compare import Comparison, changes_of, compare_runs, overall, watch
 from tasks.analysis.naming import resolve
 from warehouse.catalog import create_relations, create_tables
@@ -152,15 +154,21 @@ def test_night_is_watched_against_the_mean_of_those_before(store):
     assert watch(store, "night0") == []
 
 
-def test_compare_exits_with_3_on_a_fall_and_says_why_as_json(store, capsys):
-    with pytest.raises(SystemExit) as stop:
-        compare_runs(["e"], store.root, baseline=4, as_json=True)
-    assert stop.value.code == 3
-    told = orjson.loads(capsys.readouterr().out)
+def test_compare_exits_with_3_on_a_fall_and_says_why_as_json(store):
+    fallen = CliRunner().invoke(app, ["compare", "e", "--baseline", "4", "--root", store.root, "--json"])
+    assert fallen.exit_code == 3
+    told = orjson.loads(fallen.stdout)
     assert (told["verdict"], told["correction"], told["level"]) == ("fell", "holm", 0.05)
     assert told["changes"][0]["baseline"] == ["night4", "night3", "night2", "night1"]
-    compare_runs(["night0", "night1"], store.root, baseline=None, as_json=False)
-    assert "mean@1" in capsys.readouterr().out
+    same = CliRunner().invoke(app, ["compare", "night0", "night1", "--root", store.root])
+    assert (same.exit_code, "mean@1" in same.stdout) == (0, True)
+
+
+def test_compared_runs_are_values(store):
+    changes = compare_runs(["night0", "night1"], store.root)
+    assert {change.run_id for change in changes} == {"night1"}
+    assert {change.baseline for change in changes} == {("night0",)}
+    assert "mean@1" in {change.metric for change in changes}
 
 
 def test_runs_are_named_by_id_experiment_and_place(store):
@@ -183,4 +191,4 @@ def test_runs_are_named_by_id_experiment_and_place(store):
 
 def test_first_night_has_nothing_before_it(store):
     with pytest.raises(UserError, match=r"night0 is the first run of e on b"):
-        compare_runs(["night0"], store.root, baseline=7, as_json=False)
+        compare_runs(["night0"], store.root, baseline=7)

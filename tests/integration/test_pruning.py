@@ -48,28 +48,23 @@ def store(tmp_path):
     return store
 
 
-def told(capsys):
-    return orjson.loads(capsys.readouterr().out)
-
-
 def files(store):
     return {file.path: file.stamp for file in store.files() if not file.path.endswith(".lock")}
 
 
-def test_without_apply_nothing_changes_and_what_would_go_is_told(store, capsys):
+def test_without_apply_nothing_changes_and_what_would_go_is_listed(store):
     before = files(store)
-    prune_root(store.root, of(store, "before"), is_applied=False, as_json=True)
-    plan = told(capsys)
+    plan = prune_root(store.root, of(store, "before")).as_dict()
     assert files(store) == before
     assert (plan["runs"], plan["traces"], plan["grades"], plan["is_applied"]) == (["old"], 2, 2, False)
-    prune_root(store.root, of(store, "before"), is_applied=True, as_json=True)
-    assert told(capsys) == plan | {"is_applied": True}
+    done = prune_root(store.root, of(store, "before"), is_applied=True)
+    assert done.as_dict() == plan | {"is_applied": True}
 
 
-def test_what_a_kept_run_or_no_run_wanted_stays(store, capsys):
+def test_what_a_kept_run_or_no_run_wanted_stays(store):
     before = asked(store, "select * from samples where run_id = 'new' order by all")
     board = asked(store, "select * from leaderboard where run_id = 'new' order by all")
-    prune_root(store.root, of(store, "before"), is_applied=True, as_json=True)
+    prune_root(store.root, of(store, "before"), is_applied=True)
     assert list(verify(store)) == []
     assert asked(store, "select run_id from runs") == [("new",)]
     assert asked(store, "select * from samples order by all") == before
@@ -79,22 +74,21 @@ def test_what_a_kept_run_or_no_run_wanted_stays(store, capsys):
     assert asked(store, "select count(*) from grades") == [(4,)]
 
 
-def test_space_is_what_was_told(store, capsys):
+def test_space_is_what_was_reported(store):
     def stored():
         return sum(f.size for f in store.files() if f.path.split("/")[0] in {"traces", "grades", "runs"})
 
     before = stored()
-    prune_root(store.root, of(store, "*"), is_applied=True, as_json=True)
-    plan = told(capsys)
+    plan = prune_root(store.root, of(store, "*"), is_applied=True).as_dict()
     assert sorted(plan["runs"]) == ["new", "old"]
     assert 0.7 < (before - stored()) / plan["bytes"] < 1.3, "headers of Parquet weigh in files this small"
     assert store.names("grades/grader=math-1") == []
     assert asked(store, "select count(*) from traces") == [(1,)]
 
 
-def test_session_that_was_open_reads_on(store, capsys):
+def test_session_that_was_open_reads_on(store):
     with connect(store) as session:
-        prune_root(store.root, of(store, "before"), is_applied=True, as_json=True)
+        prune_root(store.root, of(store, "before"), is_applied=True)
         left = session.execute("select count(*) from traces where answer is not null").fetchone()
     assert left == (5,)
 
@@ -102,13 +96,13 @@ def test_session_that_was_open_reads_on(store, capsys):
 def test_root_in_use_is_refused(store):
     before = files(store)
     with in_use(store), pytest.raises(UserError, match="under way"):
-        prune_root(store.root, of(store, "before"), is_applied=True, as_json=True)
+        prune_root(store.root, of(store, "before"), is_applied=True)
     assert files(store) == before
 
 
 def test_no_rule_is_refused(store):
     with pytest.raises(UserError, match="--older-than 30d"):
-        prune_root(store.root, Selection(), is_applied=True, as_json=True)
+        prune_root(store.root, Selection(), is_applied=True)
 
 
 KILLED = """
@@ -125,12 +119,12 @@ KILLED = """
             left -= 1
             return _real(*arguments)
         setattr(Store, name, step)
-    prune_root(sys.argv[1], Selection(experiment="before"), is_applied=True, as_json=True)
+    prune_root(sys.argv[1], Selection(experiment="before"), is_applied=True)
 """
 
 
 @pytest.mark.parametrize("num_steps", [0, 1, 2, 3, 4, 6, 7])
-def test_kill_at_any_step_shows_no_run_with_holes_and_the_next_pruning_ends_it(store, capsys, num_steps):
+def test_kill_at_any_step_shows_no_run_with_holes_and_the_next_pruning_ends_it(store, num_steps):
     before = asked(store, "select * from samples where run_id = 'new' order by all")
     command = [sys.executable, "-c", textwrap.dedent(KILLED), store.root, str(num_steps)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
@@ -139,7 +133,7 @@ def test_kill_at_any_step_shows_no_run_with_holes_and_the_next_pruning_ends_it(s
     holes = "select count(*) from samples where run_id = 'old' and status is null"
     assert asked(store, holes) == [(0,)], "a run is shown whole or not at all"
     assert {damage.path for damage in verify(store)} <= {"pruning.json", "runs/old.parquet"}
-    prune_root(store.root, of(store, "before"), is_applied=True, as_json=True)
+    prune_root(store.root, of(store, "before"), is_applied=True)
     assert list(verify(store)) == []
     assert asked(store, "select count(*) from traces") == [(5,)]
     assert [run.run_id for run in recorded_runs(store)] == ["new"]

@@ -202,7 +202,7 @@ def test_a_format_that_was_named_wrongly_is_told(tmp_path):
         ("inspect", "no field eval"),
     ):
         with pytest.raises(UserError, match=message):
-            import_log([path], str(tmp_path / "root"), Options(), form=form)
+            import_log([path], str(tmp_path / "root"), Options(), log_format=form)
 
 
 def test_folders_without_or_with_several_logs_are_told(tmp_path):

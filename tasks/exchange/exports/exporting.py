@@ -1,7 +1,5 @@
-"""`a2r export`: one run into a folder, in one of seven formats."""
+"""One run into a folder, in one of seven formats."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -9,8 +7,6 @@ from typing import Literal
 
 import orjson
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import Progress
 
 from configs.schema import UserError
 from tasks.exchange.exports.card import card
@@ -19,6 +15,7 @@ from tasks.exchange.exports.prompts import cases, policy_of
 from tasks.exchange.exports.source import ROWS_AT_ONCE, Source, Stage, open_source
 from tasks.exchange.exports.tables import Advance, PartedWriter, write_csv, write_dataset, write_parquet
 from tasks.exchange.exports.training import LAYOUTS, Choice
+from tasks.progress import OnProgress, silent
 
 Format = Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl"]
 
@@ -27,7 +24,7 @@ Format = Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl
 class Request:
     """What is to be exported."""
 
-    form: Format
+    format: Format
     stage: Stage | None = None
     """Absent: all stages of tables; of training sets the synthesizer's prompts."""
     only_correct: bool = False
@@ -36,19 +33,36 @@ class Request:
     data_source: str | None = None
 
 
-def export_run(name: str, target: Path, root: str, request: Request, *, force: bool) -> None:
-    """Write the export and say what it holds. Raises UserError."""
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    run_id: str
+    num_rows: int
+    unit: str
+    """What one row is."""
+
+
+def export_run(
+    name: str,
+    target: Path,
+    root: str,
+    request: Request,
+    *,
+    force: bool = False,
+    on_progress: OnProgress = silent,
+) -> Exported:
+    """Write a run's traces, or prompts made of them, into a folder; `on_progress` counts traces. Raises UserError."""
     with new_folder(target, force=force) as folder, open_source(name, root, folder / ".spill") as source:
-        if request.stage and request.stage not in source.stages and request.form not in LAYOUTS:
+        if request.stage and request.stage not in source.stages and request.format not in LAYOUTS:
             raise UserError(
                 f"{source.run_id} has no stage {request.stage}; it has: {', '.join(source.stages)}."
             )
-        with _progress(source, request) as advance:
-            num_rows = _write(source, folder, request, advance)
+        num_rows = _write(source, folder, request, _advance(source, request, on_progress))
         if not num_rows:
             raise UserError(_nothing(source, request))
         mark = {
-            "format": request.form,
+            "format": request.format,
             "run_id": source.run_id,
             "experiment": source.manifest["experiment"],
             "stage": request.stage,
@@ -60,29 +74,38 @@ def export_run(name: str, target: Path, root: str, request: Request, *, force: b
             orjson.dumps(mark, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         )
         run_id = source.run_id
-    unit = LAYOUTS[request.form].unit if request.form in LAYOUTS else "a trace"
-    Console().print(
-        f"{num_rows:,} rows, each {unit}, of {run_id} → {target}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+    unit = LAYOUTS[request.format].unit if request.format in LAYOUTS else "a trace"
+    return Exported(run_id, num_rows, unit)
+
+
+def _advance(source: Source, request: Request, on_progress: OnProgress) -> Advance:
+    stages: tuple[Stage, ...] | None = (
+        (request.stage,) if request.stage and request.format not in LAYOUTS else None
     )
+    total, done = source.count(stages), 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        on_progress(done, total)
+
+    return advance
 
 
 def _nothing(source: Source, request: Request) -> str:
     """Why an export would be empty, and what to do."""
-    if request.form in LAYOUTS and request.stage != "explore" and "synthesize" not in source.stages:
+    if request.format in LAYOUTS and request.stage != "explore" and "synthesize" not in source.stages:
         remedy = "it has no synthesizer; train on the explorer's answers with --stage explore."
     elif request.only_correct:
         remedy = "none of its traces is graded correct; --keep any takes them all."
     else:
         remedy = "it holds no traces for it; choose another run or --stage."
-    return f"{source.run_id} has nothing to export as {request.form}: {remedy}"
+    return f"{source.run_id} has nothing to export as {request.format}: {remedy}"
 
 
 def _write(source: Source, folder: Path, request: Request, advance: Advance) -> int:
     stages: tuple[Stage, ...] = (request.stage,) if request.stage else source.stages
-    match request.form:
+    match request.format:
         case "parquet":
             batches = source.traces(stages, only_correct=request.only_correct)
             return write_parquet(source, folder, batches, advance)
@@ -97,7 +120,7 @@ def _write(source: Source, folder: Path, request: Request, advance: Advance) -> 
 
 
 def _write_training(source: Source, folder: Path, request: Request, advance: Advance) -> int:
-    layout = LAYOUTS[request.form]
+    layout = LAYOUTS[request.format]
     policy = policy_of(source, request.stage, request.prompt, request.num_references)
     choice = Choice(only_correct=request.only_correct, data_source=request.data_source)
     writer = PartedWriter(folder / "data" / "train", layout.schema)
@@ -127,15 +150,3 @@ def _write_training(source: Source, folder: Path, request: Request, advance: Adv
     )
     (folder / "README.md").write_text(card(source, configs, about, columns), encoding="utf-8")
     return num_rows
-
-
-@contextmanager
-def _progress(source: Source, request: Request) -> Iterator[Advance]:
-    """A bar over the run's traces, on a terminal."""
-    stages: tuple[Stage, ...] | None = (
-        (request.stage,) if request.stage and request.form not in LAYOUTS else None
-    )
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("exporting", total=source.count(stages))
-        yield lambda count: bar.update(task, advance=count)

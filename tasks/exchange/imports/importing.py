@@ -2,14 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from configs.experiment import Experiment
 from configs.loading import load_experiment
@@ -20,6 +17,7 @@ from tasks.exchange.imports.judgements import keep_judgements
 from tasks.exchange.imports.recording import OUTPUTS_FILE, Recorder, Recording
 from tasks.exchange.imports.samples import Judgement, LogHeader, Options, ReadReport, Sample
 from tasks.explore import explore_stage
+from tasks.progress import OnProgress, silent
 from warehouse.store import Store
 
 EXPERIMENT_FILE = "experiment.yaml"
@@ -73,15 +71,16 @@ def import_log(
     root: str,
     options: Options,
     *,
-    form: str | None = None,
+    log_format: str | None = None,
     model: str | None = None,
     benchmark: str | None = None,
     name: str | None = None,
     overrides: Sequence[str] = (),
+    on_progress: OnProgress = silent,
 ) -> Imported:
     """Read a log into the root and build its experiment, without grading it. Raises UserError.
 
-    Importing the same log with the same options again changes nothing.
+    Importing the same log with the same options again changes nothing. `on_progress` is called with bytes.
     """
     store = Store(root)
     if not store.is_local:
@@ -90,7 +89,7 @@ def import_log(
             "Import into a local root with --root."
         )
     files = files_of(list(paths))
-    tool = form or format_of(files)
+    tool = log_format or format_of(files)
     store.open_for_writing()
     report = ReadReport()
     header, records = READERS[tool](files, options, report)
@@ -103,8 +102,8 @@ def import_log(
     }
     try:
         with Recorder(Path(store.root) / "imports", header.task, report) as recorder:
-            with _progress(files, report) as watched:
-                judgements.extend(recorder.take(watched(records)))
+            num_bytes = sum(file.stat().st_size for file in files)
+            judgements.extend(recorder.take(_watched(records, report, num_bytes, on_progress)))
             recording = recorder.finish(header, identity, [file.name for file in files])
             _write_experiment(recording, header, files)
     except OSError as error:
@@ -169,17 +168,9 @@ def _experiment_name(text: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._") or "imported"
 
 
-@contextmanager
-def _progress(files: Sequence[Path], report: ReadReport) -> Iterator[Any]:
-    """A progress bar over the bytes read, if stderr is a terminal."""
-    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("reading", total=sum(file.stat().st_size for file in files))
-
-        def watched(records: Iterator[Sample | Judgement]) -> Iterator[Sample | Judgement]:
-            for record in records:
-                bar.update(task, completed=report.num_bytes)
-                yield record
-
-        yield watched
+def _watched(
+    records: Iterator[Sample | Judgement], report: ReadReport, num_bytes: int, on_progress: OnProgress
+) -> Iterator[Sample | Judgement]:
+    for record in records:
+        on_progress(report.num_bytes, num_bytes)
+        yield record

@@ -1,10 +1,9 @@
-"""The result of an import: its summary, and its run, which is an earlier one if nothing would change."""
+"""The run of an import: an earlier one if nothing would change."""
 
 from collections.abc import Callable
 from typing import Any
 
 import orjson
-from rich.console import Console
 
 from tasks.exchange.imports.importing import Imported
 from tasks.grading.kinds import grader_of
@@ -45,42 +44,4 @@ def _recorded_run(imported: Imported, root: str) -> str | None:
             [imported.experiment.name, grader_of(imported.experiment.grader, store.root).key],
         ).fetchall()
     config = imported.experiment.model_dump(mode="json")
-    return next((run_id for run_id, stored in runs if orjson.loads(stored) == config), None)
-
-
-def print_import(imported: Imported, *, as_json: bool) -> None:
-    """Print what was imported, what was not, the choices made, and the experiment file; on stderr with `as_json`."""
-    console = Console(stderr=as_json)
-    recording, header, report = imported.recording, imported.header, imported.report
-    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
-    console.print(
-        f"{header.tool}: {recording.num_outputs:,} outputs of {len(recording.problems):,} problems"
-        + (f", {recording.num_failed:,} recorded failures" if recording.num_failed else "")
-        + ("" if recording.is_new else "; this recording already existed"),
-        **plain,
-    )
-    for note in header.notes:
-        console.print(f"  {note}", **plain)
-    if header.model is None:
-        console.print(
-            "  the log does not name its model, so it is called unknown; set it with --model NAME", **plain
-        )
-    if recording.num_uneven:
-        console.print(
-            f"  {recording.num_uneven} problems have fewer samples than others; the missing ones count as not recorded",
-            **plain,
-        )
-    if recording.num_shared:
-        console.print(
-            f"  {recording.num_shared} problems repeat another problem's question; only the outputs of the first one are used",
-            **plain,
-        )
-    for grader, (count, right) in imported.judged.items():
-        console.print(f"  the log's own verdicts: {grader}, {right:,} of {count:,} correct", **plain)
-    console.print(f"  experiment: {imported.experiment_file}", **plain)
-    if report.num_broken:
-        console.print(f"{report.num_broken:,} lines could not be used and are not in the import:", **plain)
-        for sentence in report.breaks:
-            console.print(f"  {sentence}", **plain)
-        if report.num_broken > len(report.breaks):
-            console.print(f"  … and {report.num_broken - len(report.breaks):,} more", **plain)
+    return next((run_id for run_id, held in runs if orjson.loads(held) == config), None)

@@ -1,0 +1,71 @@
+"""What a run or a sweep would find, need and cost."""
+
+from rich.table import Table
+
+from flows.commands.terminal import print_json, print_line, table_console
+from tasks.analysis.check import CheckReport, StageCheck
+from tasks.ops.sweep import SweepCheck
+
+_HEADINGS = (
+    "stage",
+    "model",
+    "engine",
+    "wanted",
+    "stored",
+    "missing",
+    "context",
+    "tokens at most",
+    "$ at most",
+)
+
+
+def print_check(report: CheckReport, *, as_json: bool) -> None:
+    """One row per stage, whether its engine answers, and what does not fit."""
+    if as_json:
+        print_json(report.as_dict())
+        return
+    console = table_console()
+    table = Table(title=f"{report.experiment}: {report.num_problems} problems", title_justify="left")
+    for heading in _HEADINGS:
+        table.add_column(heading)
+    for stage, check in report.stages.items():
+        table.add_row(stage, *_cells(check))
+    console.print(table)
+    for stage, check in report.stages.items():
+        state = "answers" if check.is_started else "has valid settings and is started by the run"
+        console.print(f"{stage}: the {check.engine} engine {state}.")
+    for text in report.complaints:
+        console.print(text, markup=False, soft_wrap=True)
+
+
+def print_sweep_check(report: SweepCheck, *, as_json: bool) -> None:
+    """One row per cell, and what the sweep would generate in all."""
+    if as_json:
+        print_json(report.as_dict())
+        return
+    table = Table(title=f"sweep {report.sweep}: {len(report.cells)} cells", title_justify="left")
+    stages = list(dict.fromkeys(stage for _, check in report.cells for stage in check.stages))
+    for heading in ("cell", "problems", *(f"{stage} missing" for stage in stages)):
+        table.add_column(heading, justify="left" if heading == "cell" else "right")
+    for cell, check in report.cells:
+        missing = (f"{check.stages[stage].missing:,}" if stage in check.stages else "–" for stage in stages)
+        table.add_row(cell.label, f"{check.num_problems:,}", *missing)
+    table_console().print(table)
+    print_line(
+        f"To be generated in all, shared traces counted once: {report.missing:,} traces, at most "
+        f"{report.max_completion_tokens:,} completion tokens."
+    )
+
+
+def _cells(check: StageCheck) -> tuple[str, ...]:
+    room = "?" if check.context.room is None else f"{check.context.room:,}"
+    return (
+        check.model,
+        check.engine,
+        f"{check.wanted:,}",
+        f"{check.stored:,}",
+        f"{check.missing:,}",
+        f"{check.context.needed:,} of {room}",
+        f"{check.max_completion_tokens:,}",
+        "–" if check.max_dollars is None else f"{check.max_dollars:,.2f}",
+    )

@@ -1,0 +1,97 @@
+"""The rows of a query, as a table or in a file's format; and one problem with its traces."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from configs.schema import UserError
+from flows.commands.terminal import table_console
+from tasks.analysis.queries import ProblemView, TraceView
+
+OutputFormat = Literal["table", "csv", "json", "parquet"]
+MAX_TABLE_ROWS = 200
+"""Rows a terminal table prints; the file formats print all."""
+_COLOURS = {"correct": "green", "wrong": "red"}
+
+
+def print_rows(
+    relation: duckdb.DuckDBPyRelation, output_format: OutputFormat, output: Path | None = None
+) -> None:
+    """Print the rows, or write them to a file. Raises UserError for Parquet without a file."""
+    if output_format == "parquet" and output is None:
+        raise UserError("--format parquet writes a file; name it with --output rows.parquet.")
+    path = str(output) if output else "/dev/stdout"
+    sys.stdout.flush()
+    match output_format:
+        case "table":
+            _print_table(relation)
+        case "csv":
+            relation.to_csv(path)
+        case "parquet":
+            relation.to_parquet(path)
+        case "json":
+            _write_json(relation, output)
+
+
+def print_problem(problem: ProblemView, *, full: bool) -> None:
+    """The question and every trace with its verdict; with `full` also the reasoning."""
+    console = Console()
+    title, gold = f"problem {problem.problem_id}", f"gold: {escape(problem.gold)}"
+    console.print(Panel(escape(problem.question), title=title, subtitle=gold))
+    for trace in problem.traces:
+        colour = _COLOURS.get(trace.verdict or "", "yellow")
+        extracted = f" · {escape(trace.extracted)}" if trace.extracted is not None else ""
+        console.print(
+            Panel(
+                escape(_text(trace, full=full)),
+                title=f"{trace.stage} {trace.sample_index}: [{colour}]{trace.verdict or 'not graded'}[/]{extracted}",
+                subtitle=f"{_cell(trace.num_tokens)} tokens · seed {_cell(trace.seed)}",
+                title_align="left",
+            )
+        )
+    console.print(f"run {problem.run_id}", highlight=False)
+
+
+def _text(trace: TraceView, *, full: bool) -> str:
+    text = trace.answer if trace.error is None else trace.error
+    if text is None:
+        text = "this trace was not made"
+    return f"{trace.reasoning}\n\n{text}" if full and trace.reasoning else text
+
+
+def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
+    console, table = table_console(), Table()
+    for name in relation.columns:
+        table.add_column(name, overflow="fold")
+    rows = relation.fetchmany(MAX_TABLE_ROWS + 1)
+    for row in rows[:MAX_TABLE_ROWS]:
+        table.add_row(*(escape(_cell(value)) for value in row))
+    console.print(table)
+    if len(rows) > MAX_TABLE_ROWS:
+        console.print(f"… the first {MAX_TABLE_ROWS} rows; --format csv prints all.")
+
+
+def _write_json(relation: duckdb.DuckDBPyRelation, output: Path | None) -> None:
+    rows = relation.to_arrow_table().to_pylist()
+    data = orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2) + b"\n"
+    if output:
+        output.write_bytes(data)
+    else:
+        sys.stdout.write(data.decode())
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)

@@ -1,0 +1,82 @@
+"""The tables at the end of a run, of one stage, and of a sweep."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tasks.ops.sweep import table_row
+
+Shown = dict[str, Any]
+"""What a flow returns, as `--json` prints it."""
+
+
+def print_summary(summary: Shown, console: Console, root: str) -> None:
+    """The table at the end of `a2r run`, and what to try next."""
+    table = Table(title=summary["run_id"], title_justify="left", caption_justify="left")
+    table.caption = "95 % intervals, clustered by problem"
+    for heading in ("metric", "accuracy", "95 % interval", "problems"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    for name, value in summary["metrics"].items():
+        interval = "–" if value["low"] is None else f"{value['low']:.3f} – {value['high']:.3f}"
+        estimate = "–" if value["estimate"] is None else f"{value['estimate']:.3f}"
+        table.add_row(name, estimate, interval, str(value["n"]), style="bold" if name == "a2r" else None)
+    console.print(table)
+    print_stages(summary, console, root)
+    console.print(
+        f'\nNext:  a2r sql "from leaderboard" --root {root}\n'
+        f"       a2r sql \"from synthesis_outcomes where run_id = '{summary['run_id']}'\" --root {root}\n"
+        f"       a2r show PROBLEM_ID --root {root}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_stages(summary: Shown, console: Console, _root: str) -> None:
+    """What each stage generated, reused, failed and cost."""
+    stages = Table(box=None, pad_edge=False)
+    names = ["wanted", "generated", "reused", "errors", "blocked", "truncated", "tokens"]
+    if not any(counts["blocked"] for counts in summary["stages"].values()):
+        names.remove("blocked")
+    for heading in ("stage", *names, "FLOP", "$"):
+        stages.add_column(heading, justify="left" if heading == "stage" else "right")
+    costs = summary.get("cost", {})
+    for stage in summary["stages"] | costs:  # a judge only costs
+        cost = costs.get(stage, {})
+        counts = {"tokens": cost.get("tokens")} | summary["stages"].get(stage, {})
+        stages.add_row(
+            stage,
+            *("–" if counts.get(name) is None else f"{counts[name]:,}" for name in names),
+            _flop(cost.get("petaflops")),
+            "–" if cost.get("dollars") is None else f"{cost['dollars']:,.4g}",
+        )
+    console.print(stages)
+    if all(counts["reused"] == counts["wanted"] for counts in summary["stages"].values()):
+        untouched = "" if "judge" in costs else "no engine was called, "
+        console.print(f"Nothing was missing: {untouched}every trace came from the store.")
+
+
+def print_sweep(report: Shown, console: Console, root: str) -> None:
+    """The table at the end of `a2r sweep`, and how to ask for it again."""
+    table = Table(title=f"sweep {report['sweep']}", title_justify="left", caption_justify="left")
+    table.caption = "accuracy with 95 % intervals, clustered by problem"
+    rows = [table_row(outcome) for outcome in report["cells"]]
+    for heading in rows[0]:
+        table.add_column(heading, justify="left" if heading in {"cell", "status"} else "right")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    console.print(table)
+    query = f"from leaderboard where experiment like '{report['sweep']}.%' order by run_id, stage"
+    console.print(f'\nNext:  a2r sql "{query}" --root {root}', highlight=False, soft_wrap=True)
+
+
+def _flop(petaflops: float | None) -> str:
+    """Such as 29.7G for 2.97e-5 petaflops."""
+    if petaflops is None:
+        return "–"
+    amount, unit = petaflops * 1e15, ""
+    for bigger in "kMGTPE":
+        if amount < 1000:  # noqa: PLR2004
+            break
+        amount, unit = amount / 1000, bigger
+    return f"{amount:.3g}{unit}"
