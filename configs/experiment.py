@@ -1,7 +1,7 @@
 """The typed form of one experiment file (closed, frozen; nothing happens on construction).
 
 Science and execution are separate types. `Model`, `Sampling` (`configs.models`), `References` and the prompt decide
-what a trace can be and enter its identity (`warehouse.identity`); the `…Engine` types and
+what a trace can be and enter its identity (`warehouse.identity`); the `…Settings` of engines and
 `Execution` decide only how fast and from where it comes, and never do.
 """
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from configs.engines import Engine
+from configs.engines import EngineSettings
 from configs.graders import Grader, MathGrader
 from configs.models import Model, Sampling
 from configs.schema import ConfigModel
@@ -119,7 +119,7 @@ class Role(ConfigModel):
     """Who answers in one stage, and how."""
 
     model: Model
-    engine: Engine
+    engine: EngineSettings
     prompt: str
     """A shipped prompt's name or the path of a .jinja file."""
     sampling: Sampling = Sampling()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.engines import Engine
+from configs.engines import EngineSettings
 from configs.models import Model, Sampling
 from configs.schema import ConfigModel
 
@@ -73,7 +73,7 @@ class JudgeGrader(Whole):
 
     kind: Literal["judge"]
     model: Model
-    engine: Engine
+    engine: EngineSettings
     prompt: str = "judge"
     """A shipped prompt's name or the path of a .jinja file; it is given `question`, `gold` and `answer`."""
     sampling: Sampling = Sampling(temperature=0.0)

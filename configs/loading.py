@@ -5,16 +5,17 @@ relative to that file's folder, so an experiment runs the same from anywhere.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from configs.engines import Engine
+from configs.engines import CUSTOM, EngineSettings, is_custom
 from configs.experiment import Benchmark, Experiment
 from configs.graders import Grader
 from configs.schema import ConfigModel, UserError
@@ -52,7 +53,7 @@ def load_experiment(config: str, overrides: Sequence[str] = ()) -> Experiment:
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        sentences = [_sentence(detail, data) for detail in error.errors()]
+        sentences = [_sentence(detail, data, Experiment) for detail in error.errors()]
         raise UserError("\n".join(f"{_shown(file)}: {sentence}" for sentence in sentences)) from error
 
 
@@ -84,6 +85,21 @@ def load_form(kind: str, config: str, form: type[F], example: str) -> tuple[Path
             f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
         )
         raise UserError(f"{file}: {places}. See configs/{kind}s/{example}.yaml for an example.") from error
+
+
+def validated(form: type[F], data: Mapping[str, Any], place: str) -> F:
+    """A part of an experiment whose form only its user knows. Raises UserError with a sentence for each wrong setting.
+
+    Args:
+        form: What it must be like.
+        data: Its settings.
+        place: Where it is in the experiment, such as engine.
+    """
+    try:
+        return form.model_validate(data)
+    except ValidationError as error:
+        sentences = [_sentence(detail, data, form, place) for detail in error.errors()]
+        raise UserError("\n".join(sentences)) from error
 
 
 def _names() -> list[str]:
@@ -156,18 +172,22 @@ def _anchor(data: dict[str, Any], base: Path) -> None:
         role = data.get(name)
         if not isinstance(role, dict):
             continue
-        anchored(role.get("engine"), "path")
+        engine: dict[str, Any] = given if isinstance(given := role.get("engine"), dict) else {}
+        if is_custom(engine.get("kind")):
+            engine.setdefault("import_from", ".")
+            anchored(engine, "import_from")
+        anchored(engine, "path")
         anchored(role.get("references"), "tokenizer")
-        serve = engine.get("serve") if isinstance(engine := role.get("engine"), dict) else None
+        serve = engine.get("serve")
         if isinstance(serve, dict) and str(serve.get("model", "")).startswith((".", "~")):
             anchored(serve, "model")
         if str(role.get("prompt", "")).endswith(".jinja"):
             anchored(role, "prompt")
 
 
-def _sentence(error: ErrorDetails, data: object) -> str:
+def _sentence(error: ErrorDetails, data: object, whole: type[ConfigModel], prefix: str = "") -> str:
     """One pydantic error as a sentence: field, value, remedy."""
-    place, form, path = data, Experiment, []
+    place, form, path = data, whole, [prefix] if prefix else []
     for step in error["loc"]:
         if isinstance(place, Mapping) and step not in place and step in _tags(place):
             form = _form_of(form, step)
@@ -179,7 +199,7 @@ def _sentence(error: ErrorDetails, data: object) -> str:
     value = error["input"]
     match error["type"]:
         case "extra_forbidden":
-            known = _settings(_parent_form(error["loc"], data))
+            known = _settings(_parent_form(error["loc"], data, whole))
             close = difflib.get_close_matches(path[-1], known, n=1)
             remedy = f"did you mean {close[0]}?" if close else "remove it."
             return f"{field} is {value!r} but is no known setting; {remedy} Known: {', '.join(known)}."
@@ -188,14 +208,12 @@ def _sentence(error: ErrorDetails, data: object) -> str:
         case "value_error":
             return f"{field} {error.get('ctx', {}).get('error', error['msg'])}".strip()
         case "union_tag_not_found":
-            ctx = error.get("ctx", {})
-            return f"{field} lacks {ctx.get('discriminator')}; choose one of {_choices(error)}."
+            return f"{field} lacks {_tag_name(path[-1])!r}; choose one of {_choices(error)}."
         case "union_tag_invalid":
-            ctx = error.get("ctx", {})
-            tag = str(ctx.get("discriminator")).strip("'")
-            return f"{field}.{tag} is {ctx.get('tag')!r}; choose one of {_choices(error)}."
+            tag = error.get("ctx", {}).get("tag")
+            return f"{field}.{_tag_name(path[-1])} is {tag!r}; choose one of {_choices(error)}."
         case _:
-            message = error["msg"].removeprefix("Input ")
+            message = re.sub(r"^(Input|String) ", "", error["msg"], flags=re.IGNORECASE)
             return f"{field} is {value!r}; it {message}."
 
 
@@ -204,19 +222,28 @@ def _choices(error: ErrorDetails) -> str:
     if expected:
         return str(expected)
     field = str(error["loc"][-1])
-    union, name = {"benchmark": (Benchmark, "source"), "grader": (Grader, "kind")}.get(
-        field, (Engine, "kind")
-    )
+    union = {"benchmark": Benchmark, "grader": Grader}.get(field, EngineSettings)
     forms = get_args(get_args(union)[0])
-    return ", ".join(repr(tag) for form in forms for tag in get_args(form.model_fields[name].annotation))
+    return ", ".join(repr(tag) for form in forms for tag in _tags_of(form, _tag_name(field)))
+
+
+def _tag_name(field: str) -> str:
+    """The setting by which a union's forms are told apart."""
+    return "source" if field == "benchmark" else "kind"
 
 
 def _tags(place: Mapping[str, Any]) -> set[object]:
-    return {tag for tag in (place.get("source"), place.get("kind")) if tag is not None}
+    tags = {tag for tag in (place.get("source"), place.get("kind")) if tag is not None}
+    return tags | {CUSTOM} if any(map(is_custom, tags)) else tags
 
 
-def _parent_form(loc: Iterable[int | str], data: object) -> type[BaseModel] | None:
-    form: Any = Experiment
+def _tags_of(form: Any, name: str) -> tuple[object, ...]:  # noqa: ANN401 - a type expression
+    """The values of a form's tag; for an engine of one's own what stands for them."""
+    return get_args(form.model_fields[name].annotation) or (CUSTOM,)
+
+
+def _parent_form(loc: Iterable[int | str], data: object, whole: type[ConfigModel]) -> type[BaseModel] | None:
+    form: Any = whole
     place: Any = data
     for step in list(loc)[:-1]:
         if isinstance(place, Mapping) and step not in place and step in _tags(place):
@@ -238,8 +265,10 @@ def _field_form(form: object, step: int | str) -> Any:  # noqa: ANN401 - a type 
 def _form_of(union: object, tag: int | str) -> Any:  # noqa: ANN401 - a type expression
     for form in get_args(union):
         for name in ("source", "kind"):
-            if name in form.model_fields and tag in get_args(form.model_fields[name].annotation):
-                return form
+            if name in form.model_fields and tag in _tags_of(form, name):
+                return (
+                    get_args(form)[0] if get_origin(form) else form
+                )  # Annotated, where the tag is worked out
     return None
 
 

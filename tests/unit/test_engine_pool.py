@@ -23,6 +23,7 @@ class Loading:
 
     async def close(self):
         self.is_closed = True
+        return ()
 
 
 @pytest.mark.timeout(30)
@@ -64,4 +65,3 @@ def test_an_inner_block_ends_its_engines_and_not_the_work_around_it(monkeypatch)
         may_end.set()
         around.join(10)
     assert done == ["taught"]
-    assert host.num_users == 0

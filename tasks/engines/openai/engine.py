@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from configs.engines import OpenAIEngine
+from configs.engines import OpenAISettings
 from configs.models import Model
 from tasks.engines.openai.http import RefusedError, Replica, TransientError
 from tasks.engines.openai.replicas import Replicas
 from tasks.engines.openai.replies import Sent, outcomes_of, refuses_many_choices
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.server.managed import ManagedServer
-from tasks.engines.server.stats import SEEN
+from tasks.engines.stats import ServerStats
 
 T = TypeVar("T")
 
@@ -32,10 +32,10 @@ MAX_WAIT_UNREACHABLE_SECONDS = 2.0
 MAX_WAIT_ELSEWHERE_SECONDS = 0.2
 
 
-class EndpointEngine:
+class OpenAIEngine:
     """`Engine` over HTTP."""
 
-    def __init__(self, model: Model, settings: OpenAIEngine) -> None:
+    def __init__(self, model: Model, settings: OpenAISettings) -> None:
         self._model, self._settings = model, settings
         self._server = ManagedServer(model, settings.serve) if settings.serve else None
         revive = self._server.revive if self._server else None
@@ -83,16 +83,15 @@ class EndpointEngine:
         elif places:
             await asyncio.gather(*(self._single(request, place, deliver) for place in places))
 
-    async def close(self) -> None:
-        """Close the connections, note what the servers told of themselves, leave the server if it is ours."""
-        await self._replicas.close()
-        for watch in self._replicas.watches:
-            if self._server:
-                watch.record.start_seconds = self._server.start_seconds
-                watch.record.num_restarts = self._server.num_restarts
-            SEEN.note(watch.record)
+    async def close(self) -> list[ServerStats]:
+        """Close the connections, leave the server if it is ours; returns what the servers told of themselves."""
+        told = await self._replicas.close()
         if self._server:
+            for stats in told:
+                stats.start_seconds = self._server.start_seconds
+                stats.num_restarts = self._server.num_restarts
             await self._server.close()
+        return told
 
     # --- one request ---
 
