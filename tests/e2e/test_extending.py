@@ -14,7 +14,7 @@ from configs.loading import load_experiment
 from configs.schema import UserError
 from tasks.engines.kinds import KINDS, resolved
 from tasks.engines.protocol import EngineKind
-from tasks.generation.roles import roles_of
+from tasks.explore import explore_stage
 
 A2R = str(Path(sys.executable).with_name("a2r"))
 
@@ -156,12 +156,11 @@ def test_an_engine_of_ones_own_is_checked_from_anywhere(folder, tmp_path_factory
     assert refused.returncode == 2 and "this engine is an adder" in refused.stderr
 
 
-def test_an_engine_of_ones_own_travels_with_its_role(folder):
+def test_an_engine_of_ones_own_travels_with_its_stage(folder):
     experiment = load_experiment(str(folder / "adding.yaml"))
-    explorer, _ = roles_of(experiment, str(folder / "root"))
-    assert pickle.loads(pickle.dumps(explorer)) == explorer
-    kind, settings = resolved(explorer.engine)
-    assert kind.largest_shard(settings) == explorer.largest_shard == 64
+    stage = explore_stage(experiment, str(folder / "root"))
+    assert pickle.loads(pickle.dumps(stage)) == stage
+    assert stage.shard_for(100_000) == 64, "as its kind says"
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +192,7 @@ def test_a_wrong_engine_of_ones_own_is_told_with_the_remedy(shared, engine, said
     }
     (shared / "wrong.yaml").write_text(json.dumps(data).replace("{module}", module))
     with pytest.raises(UserError) as error:
-        roles_of(load_experiment(str(shared / "wrong.yaml")), str(shared / "root"))
+        explore_stage(load_experiment(str(shared / "wrong.yaml")), str(shared / "root"))
     assert said.replace("{module}", module) in str(error.value)
 
 
