@@ -1,14 +1,15 @@
 """The typed form of an engine: what decides how fast and from where completions come, never what they can be."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from configs.schema import ConfigModel
 
 
-class OnnxEngine(ConfigModel):
+class OnnxSettings(ConfigModel):
     """The embedded engine: a small model on this machine's CPU."""
 
     kind: Literal["onnx"]
@@ -81,7 +82,7 @@ _SAID_ELSEWHERE = {
 }
 
 
-class OpenAIEngine(ConfigModel):
+class OpenAISettings(ConfigModel):
     """Any OpenAI-compatible endpoint: one that runs (`base_url`), or one that the run starts (`serve`)."""
 
     kind: Literal["openai"]
@@ -129,7 +130,7 @@ class OpenAIEngine(ConfigModel):
         return given
 
     @model_validator(mode="after")
-    def has_one_address(self) -> "OpenAIEngine":
+    def has_one_address(self) -> "OpenAISettings":
         """Either it runs, or we run it."""
         if not self.base_url and self.serve is None:
             raise ValueError(
@@ -149,7 +150,7 @@ class OpenAIEngine(ConfigModel):
         return tuple(url.rstrip("/") for url in given)
 
 
-class VllmEngine(ConfigModel):
+class VllmSettings(ConfigModel):
     """vLLM inside this process's run, without a server; needs the extra `vllm`."""
 
     kind: Literal["vllm"]
@@ -182,7 +183,7 @@ _SAID_BY_THE_ROLE = {
 }
 
 
-class ReplayEngine(ConfigModel):
+class ReplaySettings(ConfigModel):
     """Recorded outputs in place of a model: .jsonl or .parquet rows matched to problems by question.
 
     What a column says of an output is one value, or a list with one for each of the row's outputs.
@@ -212,27 +213,42 @@ class ReplayEngine(ConfigModel):
     """Column that says why there is no output."""
 
 
-Engine = Annotated[OnnxEngine | OpenAIEngine | VllmEngine | ReplayEngine, Field(discriminator="kind")]
+class CustomSettings(ConfigModel):
+    """An engine of one's own: `kind` names an `EngineKind` of a module, which says what all other settings are."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, JsonValue] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride] - pydantic's way
+
+    kind: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """`module:NAME`."""
+    import_from: str | None = None
+    """Folder to import the module from; absent: the experiment file's folder."""
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """The settings that belong to the kind itself."""
+        return dict(self.__pydantic_extra__)
 
 
-def share_hardware(one: Engine, other: Engine) -> bool:
-    """Whether both engines want the same accelerator or port here, so that one must go before the other comes."""
-    ours, theirs = _claims(one), _claims(other)
-    if _EVERY_GPU in ours | theirs:
-        return any(c.startswith("gpu") for c in ours) and any(c.startswith("gpu") for c in theirs)
-    return bool(ours & theirs)
+CUSTOM = "module:NAME"
+"""What stands for an engine of one's own where the kinds are listed."""
 
 
-_EVERY_GPU = "gpu *"
+def is_custom(kind: object) -> bool:
+    """Whether an engine's kind is one of one's own."""
+    return isinstance(kind, str) and ":" in kind
 
 
-def _claims(engine: Engine) -> frozenset[str]:
-    """What of this machine an engine takes for itself."""
-    match engine:
-        case OpenAIEngine(serve=Serve() as serve):
-            gpus = {_EVERY_GPU} if serve.gpus is None else {f"gpu {gpu}" for gpu in serve.gpus}
-            return frozenset(gpus | {f"port {serve.port}"})
-        case VllmEngine():
-            return frozenset({_EVERY_GPU})
-        case _:
-            return frozenset()
+def _tag(engine: object) -> object:
+    kind = engine.get("kind") if isinstance(engine, Mapping) else getattr(engine, "kind", None)
+    return CUSTOM if is_custom(kind) else kind
+
+
+EngineSettings = Annotated[
+    Annotated[OnnxSettings, Tag("onnx")]
+    | Annotated[OpenAISettings, Tag("openai")]
+    | Annotated[VllmSettings, Tag("vllm")]
+    | Annotated[ReplaySettings, Tag("replay")]
+    | Annotated[CustomSettings, Tag(CUSTOM)],
+    Discriminator(_tag),
+]

@@ -1,7 +1,7 @@
 """What an experiment file says (closed and frozen; nothing happens on construction).
 
 Science and execution are separate types. `Model`, `Sampling` (`configs.models`), `References` and the prompt decide
-what a trace can be and enter its identity (`warehouse.identity`); the `…Engine` types and
+what a trace can be and enter its identity (`warehouse.identity`); the `…Settings` of engines and
 `Execution` decide only how fast and from where it comes, and never do.
 """
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from configs.engines import Engine
+from configs.engines import EngineSettings
 from configs.graders import GraderSettings, MathGrader
 from configs.models import Model, Sampling
 from configs.schema import ConfigModel
@@ -120,7 +120,7 @@ class Role(ConfigModel):
     """Who answers in one stage, and how."""
 
     model: Model
-    engine: Engine
+    engine: EngineSettings
     prompt: str
     """Name of a shipped prompt or path of a .jinja file."""
     sampling: Sampling = Sampling()

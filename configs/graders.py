@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.engines import Engine
+from configs.engines import EngineSettings
 from configs.models import Model, Sampling
 from configs.schema import ConfigModel
 
@@ -76,7 +76,7 @@ class JudgeGrader(WholeAnswerGrader):
 
     kind: Literal["judge"]
     model: Model
-    engine: Engine
+    engine: EngineSettings
     prompt: str = "judge"
     """Name of a shipped prompt or path of a .jinja file, which can use `question`, `gold` and `answer`."""
     sampling: Sampling = Sampling(temperature=0.0)

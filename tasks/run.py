@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from configs.experiment import Experiment
 from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
 from tasks.engines.pool import ENGINES, open_engines
-from tasks.engines.server.stats import SEEN
+from tasks.engines.stats import ServerStats
 from tasks.executor.artifacts import progress_artifacts
 from tasks.executor.flow_runs import ExperimentRequest, requested, run_id_of
 from tasks.executor.shards import generate_stages
@@ -55,6 +55,8 @@ class Run:
     """What the run wanted, by stage; also a judge's traces that its verdicts rest on. Known once it is graded."""
     complaints: list[str] = field(default_factory=list)
     """What could not be made or decided, in sentences for people."""
+    servers: Sequence[ServerStats] = ()
+    """What the servers of the run's engines told of themselves, each known once its engine is closed."""
 
     @property
     def problems(self) -> list[Problem]:
@@ -83,9 +85,9 @@ def started(request: ExperimentRequest, root: str | None, limit: int | None = No
     """
     store = Store(root or default_root())
     store.open_for_writing()
-    with in_use(store), progress_artifacts(), open_engines():
-        SEEN.take()
+    with in_use(store), progress_artifacts(), open_engines() as engines:
         run = resolve(requested(request), store, limit)
+        run.servers = engines.servers
         with closing(run.grader):
             yield run
 
@@ -134,6 +136,7 @@ def members_of(run: Run) -> dict[str, list[Member]]:
 
 def record(run: Run) -> None:
     """Leave the run on record: its members first, its manifest last."""
+    ENGINES.close_engines()  # a judge's too, so that all servers have told of themselves
     counts = {stage.name: counts_of(run, stage) for stage in run.stages}
     has_all = not run.complaints and all(map(is_whole, counts.values()))
     roles = {"explorer": None, "synthesizer": None} | {_role_key(s): _role_record(s) for s in run.stages}
@@ -152,7 +155,7 @@ def record(run: Run) -> None:
         "judge": _role_record(judge) if judge else None,
         "stages": {"explore": None, "synthesize": None} | counts,
         "complaints": run.complaints,
-        "servers": SEEN.take(),
+        "servers": [asdict(server) for server in run.servers],
         "config": run.experiment.model_dump(mode="json"),
         "versions": {
             "a2r": version("a2r"),

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
 
-from configs.engines import Engine, share_hardware
+from configs.engines import EngineSettings
 from configs.experiment import References, Role
 from configs.graders import JudgeGrader
 from configs.models import Model, Sampling
-from tasks.engines.kinds import build_engine, identified, largest_shard_of, process_of
+from tasks.engines.kinds import is_same_process, resolved, share_hardware
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Request
 from tasks.generation.generate import Job
@@ -49,7 +49,7 @@ class Stage:
     recipe: Recipe
     model: Model
     """With the revision that identifies its weights."""
-    engine: Engine
+    engine: EngineSettings
     prompt: Prompt
     sampling: Sampling
     references: References | None
@@ -77,17 +77,19 @@ class Stage:
         """Its engine, started; stages with the same weights and settings share one. Raises EngineError."""
         model = self.model.model_dump(mode="json", include={"id", "revision"})
         key = canonical_json({"model": model, "engine": self.engine.model_dump(mode="json")}).decode()
-        return ENGINES.engine(key, partial(build_engine, self.model, self.engine))
+        kind, settings = resolved(self.engine)
+        return ENGINES.engine(key, partial(kind.build, self.model, settings))
 
     def shard_for(self, num_traces: int) -> int:
         """Traces per shard where so many are missing: about eight shards, so that stages stream."""
-        largest = largest_shard_of(self.engine)
+        kind, settings = resolved(self.engine)
+        largest = kind.largest_shard(settings)
         return self.shard_size or min(largest, max(SMALLEST_SHARD, -(-num_traces // NUM_SHARDS)))
 
     def cannot_run_beside(self, other: "Stage") -> bool:
         """Whether both cannot be at work together: other weights, and the same accelerator to hold them."""
         is_same = (self.model.id, self.model.revision) == (other.model.id, other.model.revision)
-        is_one = is_same and process_of(self.engine) == process_of(other.engine)
+        is_one = is_same and is_same_process(self.engine, other.engine)
         return not is_one and share_hardware(self.engine, other.engine)
 
 
@@ -122,7 +124,9 @@ def stage_of(
     shard_size: int | None = None,
 ) -> Stage:
     """The stage of a role's settings. Raises UserError for a missing model, recording or prompt."""
-    model, prompt = identified(role.model, role.engine), load_prompt(role.prompt)
+    kind, settings = resolved(role.engine)
+    model = role.model.model_copy(update={"revision": kind.identify(role.model, settings)})
+    prompt = load_prompt(role.prompt)
     recipe = recipe_of(model, prompt.digest, role.sampling)
     return Stage(root, recipe, model, role.engine, prompt, role.sampling, references, reads, shard_size)
 

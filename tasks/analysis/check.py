@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from configs.engines import OpenAIEngine, VllmEngine
 from configs.experiment import Experiment
 from tasks.analysis.context import Context, complaint, context_of
 from tasks.benchmarks.load import load_problems
-from tasks.engines.kinds import check_settings
+from tasks.engines.kinds import resolved
 from tasks.engines.pool import open_engines
-from tasks.engines.server.command import command_of
 from tasks.run import stages_of
 from tasks.stage import Stage, plans_of
 from warehouse.planner import distinct, missing_traces
@@ -72,14 +70,11 @@ def check_experiment(experiment: Experiment, root: str, limit: int | None = None
 
 def check_engine(stage: Stage) -> bool:
     """Start the stage's engine; what loads a model for minutes is only checked, and False. Raises EngineError."""
-    match stage.engine:
-        case VllmEngine():
-            check_settings(stage.engine)
-        case OpenAIEngine(serve=serve) if serve:
-            command_of(stage.model, serve)
-        case _:
-            _ = stage.started_engine
-            return True
+    kind, settings = resolved(stage.engine)
+    kind.check(stage.model, settings)
+    if kind.starts_quickly(settings):
+        _ = stage.started_engine
+        return True
     return False
 
 

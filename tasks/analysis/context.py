@@ -5,25 +5,21 @@ machine say, tokens are counted by the model's tokenizer where it lies here, els
 one token. What is not known is None.
 """
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import try_to_load_from_cache
 from tokenizers import Tokenizer
 
-from configs.engines import OnnxEngine, OpenAIEngine, VllmEngine
-from tasks.engines.onnx.engine import MODELS
+from tasks.engines.kinds import resolved
+from tasks.engines.weights import weights_file
 from tasks.prompts.references import CHARACTERS_PER_TOKEN
 from tasks.stage import Stage
 from warehouse.records import Problem
 
 TEMPLATE_TOKENS = 32
 """Allowance for what a chat template adds around the messages."""
-_ROOM = ("max_position_embeddings", "n_positions", "max_sequence_length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,9 @@ def context_of(stage: Stage, problems: Sequence[Problem]) -> Context:
 
     A reference is at most references.max_tokens, else as long as the explorer's completions may be.
     """
-    count = _counter(stage)
+    kind, settings = resolved(stage.engine)
+    tokenizer = weights_file(kind.weights(stage.model, settings), stage.model, "tokenizer.json")
+    count = _counter(tokenizer)
     longest = max(
         (sum(len(m.content) for m in stage.prompt.render(p.question)), p.question) for p in problems
     )
@@ -69,8 +67,8 @@ def context_of(stage: Stage, problems: Sequence[Problem]) -> Context:
         prompt=prompt,
         references=_references(stage, count),
         completion=stage.sampling.max_tokens,
-        room=_room(stage),
-        is_counted=_file(stage, "tokenizer.json") is not None,
+        room=kind.context(stage.model, settings),
+        is_counted=tokenizer is not None,
     )
 
 
@@ -82,18 +80,9 @@ def complaint(stage: Stage, context: Context) -> str | None:
     name = {"explore": "explorer", "synthesize": "synthesizer"}.get(stage.name, stage.name)
     shown = f"references {context.references:,} + " if context.references else ""
     ways = [f"lower {name}.sampling.max_tokens to {max(1, context.completion - over):,}"]
-    match stage.engine:
-        case VllmEngine():
-            ways.insert(
-                0, f"raise {name}.engine.args.max_model_len to {context.needed:,} if the model allows it"
-            )
-        case OpenAIEngine(serve=serve) if serve:
-            ways.insert(
-                0,
-                f"raise {name}.engine.serve.args.max_model_len to {context.needed:,} if the model allows it",
-            )
-        case _:
-            pass
+    kind, settings = resolved(stage.engine)
+    if setting := kind.context_setting(settings):
+        ways.insert(0, f"raise {name}.engine.{setting} to {context.needed:,} if the model allows it")
     if stage.references and over < context.references:
         share = (context.references - over) // stage.references.count
         ways.insert(0, f"set {name}.references.max_tokens to {share:,}")
@@ -115,47 +104,8 @@ def _references(stage: Stage, count: Callable[[str], int]) -> int:
     return total + policy.count * around
 
 
-def _room(stage: Stage) -> int | None:
-    args: dict[str, Any] = {}
-    match stage.engine:
-        case VllmEngine(args=given):
-            args = dict(given)
-        case OpenAIEngine(serve=serve) if serve:
-            args = serve.options
-        case OpenAIEngine():
-            return None  # the endpoint's own setting, which may be less than the model's
-        case _:
-            pass
-    if isinstance(given := args.get("max_model_len"), int) and given > 0:
-        return given
-    config = _file(stage, "config.json")
-    found = json.loads(config.read_text(encoding="utf-8")) if config else {}
-    return next((int(found[name]) for name in _ROOM if found.get(name)), None)
-
-
-def _counter(stage: Stage) -> Callable[[str], int]:
-    file = _file(stage, "tokenizer.json")
+def _counter(file: Path | None) -> Callable[[str], int]:
     if file is None:
         return lambda text: -(-len(text) // CHARACTERS_PER_TOKEN)
     tokenizer = Tokenizer.from_file(str(file))
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
-
-
-def _file(stage: Stage, name: str) -> Path | None:
-    """A file of the model's where it lies on this machine: a folder, a shipped model, the hub's cache."""
-    match stage.engine:
-        case OnnxEngine(path=path) | VllmEngine(path=path):
-            place = path
-        case OpenAIEngine(serve=serve):
-            place = serve.model if serve else None
-        case _:
-            place = None
-    folder = Path(place or MODELS / stage.model.id).expanduser()
-    if (folder / name).is_file():
-        return folder / name
-    revision = (stage.model.revision or "").partition("+")[0] or None
-    try:
-        cached = try_to_load_from_cache(place or stage.model.id, name, revision=revision)
-    except ValueError:  # no hub id
-        return None
-    return Path(cached) if isinstance(cached, str | os.PathLike) else None

@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tasks.engines.admission import Admission
 from tasks.engines.protocol import Engine
+from tasks.engines.stats import ServerStats
 
 try:
     from uvloop import new_event_loop
@@ -37,6 +38,14 @@ class PooledEngine:
     started: Future[None]
 
 
+@dataclass
+class OpenEngines:
+    """One block of `open_engines`."""
+
+    servers: list[ServerStats] = field(default_factory=list)
+    """What the servers of its engines told of themselves, in the order in which these were closed; whole at its end."""
+
+
 class EnginePool:
     """The loop, its thread, and the engines that have been started on it."""
 
@@ -49,8 +58,7 @@ class EnginePool:
         self._is_stopped = False
         self.stops = 0
         """How often `stop` was called; closing does not reset it."""
-        self.num_users = 0
-        """Blocks of `open_engines` that are open, one inside the other."""
+        self._blocks: list[OpenEngines] = []
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for it. Raises Stopped after `stop`."""
@@ -97,7 +105,25 @@ class EnginePool:
             loop, engines, self._engines = self._loop, self._engines, {}
         for pooled in engines.values():
             if loop:
-                asyncio.run_coroutine_threadsafe(pooled.engine.close(), loop).result()
+                told = asyncio.run_coroutine_threadsafe(pooled.engine.close(), loop).result()
+                for block in self._blocks:
+                    block.servers.extend(told)
+
+    @contextmanager
+    def open(self) -> Iterator[OpenEngines]:
+        """Engines started inside this block are closed at its end; see `open_engines`."""
+        block = OpenEngines()
+        self._blocks.append(block)
+        try:
+            yield block
+        finally:
+            try:
+                if len(self._blocks) > 1:
+                    self.close_engines()
+                else:
+                    self.close()
+            finally:
+                self._blocks = [other for other in self._blocks if other is not block]
 
     def close(self) -> None:
         """Close every engine and end the loop; the next use starts anew.
@@ -127,27 +153,20 @@ class EnginePool:
 
 
 ENGINES = EnginePool()
-"""The process's host."""
+"""The process's pool."""
 
 
 @contextmanager
-def open_engines() -> Iterator[None]:
+def open_engines() -> Iterator[OpenEngines]:
     """Engines started inside this block are closed at its end, whatever ends it.
 
     Inside another such block (a training whose lessons go on while the flow `explore` samples a model that
-    is done) the loop and the other work on it stay.
+    is done) the loop and the other work on it stay; what servers told belongs to both blocks.
 
     What the process holds already (a million objects of Prefect and its libraries) is kept out of
     garbage collection from here on: looking through it again and again costs as much as the requests.
     """
     gc.collect()
     gc.freeze()
-    ENGINES.num_users += 1
-    try:
-        yield
-    finally:
-        ENGINES.num_users -= 1
-        if ENGINES.num_users:
-            ENGINES.close_engines()
-        else:
-            ENGINES.close()
+    with ENGINES.open() as block:
+        yield block

@@ -1,16 +1,22 @@
-"""The one protocol behind which every engine stands.
+"""The one protocol behind which every engine stands, and the one value that says what a kind of engine is.
 
 An engine knows nothing of problems, stores, Prefect or DuckDB: it is handed messages, sampling
 settings and one seed a sample, and it delivers each sample the moment it has it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from configs.models import Sampling
-from configs.schema import UserError
+from configs.models import Model, Sampling
+from configs.schema import ConfigModel, UserError
+from tasks.engines.stats import ServerStats
+
+S = TypeVar("S", bound=ConfigModel)
+
+EVERY_GPU = "gpu *"
+"""What an engine claims that takes all of the machine's accelerators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,77 @@ class Engine(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """Let go of connections, memory and threads; safe to call twice."""
+    async def close(self) -> Sequence[ServerStats]:
+        """Let go of connections, memory and threads; safe to call twice.
+
+        Returns what its servers told of themselves since the last call; an engine without servers returns ().
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineKind(Generic[S]):
+    """Everything that the pipeline asks of one kind of engine, before there is an engine.
+
+    No field has a default, so that nothing is decided by leaving it out; the functions below the class answer "none".
+    All are cheap and start nothing. Those that are given the model may raise EngineError for settings that cannot
+    work.
+    """
+
+    settings: type[S]
+    """The configuration class of `engine:`; a kind from outside leaves `kind` and `import_from` out of it."""
+    build: Callable[[Model, S], Engine]
+    """The engine, not yet started."""
+    check: Callable[[Model, S], None]
+    """Raise EngineError for what is known to be wrong before anything is loaded."""
+    starts_quickly: Callable[[S], bool]
+    """Whether `a2r check` starts it to see that it answers; else it is only checked."""
+    identify: Callable[[Model, S], str | None]
+    """The revision by which the weights are known: what the experiment says of them (`model.revision`) or, where
+    that is None and they lie here, their bytes. It is identity, and nothing else of an engine is."""
+    weights: Callable[[Model, S], str]
+    """The folder or hub id of the model's files, whose tokenizer counts prompts for `a2r check`."""
+    context: Callable[[Model, S], int | None]
+    """Tokens of the longest prompt and completion together; None where nothing here says it."""
+    context_setting: Callable[[S], str | None]
+    """The setting below `engine` that makes the context longer; None where there is none."""
+    largest_shard: Callable[[S], int]
+    """Traces at most of a shard: bounds its memory, and the work that is repeated where a shard is tried again."""
+    claims: Callable[[S], frozenset[str]]
+    """What of this machine it takes for itself: `gpu 0`, EVERY_GPU, `port 8001`."""
+    process: Callable[[S], object]
+    """Equal for two engines of one model that are one process, and so need not take turns on what they claim."""
+
+
+def accepts_all(model: Model, settings: ConfigModel) -> None:
+    """A `check`: nothing is known to be wrong beforehand."""
+
+
+def always_quick(settings: ConfigModel) -> bool:  # noqa: ARG001
+    """A `starts_quickly`: it may be started to see that it answers."""
+    return True
+
+
+def as_given(model: Model, settings: ConfigModel) -> str | None:  # noqa: ARG001
+    """An `identify`: the weights are known by what the experiment says of them."""
+    return model.revision
+
+
+def unknown_context(model: Model, settings: ConfigModel) -> int | None:  # noqa: ARG001
+    """A `context`: nothing here says how long a request may be."""
+    return None
+
+
+def no_context_setting(settings: ConfigModel) -> str | None:  # noqa: ARG001
+    """A `context_setting`: it cannot be made longer."""
+    return None
+
+
+def claims_nothing(settings: ConfigModel) -> frozenset[str]:  # noqa: ARG001
+    """A `claims`: any number of such engines may work beside each other."""
+    return frozenset()
+
+
+def by_settings(settings: ConfigModel) -> object:
+    """A `process`: equal settings are one process."""
+    return settings

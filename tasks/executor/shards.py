@@ -15,7 +15,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from configs.experiment import Execution
 from configs.schema import UserError
-from tasks.engines.kinds import check_settings
+from tasks.engines.kinds import resolved
 from tasks.engines.pool import ENGINES
 from tasks.executor.cache import ShardContent, quoted
 from tasks.executor.failures import ShardFailed
@@ -41,8 +41,10 @@ def generate_stages(stages: Sequence[Stage], problems: Sequence[Problem], execut
     """
     planned = _planned(stages, problems)
     for shards in planned:
-        check_settings(shards[0].stage.engine)
-        PROGRESS.expect(shards[0].stage.name, sum(shard.num_traces for shard in shards))
+        stage = shards[0].stage
+        kind, settings = resolved(stage.engine)
+        kind.check(stage.model, settings)
+        PROGRESS.expect(stage.name, sum(shard.num_traces for shard in shards))
     complaints = []
     for number, batch in enumerate(_batches(planned)):
         if number:

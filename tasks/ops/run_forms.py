@@ -16,9 +16,9 @@ def fillable(schema: Any) -> Any:  # noqa: ANN401 - JSON, the same comes back
     if not isinstance(schema, dict):
         return schema
     drawn = {key: fillable(value) for key, value in schema.items()}
-    if "oneOf" in drawn and "discriminator" in drawn:
+    if "oneOf" in drawn:
         drawn["anyOf"] = drawn.pop("oneOf")
-        del drawn["discriminator"]
+        drawn.pop("discriminator", None)
     if "const" in drawn and "properties" not in drawn:
         value = drawn.pop("const")
         drawn |= {"enum": [value], "default": value}

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from configs.engines import OpenAIEngine
+from configs.engines import OpenAISettings
 from configs.graders import MathGrader
 from configs.models import Model, Sampling
 from tasks.grade import grade_traces
@@ -57,7 +57,7 @@ def stored(folder: Path, samples: list[tuple[str, str, str]]) -> tuple[Stage, li
     """Traces of (problem, gold, text) in a store of their own."""
     prompt, sampling, model = load_prompt("explore"), Sampling(n=1), Model(id="m")
     recipe = explore_recipe(model, prompt.digest, sampling)
-    engine = OpenAIEngine(kind="openai", base_url="http://127.0.0.1:9/v1")
+    engine = OpenAISettings(kind="openai", base_url="http://127.0.0.1:9/v1")
     stage = Stage(str(folder), recipe, model, engine, prompt, sampling, None, (), PART)
     store, seen = Store(str(folder)), Counter()
     store.write_recipe(recipe)

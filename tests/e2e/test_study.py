@@ -8,7 +8,7 @@ import pytest
 
 from configs.schema import UserError
 from configs.training import Training, load_training
-from tasks.engines.onnx.engine import MODELS
+from tasks.engines.weights import MODELS
 from tasks.research.training.jobs import lessons_of
 from tasks.research.training.shipped import bring
 from warehouse.catalog import connect

@@ -16,9 +16,9 @@ import pytest
 from endpoints.living import runs
 from endpoints.scripted import ScriptedEndpoint
 
-from configs.engines import OpenAIEngine
+from configs.engines import OpenAISettings
 from configs.models import Model, Sampling
-from tasks.engines.openai.engine import EndpointEngine
+from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.protocol import Completion, EngineError, Message, Request
 
 STANDIN = str(Path(__file__).parents[1] / "endpoints" / "standin.py")
@@ -44,7 +44,7 @@ class Place:
 
     def form(self, *, serve=None, **engine):
         server = {"port": self.port, "gpus": [], "command": [sys.executable, STANDIN], "start_seconds": 60}
-        return OpenAIEngine(
+        return OpenAISettings(
             kind="openai",
             serve=server | (serve or {}),
             **{"retries": 8, "patience_seconds": 5, "samples_per_request": 1, **engine},
@@ -98,7 +98,7 @@ async def completed(engine, count, meanwhile=None):
 
 def drive(form, count=4, meanwhile=None, model="small", after=None):
     async def run():
-        engine = EndpointEngine(Model(id=model), form)
+        engine = OpenAIEngine(Model(id=model), form)
         try:
             await engine.start()
             held = await completed(engine, count, meanwhile)
@@ -194,7 +194,7 @@ def test_lingering_server_is_used_by_the_next_run_and_ends_by_itself(place):
 
 def test_runs_share_a_server_and_the_last_one_stops_it(place):
     async def run():
-        first, second = (EndpointEngine(Model(id="small"), place.form(concurrency=c)) for c in (4, 8))
+        first, second = (OpenAIEngine(Model(id="small"), place.form(concurrency=c)) for c in (4, 8))
         await asyncio.gather(first.start(), second.start())
         await first.close()
         held = await completed(second, 4)
@@ -208,7 +208,7 @@ def test_runs_share_a_server_and_the_last_one_stops_it(place):
 
 def test_another_model_on_a_port_in_use_is_refused(place):
     async def run():
-        first, second = (EndpointEngine(Model(id=name), place.form()) for name in ("small", "other"))
+        first, second = (OpenAIEngine(Model(id=name), place.form()) for name in ("small", "other"))
         await first.start()
         try:
             with pytest.raises(EngineError, match=r"in use by another run(.|\n)*small"):

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from numpy_qwen3 import Oracle
 
-from configs.engines import OnnxEngine
+from configs.engines import OnnxSettings
 from configs.experiment import GeneratedBenchmark
 from configs.models import Model, Sampling
 from tasks.benchmarks.families.generate import problems
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder
-from tasks.engines.onnx.engine import MODELS, EmbeddedEngine, model_folder, weights_digest
+from tasks.engines.onnx.engine import OnnxEngine
+from tasks.engines.onnx.kind import model_folder, weights_digest
 from tasks.engines.onnx.sampler import Sampler
 from tasks.engines.protocol import EngineError, Message, Request
+from tasks.engines.weights import MODELS
 
 FOLDERS = sorted(path for path in MODELS.iterdir() if path.is_dir())
 EXPLORER = MODELS / "a2r-sum3-explorer"
@@ -34,7 +36,7 @@ def request(question, *seeds, **sampling):
 
 def complete(*requests, folder=EXPLORER, **settings):
     async def run():
-        engine = EmbeddedEngine(Model(id=folder.name), OnnxEngine(kind="onnx", path=str(folder), **settings))
+        engine = OnnxEngine(Model(id=folder.name), OnnxSettings(kind="onnx", path=str(folder), **settings))
         await engine.start()
         try:
             held = [{} for _ in requests]
@@ -142,14 +144,14 @@ def test_unknown_setting_is_refused(sampling):
 
 def test_missing_model_names_those_shipped():
     with pytest.raises(EngineError, match="a2r-sum3-explorer"):
-        model_folder(Model(id="nope"), OnnxEngine(kind="onnx"))
+        model_folder(Model(id="nope"), OnnxSettings(kind="onnx"))
 
 
 def test_incomplete_folder_names_what_it_lacks(tmp_path):
     shutil.copytree(EXPLORER, tmp_path / "m")
     (tmp_path / "m" / "model.onnx").unlink()
     with pytest.raises(EngineError, match=r"lacks model\.onnx"):
-        model_folder(Model(id="m"), OnnxEngine(kind="onnx", path=str(tmp_path / "m")))
+        model_folder(Model(id="m"), OnnxSettings(kind="onnx", path=str(tmp_path / "m")))
 
 
 def test_other_weights_are_another_revision(tmp_path):

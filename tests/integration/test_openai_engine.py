@@ -6,9 +6,9 @@ import time
 import pytest
 from endpoints.scripted import ScriptedEndpoint
 
-from configs.engines import OpenAIEngine
+from configs.engines import OpenAISettings
 from configs.models import Model, Sampling
-from tasks.engines.openai.engine import EndpointEngine
+from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.protocol import Completion, EngineError, Failure, Message, Request
 
 
@@ -24,12 +24,12 @@ def request(*seeds, temperature=1.0, **sampling):
 
 def complete(endpoint, *requests, model="small", **settings):
     """Every request's outcomes, in order of place."""
-    form = OpenAIEngine(
+    form = OpenAISettings(
         kind="openai", base_url=endpoint.base_url, **{"retries": 3, "patience_seconds": 1, **settings}
     )
 
     async def run():
-        engine = EndpointEngine(Model(id=model), form)
+        engine = OpenAIEngine(Model(id=model), form)
         await engine.start()
         try:
             held = [{} for _ in requests]
@@ -171,10 +171,10 @@ def test_unknown_model_lists_those_served(endpoint):
 
 
 def test_address_without_the_protocol_is_told(endpoint):
-    form = OpenAIEngine(kind="openai", base_url=endpoint.base_url + "/nowhere", retries=0)
+    form = OpenAISettings(kind="openai", base_url=endpoint.base_url + "/nowhere", retries=0)
 
     async def run():
-        engine = EndpointEngine(Model(id="small"), form)
+        engine = OpenAIEngine(Model(id="small"), form)
         await engine.start()
         try:
             await engine.complete(request(7), lambda *_: None)

@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
+from dataclasses import asdict
 
 import pytest
 from endpoints.scripted import ScriptedEndpoint
 
-from configs.engines import OpenAIEngine
+from configs.engines import OpenAISettings
 from configs.models import Model, Sampling
 from tasks.engines.openai import replicas as openai_replicas
-from tasks.engines.openai.engine import EndpointEngine
+from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.openai.metrics import parsed
 from tasks.engines.protocol import Completion, EngineError, Message, Request
-from tasks.engines.server.stats import SEEN
 
 VLLM_METRICS = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -43,12 +43,12 @@ def request(seed):
 def form(*endpoints, **settings):
     urls = tuple(endpoint.base_url for endpoint in endpoints)
     given = {"samples_per_request": 1, "retries": 4, "patience_seconds": 2, **settings}
-    return OpenAIEngine(kind="openai", base_url=urls, **given)
+    return OpenAISettings(kind="openai", base_url=urls, **given)
 
 
 @contextlib.asynccontextmanager
 async def started(settings):
-    engine = EndpointEngine(Model(id="small"), settings)
+    engine = OpenAIEngine(Model(id="small"), settings)
     await engine.start()
     try:
         yield engine
@@ -205,25 +205,25 @@ def test_server_metrics_are_noted_as_what_the_run_added(endpoint):
         f'vllm:num_requests_running{{model_name="small"}} {endpoint.in_flight}\n'
         f'vllm:generation_tokens_total{{model_name="small"}} {1000 + 25 * endpoint.num_samples}\n'
     )
-    SEEN.take()
 
     async def run():
         async with started(form(endpoint)) as engine:
             await completed(engine, 8)
+            told = await engine.close()
+            assert await engine.close() == [], "told once"
+            return told
 
-    asyncio.run(run())
-    [told] = SEEN.take()
+    [told] = map(asdict, asyncio.run(run()))
     assert (told["url"], told["completion_tokens"], told["num_restarts"]) == (endpoint.base_url, 200.0, 0)
     assert told["prefix_cache_hits"] is None, "what was not told is not 0"
 
 
 def test_server_without_metrics_is_noted_by_its_address_alone(endpoint):
-    SEEN.take()
 
     async def run():
         async with started(form(endpoint)) as engine:
             await completed(engine, 2)
+            return await engine.close()
 
-    asyncio.run(run())
-    [told] = SEEN.take()
+    [told] = map(asdict, asyncio.run(run()))
     assert (told["num_reads"], told["max_running"], told["completion_tokens"]) == (0, None, None)

@@ -17,12 +17,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from configs.engines import OnnxEngine
+from configs.engines import OnnxSettings
 from configs.experiment import GeneratedBenchmark
 from configs.models import Model, Sampling
 from configs.training import load_training
 from tasks.benchmarks.families.generate import problems
-from tasks.engines.onnx.engine import EmbeddedEngine
+from tasks.engines.onnx.engine import OnnxEngine
 from tasks.engines.protocol import Message, Request
 from tasks.research.training.jobs import asked_problems, lessons_of
 
@@ -201,7 +201,7 @@ def test_shipped_weights_say_the_same_in_torch_onnxruntime_and_transformers(name
     from tokenizers import Tokenizer
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from tasks.engines.onnx.engine import MODELS
+    from tasks.engines.weights import MODELS
     from tasks.research.training.model import load
     from tasks.research.training.sample import sample
 
@@ -233,7 +233,7 @@ def greedy_texts(folder, prompts, limit):
     sampling = Sampling(temperature=0, max_tokens=limit)
 
     async def run():
-        engine = EmbeddedEngine(Model(id=folder.name), OnnxEngine(kind="onnx", path=str(folder)))
+        engine = OnnxEngine(Model(id=folder.name), OnnxSettings(kind="onnx", path=str(folder)))
         await engine.start()
         try:
             held = [{} for _ in prompts]
@@ -296,7 +296,7 @@ def test_step_at_a_share_of_the_peak_rates_is_that_share_of_a_step_at_the_peak()
 
 def test_buffers_that_stay_write_what_growing_ones_do():
     """A GPU's sampling, without its graph, against a CPU's."""
-    from tasks.engines.onnx.engine import MODELS
+    from tasks.engines.weights import MODELS
     from tasks.research.training import sample
     from tasks.research.training.model import load
     from tasks.research.training.trainer import TOKENIZER, prompt_with

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from tasks.engines.pool import EnginePool, Stopped, open_engines
+from tasks.engines.stats import ServerStats
 
 
 class Loading:
@@ -23,6 +24,7 @@ class Loading:
 
     async def close(self):
         self.is_closed = True
+        return ()
 
 
 @pytest.mark.timeout(30)
@@ -64,4 +66,33 @@ def test_an_inner_block_ends_its_engines_and_not_the_work_around_it(monkeypatch)
         may_end.set()
         around.join(10)
     assert done == ["taught"]
-    assert host.num_users == 0
+
+
+class Served(Loading):
+    """An engine that starts at once, over a server that tells something when it is closed."""
+
+    def __init__(self, url):
+        super().__init__()
+        self.url = url
+
+    async def start(self):
+        self.began.set()
+
+    async def close(self):
+        return [] if self.is_closed else [*await super().close(), ServerStats(self.url, "m")]
+
+
+def test_what_servers_told_belongs_to_every_block_they_were_used_in():
+    pool = EnginePool()
+    with pool.open() as whole:
+        with pool.open() as first:
+            pool.engine("a", lambda: Served("a"))
+            pool.engine("b", lambda: Served("b"))
+        with pool.open() as second:
+            pool.engine("c", lambda: Served("c"))
+            pool.close_engines()
+            assert [server.url for server in whole.servers] == ["a", "b", "c"]
+    with pool.open() as later:
+        pass
+    told = [[server.url for server in block.servers] for block in (whole, first, second, later)]
+    assert told == [["a", "b", "c"], ["a", "b"], ["c"], []]

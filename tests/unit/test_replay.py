@@ -5,21 +5,22 @@ import asyncio
 import orjson
 import pytest
 
-from configs.engines import ReplayEngine
+from configs.engines import ReplaySettings
 from configs.experiment import Model, Sampling
 from tasks.engines.protocol import EngineError, Failure, Request
-from tasks.engines.replay.engine import RecordedEngine, recording_digest
+from tasks.engines.replay.engine import ReplayEngine
+from tasks.engines.replay.kind import recording_digest
 
 
 def settings(tmp_path, *rows, **columns):
     path = tmp_path / "recorded.jsonl"
     path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    return ReplayEngine(kind="replay", path=str(path), **columns)
+    return ReplaySettings(kind="replay", path=str(path), **columns)
 
 
 def delivered(form, num_samples):
     async def run():
-        engine, held = RecordedEngine(Model(id="m"), form), {}
+        engine, held = ReplayEngine(Model(id="m"), form), {}
         await engine.start()
         request = Request(
             (), Sampling(), tuple(range(num_samples)), "what is  1+1", tuple(range(num_samples))

@@ -13,7 +13,8 @@ from configs.loading import load_experiment
 from configs.schema import UserError
 from configs.training import Training, load_training
 from tasks.benchmarks.families.generate import problems
-from tasks.engines.onnx.engine import FILES, MODELS
+from tasks.engines.onnx.kind import FILES
+from tasks.engines.weights import MODELS
 from tasks.graders.extraction import extract_answer
 from tasks.research.training.examples import Piece, merged
 from tasks.research.training.families import bill, sum3

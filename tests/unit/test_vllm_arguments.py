@@ -4,22 +4,21 @@ import sys
 
 import pytest
 
-from configs.engines import Serve, VllmEngine
+from configs.engines import Serve, VllmSettings
 from configs.experiment import Experiment
 from configs.models import Model, Sampling
 from tasks.engines.protocol import EngineError
 from tasks.engines.server.command import command_of
 from tasks.engines.vllm import arguments as vllm_arguments
 from tasks.engines.vllm.arguments import (
-    MODELS,
     check_arguments,
     engine_arguments,
-    hub_revision,
     location_of,
     pinned_revision,
     sampling_arguments,
     template_arguments,
 )
+from tasks.engines.weights import MODELS, hub_revision
 from tasks.explore import explore_stage
 
 SOURCE = """
@@ -54,7 +53,7 @@ def vllm_source(tmp_path, monkeypatch):
 
 
 def settings(**args):
-    return VllmEngine(kind="vllm", args=args)
+    return VllmSettings(kind="vllm", args=args)
 
 
 def test_unknown_argument_is_told_with_the_closest(vllm_source):
@@ -91,14 +90,14 @@ def test_folder_is_identified_by_its_bytes(tmp_path):
     for file in (MODELS / "a2r-sum3-explorer").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     shipped = revision(Model(id="a2r-sum3-explorer"), settings())
-    here = VllmEngine(kind="vllm", path=str(tmp_path))
+    here = VllmSettings(kind="vllm", path=str(tmp_path))
     assert revision(Model(id="x"), here) == shipped
     vllm_arguments._digest.cache_clear()
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     assert revision(Model(id="x"), here) != shipped
     with pytest.raises(EngineError, match=r"holds no config\.json"):
-        revision(Model(id="x"), VllmEngine(kind="vllm", path=str(tmp_path / "no")))
+        revision(Model(id="x"), VllmSettings(kind="vllm", path=str(tmp_path / "no")))
 
 
 def test_served_weights_are_the_same_model_as_in_process(tmp_path):

@@ -6,60 +6,23 @@ seed alone, not on what else is in the batch.
 """
 
 import asyncio
-import hashlib
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
-from configs.engines import OnnxEngine
+from configs.engines import OnnxSettings
 from configs.models import Model, Sampling
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder
+from tasks.engines.onnx.kind import model_folder
 from tasks.engines.onnx.sampler import Sampler, refuse_unsupported
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
-
-MODELS = Path(__file__).parents[2] / "models"
-FILES = (
-    "model.onnx",
-    "model.safetensors",
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "generation_config.json",
-)
-
-
-def model_folder(model: Model, settings: OnnxEngine) -> Path:
-    """Where the model lies. Raises EngineError naming what is missing."""
-    folder = Path(settings.path) if settings.path else MODELS / model.id
-    if not folder.is_dir():
-        shipped = ", ".join(sorted(entry.name for entry in MODELS.iterdir() if entry.is_dir()))
-        raise EngineError(
-            f"{folder} is no folder with a model; set engine.path to one, or model.id to a shipped model: {shipped}."
-        )
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise EngineError(
-            f"{folder} lacks {', '.join(missing)}; model.onnx is made from a Qwen3 checkpoint by "
-            "`python -m tasks.research.training.export FOLDER`."
-        )
-    return folder
-
-
-@lru_cache(maxsize=32)
-def weights_digest(folder: Path) -> str:
-    """Identity of a model folder: graph, weights, tokenizer, chat format and ends, 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for name in FILES:
-        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
-    return digest.hexdigest()[:16]
+from tasks.engines.stats import ServerStats
 
 
 @dataclass(slots=True)
@@ -87,10 +50,10 @@ class _Sequence:
     began: float = 0.0
 
 
-class EmbeddedEngine:
+class OnnxEngine:
     """`Engine` over a `Decoder`; its thread starts with `start` and ends with `close`."""
 
-    def __init__(self, model: Model, settings: OnnxEngine) -> None:
+    def __init__(self, model: Model, settings: OnnxSettings) -> None:
         self.concurrency = 2 * settings.batch_size  # whoever leaves a slot finds the next one waiting
         self.group = settings.batch_size
         self._folder = model_folder(model, settings)
@@ -132,7 +95,7 @@ class EmbeddedEngine:
         finally:
             call.is_cancelled = True
 
-    async def close(self) -> None:
+    async def close(self) -> tuple[ServerStats, ...]:
         """End the thread."""
         with self._wake:
             self._is_closing = True
@@ -140,6 +103,7 @@ class EmbeddedEngine:
         if self._thread:
             await asyncio.to_thread(self._thread.join)
             self._thread = None
+        return ()
 
     # --- the batch loop, in its own thread ---
 

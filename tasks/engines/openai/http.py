@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from configs.engines import OpenAIEngine
+from configs.engines import OpenAISettings
 from tasks.engines.openai.replies import (
     error_message,
     error_status,
@@ -51,7 +51,7 @@ class Replica:
     """One address that serves the model. Lives on the engines' loop."""
 
     def __init__(
-        self, url: str, settings: OpenAIEngine, revive: Callable[[], Awaitable[bool]] | None = None
+        self, url: str, settings: OpenAISettings, revive: Callable[[], Awaitable[bool]] | None = None
     ) -> None:
         self.url = url
         self.in_flight = 0

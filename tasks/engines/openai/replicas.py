@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from tasks.engines.openai.http import Replica, TransientError
 from tasks.engines.openai.metrics import Watch
 from tasks.engines.protocol import EngineError
+from tasks.engines.stats import ServerStats
 from tasks.progress import PROGRESS
 
 PROBE_EVERY_SECONDS = 2.0
@@ -29,7 +30,7 @@ class Replicas:
         self._only = self._all[0] if len(self._all) == 1 else None
         self._missed: Counter[str] = Counter()
         self._watchers: list[asyncio.Task[None]] = []
-        self.watches = [Watch(replica, model) for replica in self._all]
+        self._watches = [Watch(replica, model) for replica in self._all]
 
     def __len__(self) -> int:
         return len(self._all)
@@ -63,21 +64,26 @@ class Replicas:
 
     async def watch(self) -> None:
         """Begin to look after their health and metrics; what they counted before is read first."""
-        await asyncio.gather(*(watch.read() for watch in self.watches))
-        telling = [watch for watch in self.watches if watch.record.num_reads]
+        await asyncio.gather(*(watch.read() for watch in self._watches))
+        telling = [watch for watch in self._watches if watch.stats.num_reads]
         self._watchers = [asyncio.create_task(watch.go_on(METRICS_EVERY_SECONDS)) for watch in telling]
         if not self._only:
             self._watchers += [asyncio.create_task(self._look_after(replica)) for replica in self._all]
 
-    async def close(self) -> None:
-        """Stop looking, read the metrics a last time, close the connections."""
+    async def close(self) -> list[ServerStats]:
+        """Stop looking, read the metrics a last time, close the connections; returns what the servers told.
+
+        A second call has nothing more to tell.
+        """
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
         self._watchers = []
-        await asyncio.gather(*(watch.read() for watch in self.watches if watch.record.num_reads))
+        watches, self._watches = self._watches, []
+        await asyncio.gather(*(watch.read() for watch in watches if watch.stats.num_reads))
         for replica in self._all:
             await replica.close()
+        return [watch.stats for watch in watches]
 
     async def leave(self, replica: Replica, why: str) -> None:
         """Ask it nothing more until it is back; what it was asked is asked for elsewhere."""

@@ -1,39 +1,22 @@
 """Recorded outputs in place of a model: what exists can be graded, voted over and synthesized from."""
 
 import asyncio
-import hashlib
 from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
 
-from configs.engines import ReplayEngine
+from configs.engines import ReplaySettings
 from configs.models import Model
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
-from tasks.engines.replay.recordings import Recorded, RecordedOutputs, columns_of
+from tasks.engines.replay.recordings import Recorded, RecordedOutputs
+from tasks.engines.stats import ServerStats
 
 
-def recording_digest(settings: ReplayEngine) -> str:
-    """Identity of a recording, 16 hexadecimal digits: its bytes and which columns are read."""
-    return _digest(settings.path, "\n".join(columns_of(settings).values()))
-
-
-@lru_cache(maxsize=32)
-def _digest(path: str, columns: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-    except OSError as error:
-        raise EngineError(f"{path} cannot be read: {error.strerror}; correct engine.path.") from error
-    return hashlib.sha256(content + columns.encode()).hexdigest()[:16]
-
-
-class RecordedEngine:
+class ReplayEngine:
     """`Engine` over a file of recorded outputs; problems are found by their question, samples by index."""
 
     concurrency = group = 64
 
-    def __init__(self, model: Model, settings: ReplayEngine) -> None:
+    def __init__(self, model: Model, settings: ReplaySettings) -> None:
         self._model, self._settings = model, settings
         self._recorded: RecordedOutputs | None = None
 
@@ -61,9 +44,10 @@ class RecordedEngine:
             failure = Failure("not_recorded", message, is_transient=False, started_at=began, num_tries=1)
             deliver(place, failure)
 
-    async def close(self) -> None:
+    async def close(self) -> tuple[ServerStats, ...]:
         """Forget the recording."""
         self._recorded = None
+        return ()
 
 
 def _completion(recorded: Recorded, text: str, now: datetime) -> Completion:

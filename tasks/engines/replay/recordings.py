@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.engines import ReplayEngine
+from configs.engines import ReplaySettings
 from tasks.benchmarks.files import read_rows
 from tasks.engines.protocol import EngineError
 
@@ -42,7 +42,7 @@ DETAILS = tuple(field.name for field in fields(Recorded))[2:]
 """What besides output and score an engine's settings may name a column for."""
 
 
-def columns_of(settings: ReplayEngine) -> dict[str, str]:
+def columns_of(settings: ReplaySettings) -> dict[str, str]:
     """The columns that are read, by the name of their setting."""
     named = {name: getattr(settings, name) for name in ("question", "outputs", "scores", *DETAILS)}
     return {name: column for name, column in named.items() if column is not None}
@@ -51,7 +51,7 @@ def columns_of(settings: ReplayEngine) -> dict[str, str]:
 class RecordedOutputs:
     """The outputs of a recording. Safe to ask from several threads."""
 
-    def __init__(self, settings: ReplayEngine) -> None:
+    def __init__(self, settings: ReplaySettings) -> None:
         """Read the questions, and of a .jsonl file everything. Raises EngineError for a missing column."""
         self._settings, self._columns = settings, columns_of(settings)
         self._lock = threading.Lock()
@@ -120,7 +120,7 @@ class RecordedOutputs:
 class _Lines:
     """The rows of a .jsonl or .csv file, all in memory."""
 
-    def __init__(self, settings: ReplayEngine) -> None:
+    def __init__(self, settings: ReplaySettings) -> None:
         self._path, self._rows = settings.path, read_rows(settings.path)
 
     def questions(self, columns: Mapping[str, str]) -> list[str]:
@@ -135,7 +135,7 @@ class _Lines:
 class _Groups:
     """The rows of a .parquet file; a few row groups in memory, those asked for last."""
 
-    def __init__(self, settings: ReplayEngine, columns: Mapping[str, str]) -> None:
+    def __init__(self, settings: ReplaySettings, columns: Mapping[str, str]) -> None:
         try:
             self._file = pq.ParquetFile(settings.path)
         except (pa.ArrowException, OSError) as error:

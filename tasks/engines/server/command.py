@@ -8,9 +8,8 @@ from pathlib import Path
 
 from configs.engines import Serve
 from configs.models import Model
-from tasks.engines.onnx.engine import MODELS
 from tasks.engines.protocol import EngineError
-from tasks.engines.vllm.arguments import hub_revision
+from tasks.engines.weights import hub_revision, shipped_or_hub
 
 LOOPBACK = "127.0.0.1"
 
@@ -52,10 +51,8 @@ def environment_of(serve: Serve, key: str) -> dict[str, str]:
 def weights_of(model: Model, serve: Serve) -> str:
     """The folder or hub id that is loaded. Raises EngineError for a folder that is not there."""
     name = serve.model or model.id
-    if (MODELS / name).is_dir():
-        return str(MODELS / name)
     if not name.startswith(("/", ".", "~")):
-        return name
+        return shipped_or_hub(name)
     folder = Path(name).expanduser().absolute()
     if not (folder / "config.json").is_file():
         raise EngineError(

@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from configs.engines import VllmEngine
+from configs.engines import VllmSettings
 from configs.models import Model, Sampling
 from tasks.engines.protocol import EngineError
+from tasks.engines.weights import hub_revision, positions, shipped_or_hub
 from warehouse.canonical import canonical_json
 
-MODELS = Path(__file__).parents[2] / "models"
 NUM_SEQUENCES = 256
 """`max_num_seqs` where the experiment leaves it out; vLLM's own default depends on the accelerator."""
 _OTHER_MODEL = (
@@ -37,11 +37,10 @@ _SAMPLING = ("top_p", "top_k", "min_p", "presence_penalty", "repetition_penalty"
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "*.json", "*.jinja", "*.model")
 
 
-def location_of(model: Model, settings: VllmEngine) -> str:
+def location_of(model: Model, settings: VllmSettings) -> str:
     """Where the weights are: `engine.path`, a shipped model's folder, or the hub id. Raises EngineError."""
     if settings.path is None:
-        shipped = MODELS / model.id
-        return str(shipped) if shipped.is_dir() else model.id
+        return shipped_or_hub(model.id)
     folder = Path(settings.path)
     if not (folder / "config.json").is_file():
         raise EngineError(
@@ -69,12 +68,13 @@ def pinned_revision(model: Model, location: str, args: Mapping[str, JsonValue]) 
     return revision
 
 
-def hub_revision(model: Model) -> str | None:
-    """The revision to download: what stands before the settings that `pinned_revision` appended."""
-    return (model.revision or "").partition("+")[0] or None
+def context_of(model: Model, location: str, args: Mapping[str, JsonValue]) -> int | None:
+    """Tokens of the longest prompt and completion together: as vLLM is told, else as the model was made."""
+    told = args.get("max_model_len")
+    return told if isinstance(told, int) and told > 0 else positions(location, model)
 
 
-def check_arguments(settings: VllmEngine) -> None:
+def check_arguments(settings: VllmSettings) -> None:
     """Raise EngineError where vLLM is missing or does not know a setting's name."""
     known = _known_arguments()
     for name in settings.args:
@@ -82,7 +82,7 @@ def check_arguments(settings: VllmEngine) -> None:
             raise EngineError(f"engine.args.{name} is no setting of vLLM; {_hint(name, known)}")
 
 
-def engine_arguments(model: Model, settings: VllmEngine) -> dict[str, Any]:
+def engine_arguments(model: Model, settings: VllmSettings) -> dict[str, Any]:
     """Everything that vLLM is started with."""
     location = location_of(model, settings)
     ours: dict[str, Any] = {"max_num_seqs": NUM_SEQUENCES, "seed": 0, "disable_log_stats": True}

@@ -15,10 +15,11 @@ import time
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from configs.engines import VllmEngine
+from configs.engines import VllmSettings
 from configs.models import Model
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
+from tasks.engines.stats import ServerStats
 from tasks.engines.vllm.arguments import (
     NUM_SEQUENCES,
     check_arguments,
@@ -41,10 +42,10 @@ end "$1"
 for one that was just being started. vLLM's processes hold the accelerator and do not notice that we are gone."""
 
 
-class InProcessEngine:
+class VllmEngine:
     """`Engine` over vLLM's `AsyncLLM`."""
 
-    def __init__(self, model: Model, settings: VllmEngine) -> None:
+    def __init__(self, model: Model, settings: VllmSettings) -> None:
         check_arguments(settings)
         sequences = int(settings.args.get("max_num_seqs") or NUM_SEQUENCES)  # pyright: ignore[reportArgumentType] - vLLM says so itself
         self.concurrency = settings.concurrency or sequences + max(1, sequences // 8)
@@ -96,7 +97,7 @@ class InProcessEngine:
             *(self._sample(loaded, request, prompt, place, deliver) for place in range(len(request.seeds)))
         )
 
-    async def close(self) -> None:
+    async def close(self) -> tuple[ServerStats, ...]:
         """End the engine's processes; the accelerator's memory is free when this returns."""
         self._is_closed = True
         loaded, self._loaded = self._loaded, None
@@ -106,6 +107,7 @@ class InProcessEngine:
             await asyncio.to_thread(self._guard.communicate, b"\n")
         del loaded
         gc.collect()  # vLLM's engine is in cycles; at the interpreter's end its finaliser would fail aloud
+        return ()
 
     # --- one sample ---
 

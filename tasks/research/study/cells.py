@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import orjson
 
-from configs.engines import Engine, OnnxEngine, ReplayEngine
+from configs.engines import EngineSettings, OnnxSettings, ReplaySettings
 from configs.experiment import Experiment, Explorer, GeneratedBenchmark, References, Synthesizer
 from configs.graders import ExactGrader
 from configs.models import Model, Sampling
@@ -62,12 +62,12 @@ class Models:
             le.name for le in needed(list(self._lessons.values()), self.root) if not le.is_done(self.root)
         ]
 
-    def parts(self, lesson: Lesson) -> tuple[Model, Engine]:
+    def parts(self, lesson: Lesson) -> tuple[Model, EngineSettings]:
         """A role's model and engine."""
         folder = lesson.folder(self.root)
         record = orjson.loads((folder / "training.json").read_bytes())
         model = Model(id=lesson.name, params=record["num_parameters"])
-        return model, OnnxEngine(kind="onnx", path=str(folder))
+        return model, OnnxSettings(kind="onnx", path=str(folder))
 
 
 def cells_of(models: Models, num_problems: int, elsewhere: Callable[[Experiment], str]) -> Iterator[Cell]:
@@ -185,7 +185,7 @@ class _Maker:
         """The same with another problem's references."""
         reader = _reader(usual)
         model = usual.explorer.model.model_copy(update={"id": f"{usual.explorer.model.id}-elsewhere"})
-        engine = ReplayEngine(kind="replay", path=recording)
+        engine = ReplaySettings(kind="replay", path=recording)
         explorer = usual.explorer.model_copy(update={"model": model, "engine": engine})
         return usual.model_copy(
             update={"name": f"{usual.name}.elsewhere", "explorer": explorer, "synthesizer": reader}

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from configs.engines import OnnxEngine
+from configs.engines import OnnxSettings
 from configs.experiment import Experiment, Explorer, GeneratedBenchmark
 from configs.graders import ExactGrader
 from configs.models import Model, Sampling
@@ -204,7 +204,7 @@ def exploring(lesson: Lesson, root: str, split: Split) -> Experiment:
         benchmark=asked_problems(lesson, split),
         explorer=Explorer(
             model=Model(id=lesson.name),
-            engine=OnnxEngine(kind="onnx", path=str(lesson.folder(root))),
+            engine=OnnxSettings(kind="onnx", path=str(lesson.folder(root))),
             prompt=EXPLORE,
             sampling=Sampling(
                 n=form.references.num_samples if is_training else form.references.count,

@@ -14,7 +14,8 @@ from pathlib import Path
 import orjson
 
 from configs.training import Training, load_training
-from tasks.engines.onnx.engine import FILES, MODELS
+from tasks.engines.onnx.kind import FILES
+from tasks.engines.weights import MODELS
 from tasks.research.training.jobs import Lesson, lessons_of, reading_kind
 
 RECORD, CARD = "training.json", "README.md"

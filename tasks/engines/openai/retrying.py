@@ -1,0 +1,77 @@
+"""When a request is tried again and how long is waited before, as tenacity's strategies."""
+
+import time
+from typing import cast
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_any,
+    wait_random_exponential,
+)
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base
+
+from configs.engines import OpenAISettings
+from tasks.engines.openai.http import TransientError
+from tasks.engines.openai.replicas import Replicas
+
+MAX_WAIT_SECONDS = 30.0
+MAX_WAIT_UNREACHABLE_SECONDS = 2.0
+MAX_WAIT_ELSEWHERE_SECONDS = 0.2
+
+
+def retrying(settings: OpenAISettings, replicas: Replicas) -> AsyncRetrying:
+    """For one request: a TransientError is tried again, and the last one raised where it is given up."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(TransientError),
+        stop=stop_any(StopAfterFailures(settings.retries), StopWhenAway(replicas, settings.patience_seconds)),
+        wait=WaitAsItFailed(),
+        reraise=True,
+    )
+
+
+class StopAfterFailures(stop_base):
+    """After more than `retries` failed tries of one request; refused connections are not counted."""
+
+    def __init__(self, retries: int) -> None:
+        self._left = retries
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        """Whether this failure is one too many; counts it."""
+        self._left -= _error(retry_state).code != "unreachable"
+        return self._left < 0
+
+
+class StopWhenAway(stop_base):
+    """Where connections are refused and no replica has answered anything for so many seconds."""
+
+    def __init__(self, replicas: Replicas, patience_seconds: float) -> None:
+        self._replicas, self._seconds = replicas, patience_seconds
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        """Whether they are given up."""
+        is_away = _error(retry_state).code == "unreachable"
+        return is_away and time.monotonic() - self._replicas.last_alive >= self._seconds
+
+
+class WaitAsItFailed(wait_base):
+    """Exponential with full jitter; hardly at all where another replica can be asked, as Retry-After says where it does."""
+
+    _jittered = wait_random_exponential(multiplier=0.5, max=MAX_WAIT_SECONDS)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Seconds until the next try."""
+        error, seconds = _error(retry_state), self._jittered(retry_state)
+        if error.is_passed_on:
+            return min(seconds, MAX_WAIT_ELSEWHERE_SECONDS)
+        if error.code == "unreachable":
+            return min(seconds, MAX_WAIT_UNREACHABLE_SECONDS)
+        return min(max(seconds, error.retry_after), 2 * MAX_WAIT_SECONDS)
+
+
+def _error(state: RetryCallState) -> TransientError:
+    """What the latest try failed with; tenacity asks the strategies above after failures alone."""
+    assert state.outcome  # noqa: S101 - there has been a try
+    return cast("TransientError", state.outcome.exception())
