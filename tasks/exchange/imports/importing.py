@@ -44,7 +44,7 @@ class Imported:
     recording: Recording
     header: LogHeader
     report: ReadReport
-    judged: dict[str, tuple[int, int]]
+    log_verdicts: dict[str, tuple[int, int]]
     """For each grader of the log, the number of its verdicts and how many of them are `correct`."""
 
     def facts(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Imported:
             "broken_lines": self.report.num_broken,
             "log_verdicts": {
                 grader: {"verdicts": count, "correct": right}
-                for grader, (count, right) in self.judged.items()
+                for grader, (count, right) in self.log_verdicts.items()
             },
             "log_results": self.header.results,
         }
@@ -103,8 +103,8 @@ def import_log(
     }
     try:
         with Recorder(Path(store.root) / "imports", header.task, report) as recorder:
-            with _progress(files, report) as watched:
-                judgements.extend(recorder.take(watched(records)))
+            with _progress(files, report) as tracked:
+                judgements.extend(recorder.take(tracked(records)))
             recording = recorder.finish(header, identity, [file.name for file in files])
             _write_experiment(recording, header, files)
     except OSError as error:
@@ -118,8 +118,8 @@ def import_log(
     named = [f"name={name}"] if name else []
     experiment = load_experiment(str(file), [*named, *overrides])
     recipe = explore_stage(experiment, store.root).recipe
-    judged = keep_judgements(store, recipe, tool, judgements, recording)
-    return Imported(experiment, file, recording, header, report, judged)
+    log_verdicts = keep_judgements(store, recipe, tool, judgements, recording)
+    return Imported(experiment, file, recording, header, report, log_verdicts)
 
 
 def _write_experiment(recording: Recording, header: LogHeader, files: Sequence[Path]) -> None:
@@ -177,9 +177,9 @@ def _progress(files: Sequence[Path], report: ReadReport) -> Iterator[Any]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading", total=sum(file.stat().st_size for file in files))
 
-        def watched(records: Iterator[Sample | Judgement]) -> Iterator[Sample | Judgement]:
+        def tracked(records: Iterator[Sample | Judgement]) -> Iterator[Sample | Judgement]:
             for record in records:
                 bar.update(task, completed=report.num_bytes)
                 yield record
 
-        yield watched
+        yield tracked

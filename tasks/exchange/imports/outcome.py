@@ -75,7 +75,7 @@ def print_import(imported: Imported, *, as_json: bool) -> None:
             f"  {recording.num_shared} problems repeat another problem's question; only the outputs of the first one are used",
             **plain,
         )
-    for grader, (count, right) in imported.judged.items():
+    for grader, (count, right) in imported.log_verdicts.items():
         console.print(f"  the log's own verdicts: {grader}, {right:,} of {count:,} correct", **plain)
     console.print(f"  experiment: {imported.experiment_file}", **plain)
     if report.num_broken:
