@@ -1,4 +1,4 @@
-"""`a2r report`: write the report of some runs and say what is in it."""
+"""`a2r report`: which runs, where to, and what is said of it."""
 
 import sys
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def report_runs(
     *,
     as_data: bool,
 ) -> None:
-    """Write the page and print a summary, or print its rows as JSON. Raises UserError."""
+    """Write the page and say what is in it, or print its rows as JSON. Raises UserError."""
     store = Store(root)
     found = findings(store, run_ids, experiments)
     if as_data:
@@ -32,7 +32,7 @@ def report_runs(
     with PROGRESS.shown_on(console):
         info = write_findings(store, found, output, limits)
     texts = f"texts of {info.num_problems_with_texts:,} of {info.num_problems:,} problems"
-    cut = f", {info.num_texts_cut:,} long texts shortened in the middle" if info.num_texts_cut else ""
+    cut = f", {info.num_texts_cut:,} long texts without their middle" if info.num_texts_cut else ""
     Console().print(
         f"{info.path}: {info.num_bytes / 1e6:,.1f} MB, {info.num_runs} runs, {info.num_traces_with_texts:,} traces, "
         f"{texts}{cut}.",

@@ -44,7 +44,7 @@ class Imported:
     recording: Recording
     header: LogHeader
     report: ReadReport
-    log_verdicts: dict[str, tuple[int, int]]
+    judged: dict[str, tuple[int, int]]
     """For each grader of the log, the number of its verdicts and how many of them are `correct`."""
 
     def facts(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Imported:
             "broken_lines": self.report.num_broken,
             "log_verdicts": {
                 grader: {"verdicts": count, "correct": right}
-                for grader, (count, right) in self.log_verdicts.items()
+                for grader, (count, right) in self.judged.items()
             },
             "log_results": self.header.results,
         }
@@ -79,9 +79,9 @@ def import_log(
     name: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Imported:
-    """Read a log into the root and build its experiment, without grading it. Raises UserError.
+    """Read a log into the root and build its experiment; nothing is graded yet. Raises UserError.
 
-    Importing the same log with the same options again changes nothing.
+    The same log with the same options leaves everything as it is.
     """
     store = Store(root)
     if not store.is_local:
@@ -103,8 +103,8 @@ def import_log(
     }
     try:
         with Recorder(Path(store.root) / "imports", header.task, report) as recorder:
-            with _progress(files, report) as tracked:
-                judgements.extend(recorder.take(tracked(records)))
+            with _progress(files, report) as watched:
+                judgements.extend(recorder.take(watched(records)))
             recording = recorder.finish(header, identity, [file.name for file in files])
             _write_experiment(recording, header, files)
     except OSError as error:
@@ -118,8 +118,8 @@ def import_log(
     named = [f"name={name}"] if name else []
     experiment = load_experiment(str(file), [*named, *overrides])
     recipe = explore_stage(experiment, store.root).recipe
-    log_verdicts = keep_judgements(store, recipe, tool, judgements, recording)
-    return Imported(experiment, file, recording, header, report, log_verdicts)
+    judged = keep_judgements(store, recipe, tool, judgements, recording)
+    return Imported(experiment, file, recording, header, report, judged)
 
 
 def _write_experiment(recording: Recording, header: LogHeader, files: Sequence[Path]) -> None:
@@ -171,15 +171,15 @@ def _experiment_name(text: str) -> str:
 
 @contextmanager
 def _progress(files: Sequence[Path], report: ReadReport) -> Iterator[Any]:
-    """A progress bar over the bytes read, if stderr is a terminal."""
+    """A bar over the bytes read, on a terminal."""
     columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading", total=sum(file.stat().st_size for file in files))
 
-        def tracked(records: Iterator[Sample | Judgement]) -> Iterator[Sample | Judgement]:
+        def watched(records: Iterator[Sample | Judgement]) -> Iterator[Sample | Judgement]:
             for record in records:
                 bar.update(task, completed=report.num_bytes)
                 yield record
 
-        yield tracked
+        yield watched

@@ -1,4 +1,4 @@
-"""The result of an import: its summary, and its run, which is an earlier one if nothing would change."""
+"""What an import tells, and the run that stands for it: an earlier one where nothing would change."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,33 +49,31 @@ def _recorded_run(imported: Imported, root: str) -> str | None:
 
 
 def print_import(imported: Imported, *, as_json: bool) -> None:
-    """Print what was imported, what was not, the choices made, and the experiment file; on stderr with `as_json`."""
+    """What came in, what could not, what was decided, and where the experiment is; on stderr with `as_json`."""
     console = Console(stderr=as_json)
     recording, header, report = imported.recording, imported.header, imported.report
     plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
     console.print(
         f"{header.tool}: {recording.num_outputs:,} outputs of {len(recording.problems):,} problems"
         + (f", {recording.num_failed:,} recorded failures" if recording.num_failed else "")
-        + ("" if recording.is_new else "; this recording already existed"),
+        + ("" if recording.is_new else "; the same recording was there already"),
         **plain,
     )
     for note in header.notes:
         console.print(f"  {note}", **plain)
     if header.model is None:
-        console.print(
-            "  the log does not name its model, so it is called unknown; set it with --model NAME", **plain
-        )
+        console.print("  the log names no model; it is called unknown (--model NAME)", **plain)
     if recording.num_uneven:
         console.print(
-            f"  {recording.num_uneven} problems have fewer samples than others; the missing ones count as not recorded",
+            f"  {recording.num_uneven} problems have fewer samples than others; what is missing counts as not recorded",
             **plain,
         )
     if recording.num_shared:
         console.print(
-            f"  {recording.num_shared} problems repeat another problem's question; only the outputs of the first one are used",
+            f"  {recording.num_shared} problems repeat another's question; the first one's outputs stand for all",
             **plain,
         )
-    for grader, (count, right) in imported.log_verdicts.items():
+    for grader, (count, right) in imported.judged.items():
         console.print(f"  the log's own verdicts: {grader}, {right:,} of {count:,} correct", **plain)
     console.print(f"  experiment: {imported.experiment_file}", **plain)
     if report.num_broken:
