@@ -17,12 +17,12 @@ Flow = Callable[..., dict[str, Any]]
 
 
 def run_of(imported: Imported, evaluate: Flow, root: str) -> Flow:
-    """A flow that returns the import's numbers, from its existing run or from a new one by `evaluate`.
+    """The flow that gives the import's numbers: of the run there is, else of one made now by `evaluate`.
 
     A log with broken lines is never reported as complete.
     """
 
-    def flow(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on to the flow
+    def flow(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - a flow's own arguments
         run_id = _recorded_run(imported, root)
         summary = summarize(Store(root), run_id) if run_id else evaluate(**arguments)
         if imported.report.num_broken:
@@ -33,7 +33,7 @@ def run_of(imported: Imported, evaluate: Flow, root: str) -> Flow:
 
 
 def _recorded_run(imported: Imported, root: str) -> str | None:
-    """The complete run of this import with the same experiment and grader, or None."""
+    """The complete run that stands for this import already: same experiment, same grader; None without one."""
     store = Store(root)
     if not store.catalog_path.exists():
         return None
@@ -45,7 +45,7 @@ def _recorded_run(imported: Imported, root: str) -> str | None:
             [imported.experiment.name, grader_of(imported.experiment.grader, store.root).key],
         ).fetchall()
     config = imported.experiment.model_dump(mode="json")
-    return next((run_id for run_id, stored in runs if orjson.loads(stored) == config), None)
+    return next((run_id for run_id, held in runs if orjson.loads(held) == config), None)
 
 
 def print_import(imported: Imported, *, as_json: bool) -> None:
