@@ -96,10 +96,10 @@ class ProblemTexts:
 
 def shown_with_sources(chosen: Sequence[Candidate], policy: References) -> list[tuple[list[Candidate], str]]:
     """The texts that the prompt showed, in its order, each with the candidates it came from."""
-    alone = policy.model_copy(update={"total_max_tokens": None})
+    unlimited = policy.model_copy(update={"total_max_tokens": None})
     groups: dict[object, list[Candidate]] = {}
     for index, candidate in enumerate(chosen):
-        text = shown([candidate], alone)[0].text
+        text = shown([candidate], unlimited)[0].text
         groups.setdefault(text if policy.duplicates == "merge" else index, []).append(candidate)
     texts = [reference.text for reference in shown(chosen, policy)]
     return list(zip(groups.values(), texts, strict=False))  # a total budget may drop the last references

@@ -80,18 +80,18 @@ _FLOW = "Numbers of problems: from the quality of the explorer's samples (left) 
 def _methods(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
     figure = go.Figure()
     for run_id, label in labels.items():
-        mine = [row for row in found.metrics if row["run_id"] == run_id and row["estimate"] is not None]
-        if mine:
+        points = [row for row in found.metrics if row["run_id"] == run_id and row["estimate"] is not None]
+        if points:
             colour, symbol = styles[run_id]
             figure.add_scatter(
-                x=[row["estimate"] for row in mine],
-                y=[_method(row["metric"]) for row in mine],
-                error_x=_errors(mine, "estimate"),
+                x=[row["estimate"] for row in points],
+                y=[_method(row["metric"]) for row in points],
+                error_x=_errors(points, "estimate"),
                 mode="markers",
                 orientation="h",
                 name=label,
                 marker={"color": colour, "symbol": symbol, "size": 11},
-                customdata=[[row["low"], row["high"], row["num_problems"]] for row in mine],
+                customdata=[[row["low"], row["high"], row["num_problems"]] for row in points],
                 hovertemplate="%{x:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
                 "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
             )
@@ -124,20 +124,20 @@ def _cost(
         hoverinfo="skip",
     )
     for run_id, label in labels.items():
-        mine = [row for row in methods if row["run_id"] == run_id]
-        if mine:
+        points = [row for row in methods if row["run_id"] == run_id]
+        if points:
             colour, symbol = styles[run_id]
             figure.add_scatter(
-                x=[row["cost_per_problem"] * scale for row in mine],
-                y=[row["accuracy"] for row in mine],
-                error_y=_errors(mine, "accuracy"),
+                x=[row["cost_per_problem"] * scale for row in points],
+                y=[row["accuracy"] for row in points],
+                error_y=_errors(points, "accuracy"),
                 mode="markers+text" if len(labels) <= FEW else "markers",
-                text=[row["metric"] for row in mine],
+                text=[row["metric"] for row in points],
                 textposition="bottom right",
                 cliponaxis=False,
                 name=label,
                 marker={"color": colour, "symbol": symbol, "size": 11},
-                customdata=[[row["metric"], row["low"], row["high"], row["num_problems"]] for row in mine],
+                customdata=[[row["metric"], row["low"], row["high"], row["num_problems"]] for row in points],
                 hovertemplate="%{customdata[0]}: %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}] at %{x:.3~s}, "
                 "%{customdata[3]} problems<extra>%{fullData.name}</extra>",
             )
@@ -158,22 +158,22 @@ def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str
     figure = go.Figure()
     for run_id, label in _explorers(found, labels).items():
         for estimator, dash, symbol in (("pass@k", "solid", "circle"), ("cons@k", "dash", "diamond")):
-            mine = [
+            points = [
                 row
                 for row in found.curves
                 if (row["run_id"], row["stage"], row["estimator"]) == (run_id, "explore", estimator)
                 and row["estimate"] is not None
             ]
-            if len(mine) > 1:
+            if len(points) > 1:
                 figure.add_scatter(
-                    x=[row["k"] for row in mine],
-                    y=[row["estimate"] for row in mine],
-                    error_y=_errors(mine, "estimate"),
+                    x=[row["k"] for row in points],
+                    y=[row["estimate"] for row in points],
+                    error_y=_errors(points, "estimate"),
                     mode="lines+markers",
                     name=estimator if len(labels) == 1 else f"{label} {estimator}",
                     line={"color": styles[run_id][0], "dash": dash},
                     marker={"symbol": symbol, "size": 8},
-                    customdata=[[row["low"], row["high"], row["num_problems"]] for row in mine],
+                    customdata=[[row["low"], row["high"], row["num_problems"]] for row in points],
                     hovertemplate="k = %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
                     "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
                 )
@@ -190,8 +190,8 @@ def _explorers(found: Findings, labels: dict[str, str]) -> dict[str, str]:
     """One run for each distinct set of explorer samples, labelled with the explorer's name if that is unique."""
     distinct: dict[tuple[float | None, ...], str] = {}
     for run_id in labels:
-        mine = (r["estimate"] for r in found.curves if (r["run_id"], r["stage"]) == (run_id, "explore"))
-        distinct.setdefault(tuple(mine), run_id)
+        points = (r["estimate"] for r in found.curves if (r["run_id"], r["stage"]) == (run_id, "explore"))
+        distinct.setdefault(tuple(points), run_id)
     names = {
         run["run_id"]: html.escape(run["explorer"])
         for run in found.runs
@@ -238,7 +238,7 @@ def _flow(flows: Rows) -> go.Figure | None:
         "no vote",
         "synthesizer right",
         "synthesizer wrong",
-        "not judged",
+        "no verdict",
     )
     counts: dict[tuple[int, int], int] = {}
     outcomes: dict[tuple[int, int], str] = {}
@@ -246,7 +246,7 @@ def _flow(flows: Rows) -> go.Figure | None:
         source = {True: 0, None: 3}.get(row["is_majority_right"], 1 if row["is_any_right"] else 2)
         target = {True: 4, False: 5}.get(row["is_synthesizer_right"], 6)
         counts[source, target] = counts.get((source, target), 0) + row["num_problems"]
-        outcomes[source, target] = row["outcome"] or "not judged"
+        outcomes[source, target] = row["outcome"] or "no verdict"
     ends = {end for pair in counts for end in pair}
     used = [node for node in range(len(names)) if node in ends]
     colours = (RIGHT, "#d9a13a", WRONG, UNKNOWN, RIGHT, WRONG, UNKNOWN)

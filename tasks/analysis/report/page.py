@@ -96,14 +96,14 @@ def write_findings(
 
 def _static(found: Findings, limits: TextLimits) -> dict[str, Any]:
     """Everything that the template needs except the texts."""
-    drawn = list(charts(found))
+    figures = list(charts(found))
     script, plotly, katex = _script(), get_plotlyjs(), _katex()
     names = list(found.problems[0]) if found.problems else []
     table = {"columns": names, "rows": [list(problem.values()) for problem in found.problems]}
     runs = {run["run_id"]: {"label": run["label"], "benchmark": run["benchmark"]} for run in found.runs}
     return {
         "found": found,
-        "charts": drawn,
+        "charts": figures,
         "limits": limits,
         "settings": _settings,
         "made_at": datetime.now(UTC),
@@ -117,7 +117,7 @@ def _static(found: Findings, limits: TextLimits) -> dict[str, Any]:
                 {
                     "runs": runs,
                     "problems": table,
-                    "figures": [orjson.Fragment(chart.figure) for chart in drawn],
+                    "figures": [orjson.Fragment(chart.figure) for chart in figures],
                 }
             )
         ),

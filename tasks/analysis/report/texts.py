@@ -154,8 +154,8 @@ def _entries(
     indexes = {w.digest: w.index for w in batch}
     for digest, samples in groupby(read, key=lambda row: row["problem_digest"]):
         entry = ProblemTexts(questions.get(digest), longest)
-        for run_id, mine in groupby(samples, key=lambda row: row["run_id"]):
-            entry.add_run(run_id, list(mine), policies[run_id])
+        for run_id, run_samples in groupby(samples, key=lambda row: row["run_id"]):
+            entry.add_run(run_id, list(run_samples), policies[run_id])
         embedded.num_traces += len(entry.traces)
         embedded.num_cut += entry.num_cut
         yield indexes[digest], entry.content()

@@ -42,13 +42,13 @@ def keep_judgements(
         num_correct[grader] += judgement.is_correct
         if grader not in graded:
             graded[grader] = set(read_grades(store, grader, recipe, ["trace_id", "gold"]))
-        judged = trace_id(recipe, problem.digest, problem.rank(judgement.sample_index))
-        if (judged, problem.gold) in graded[grader]:
+        judged_id = trace_id(recipe, problem.digest, problem.rank(judgement.sample_index))
+        if (judged_id, problem.gold) in graded[grader]:
             continue
         rows = pending.setdefault(grader, [])
         rows.append(
             {
-                "trace_id": judged,
+                "trace_id": judged_id,
                 "problem_digest": problem.digest,
                 "gold": problem.gold,
                 "verdict": "correct" if judgement.is_correct else "wrong",
