@@ -10,6 +10,7 @@ from configs.experiment import Experiment
 from configs.loading import load_experiment, presets, validated
 from configs.schema import ConfigModel, UserError
 from configs.training import load_training
+from tasks.benchmarks.load import load_problems
 
 
 def refused(config, *overrides):
@@ -242,7 +243,11 @@ base: quickstart
 benchmark: {source: file, path: problems.jsonl, question: problem, answer: answer, id: id}
 """
     )
+    (tmp_path / "problems.jsonl").write_text('{"id": "p1", "problem": "1+1?", "answer": 2}\n')
     experiment, quickstart = load_experiment(mine), load_experiment("quickstart")
+    assert [(p.problem_id, p.question, p.gold) for p in load_problems(experiment.benchmark)] == [
+        ("p1", "1+1?", "2")
+    ]
     assert experiment.benchmark.model_dump(exclude_defaults=True) == {
         "source": "file",
         "path": str(tmp_path / "problems.jsonl"),
