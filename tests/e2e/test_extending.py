@@ -174,7 +174,7 @@ def shared(tmp_path_factory):
 @pytest.mark.parametrize(
     ("engine", "said"),
     [
-        ({"mistaks": True}, "engine.mistaks is True but is no known setting; did you mean mistakes?"),
+        ({"mistaks": True}, "engine.mistaks is True but is not a known setting; did you mean mistakes?"),
         ({"parallel": 0}, "engine.parallel is 0; it should be greater than or equal to 1"),
         ({"kind": "nowhere_at_all:MY_KIND"}, "no such module in"),
         ({"kind": "{module}:YOUR_KIND"}, "has no such name; define YOUR_KIND = EngineKind("),
