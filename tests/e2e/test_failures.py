@@ -172,3 +172,21 @@ def test_root_that_is_a_file(evaluated, tmp_path):
         UserError, match=r"taken/root cannot be written to: Not a directory; choose another with --root"
     ):
         evaluated(root=str(tmp_path / "taken" / "root"))
+
+
+def test_references_are_decided_when_their_explorers_have_settled(evaluated, endpoint, root):
+    """Samples that were refused for good exist at the next start: other references are then the first usable ones."""
+    refused = lambda number, body: OVERFLOW if body["model"] == "small" and body["seed"] % 5 == 0 else None  # noqa: E731
+    settings = {"explorer__sampling": {"n": 8, "max_tokens": 64}}
+    endpoint.fault = refused
+    with pytest.raises(FlowIncomplete):
+        evaluated(**settings)
+    lost = sum(1 for body in endpoint.requests if refused(0, body))
+    endpoint.fault = None
+    endpoint.reset()
+    summary = evaluated(**settings)
+    assert summary["status"] == "complete"
+    assert {m["n"] for m in summary["metrics"].values()} == {10}, "every number is over all problems"
+    assert endpoint.by_model["small"] == lost > 0
+    undisturbed = evaluated(root=f"{root.root}-undisturbed", **settings)
+    assert summary["metrics"] == undisturbed["metrics"]
