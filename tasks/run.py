@@ -58,6 +58,11 @@ class Run:
     servers: Sequence[ServerStats] = ()
     """What the servers of the run's engines told of themselves, each known once its engine is closed."""
 
+    def add(self, stage: Stage) -> None:
+        """One more stage, which reads earlier ones."""
+        self.stages += (stage,)
+        self.found |= stage.index.answers()
+
     @property
     def problems(self) -> list[Problem]:
         """The problems to generate for, one per question."""

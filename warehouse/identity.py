@@ -51,12 +51,20 @@ def explore_recipe(model: Model, prompt_digest: str, sampling: Sampling) -> Reci
 
 
 def synthesize_recipe(
-    model: Model, prompt_digest: str, sampling: Sampling, references: References, explorer: Recipe
+    model: Model,
+    prompt_digest: str,
+    sampling: Sampling,
+    references: References,
+    explorer: Recipe,
+    stage: str = "synthesize",
 ) -> Recipe:
-    """The synthesizer's recipe: its own settings, how references are made, and from what they come."""
+    """The recipe of a stage that reads another: its own settings, how references are made, and from what they come.
+
+    A further round has another stage's name, and for it `explorer` is the recipe of the round before.
+    """
     policy = references.model_dump(mode="json", exclude_none=True)
     return Recipe.of(
-        "synthesize",
+        stage,
         {**_common(model, prompt_digest, sampling), "references": policy, "explorer": explorer.digest},
     )
 
