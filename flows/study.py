@@ -1,12 +1,10 @@
-"""The study flow: what it is worth to read references, from the models of a training."""
-
-from typing import Any
+"""The study flow: what reading references is worth, measured with the models of a training."""
 
 from prefect import flow
 
 from configs.training import Training
 from flows.evaluate import evaluate
-from tasks.research.study.run import run_study
+from tasks.research.study.study import StudyReport, run_study
 
 
 @flow(name="study", flow_run_name="{training.name}")
@@ -17,14 +15,14 @@ def study(
     docs: str = "docs/study",
     *,
     from_scratch: bool = False,
-) -> dict[str, Any]:
+) -> StudyReport:
     """Evaluate every cell of the asymmetry study on held-out problems and write its page of tables and plots.
 
     Args:
-        training: Whose models.
+        training: The family of models.
         root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
         num_problems: Held-out problems, the same for every cell.
         docs: Folder of the page.
-        from_scratch: Leave out those models that come with the project.
+        from_scratch: Leave out the shipped models.
     """
     return run_study(training, root, num_problems, docs, evaluate, from_scratch=from_scratch)

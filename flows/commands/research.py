@@ -9,6 +9,7 @@ import typer
 from configs.schema import UserError
 from configs.training import load_training
 from flows.commands.options import DEFAULT_ROOT, AsJson, Root, Verbose
+from flows.commands.printing.research import print_study, print_training
 from flows.commands.process import configure_process, run_flow
 
 app = typer.Typer()
@@ -26,11 +27,10 @@ def train(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train a family of small models; what is finished or shipped is not trained again (needs the extra `train`)."""
+    """Train a family of small models; finished and shipped models are not trained again (needs the extra `train`)."""
     training = load_training(config)
     configure_process(verbose=verbose)
     from flows.train import train as train_flow
-    from tasks.research.training.scheduler import print_training
 
     run_flow(
         partial(train_flow, training=training, root=root, from_scratch=from_scratch),
@@ -63,7 +63,6 @@ def study(
         )
     configure_process(verbose=verbose)
     from flows.study import study as study_flow
-    from tasks.research.study.run import print_study
 
     run_flow(
         partial(
