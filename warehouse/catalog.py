@@ -17,7 +17,9 @@ import yaml
 from configs.schema import UserError
 from warehouse.store import Store
 
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+"""A row of a query by column name; the types are those of the query."""
+Rows = list[Row]
 
 TABLES = (
     "layout",
@@ -183,7 +185,7 @@ def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def rows(
-    catalog: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | Sequence[Any] = ()
+    catalog: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | Sequence[object] = ()
 ) -> Rows:
     """A statement's rows as mappings."""
     done = catalog.execute(query, values)

@@ -8,11 +8,10 @@ other SQL, or that knows runs or rows the store lost is built from nothing.
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import orjson
@@ -20,6 +19,7 @@ from filelock import FileLock
 
 from configs.schema import UserError
 from warehouse.catalog import create_relations, create_tables, known_files, open_for_loading, statement
+from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
 from warehouse.store import Store
 
 _KINDS = {
@@ -102,7 +102,7 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
             connection.commit()
             connection.execute("checkpoint")
         beside.replace(path)
-    except (duckdb.Error, orjson.JSONDecodeError) as error:
+    except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{store.root} cannot be loaded: {reason}. The catalog stays as it was; "
@@ -133,7 +133,7 @@ def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[
             for step in steps:
                 connection.execute(statement(f"load/{step}"), {} if step == "resolved" else {"files": files})
     num_rows = _num_rows(connection) - before
-    _take_in_runs(connection, store, by_kind["runs"])
+    _take_in_runs(connection, store, [Path(file).stem for file in by_kind["runs"]])
     connection.execute(statement("load/stale"), {"recipes": sorted(recipes)})
     reduce_stale(connection)
     return num_rows
@@ -179,48 +179,30 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement(f"load/{step}"))
 
 
-def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, files: Iterable[str]) -> None:
-    manifests = [orjson.loads(store.read_bytes(file)) for file in files]
+def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: Sequence[str]) -> None:
     for table in ("runs", "roles", "judges", "members", "samples"):
-        connection.execute(
-            statement(f"load/forget_{table}"), {"run_ids": [manifest["run_id"] for manifest in manifests]}
-        )
-    for manifest in manifests:
-        run_id = manifest["run_id"]
+        connection.execute(statement(f"load/forget_{table}"), {"run_ids": run_ids})
+    for run_id in run_ids:
+        manifest = read_manifest(store, run_id)
         connection.execute(statement("load/run"), _run_values(manifest))
-        for stage, name in (("explore", "explorer"), ("synthesize", "synthesizer")):
-            if manifest[name]:
-                connection.execute(
-                    statement("load/role"),
-                    _role_values(run_id, stage, manifest[name], manifest["stages"][stage]),
-                )
-        if judge := manifest.get("judge"):
-            names = ("model", "params", "price_input", "price_output", "recipe")
-            values = {"run_id": run_id} | {name: judge[name] for name in names}
-            connection.execute(statement("load/judge"), values)
-        members = f"{store.root}/runs/{run_id}.parquet"
+        for name, stage in manifest.stages.items():
+            connection.execute(statement("load/role"), _role_values(run_id, name, stage))
+        if judge := manifest.judge:
+            fields = judge.model_dump(include={"model", "params", "price_input", "price_output", "recipe"})
+            connection.execute(statement("load/judge"), {"run_id": run_id} | fields)
+        members = f"{store.root}/{members_path(run_id)}"
         connection.execute(statement("load/members"), {"run_id": run_id, "file": members})
 
 
-def _run_values(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("run_id", "experiment", "description", "status", "benchmark", "grader", "num_problems")
-    told = {"servers": [], **manifest}
-    texts = {name: orjson.dumps(told[name]).decode() for name in ("config", "versions", "servers")}
-    times = {name: manifest[name] for name in ("started_at", "finished_at")}
-    return {name: manifest[name] for name in names} | times | texts
+def _run_values(manifest: Manifest) -> dict[str, object]:
+    given: dict[str, object] = manifest.model_dump(exclude={"stages", "judge", "complaints"})
+    texts = {name: orjson.dumps(given[name]).decode() for name in ("config", "versions", "servers")}
+    return given | texts
 
 
-def _role_values(
-    run_id: str, stage: str, role: Mapping[str, Any], counts: Mapping[str, int]
-) -> dict[str, Any]:
-    return {
-        "num_references": None,
-        **role,
-        "run_id": run_id,
-        "stage": stage,
-        "num_wanted": counts["wanted"],
-        "num_blocked": counts["blocked"],
-    }
+def _role_values(run_id: str, name: str, stage: StageRecord) -> dict[str, object]:
+    counts = {f"num_{count}": stage.counts[count] for count in ("wanted", "blocked")}
+    return {"run_id": run_id, "stage": name, **stage.role.model_dump(), **counts}
 
 
 def _num_rows(connection: duckdb.DuckDBPyConnection) -> int:

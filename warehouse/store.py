@@ -199,7 +199,19 @@ class Store:
         if not self.exists(path):
             self.write_bytes(path, recipe.content)
 
-    # --- places ---
+    def read_recipe(self, stage: str, key: str) -> Recipe:
+        """The recipe beside a stage's traces. Raises UserError where there is none that can be read."""
+        path = f"{_recipe_folder(stage, key)}/recipe.json"
+        try:
+            return Recipe.read(self.read_bytes(path))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self.root}/{path} is missing; run the experiment again, which writes it."
+            ) from error
+        except (ValueError, KeyError) as error:
+            raise self._unreadable(path, error) from error
+
+    # --- paths ---
 
     @property
     def catalog_path(self) -> Path:
@@ -249,7 +261,11 @@ class Store:
 
 def traces_folder(recipe: Recipe) -> str:
     """Folder of a recipe's traces."""
-    return f"traces/stage={recipe.stage}/recipe={recipe.key}"
+    return _recipe_folder(recipe.stage, recipe.key)
+
+
+def _recipe_folder(stage: str, key: str) -> str:
+    return f"traces/stage={stage}/recipe={key}"
 
 
 def content_hash(data: bytes | pa.Buffer) -> str:

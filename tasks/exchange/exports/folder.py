@@ -19,7 +19,7 @@ def new_folder(target: Path, *, force: bool) -> Iterator[Path]:
     is_empty = target.is_dir() and not any(target.iterdir())
     if target.exists() and not is_empty:
         if not (target / MARK).is_file():
-            raise UserError(f"{target} exists and is no export of ours; choose another folder with --to.")
+            raise UserError(f"{target} exists and is not an export of a2r; choose another folder with --to.")
         if not force:
             raise UserError(
                 f"{target} holds an export already; replace it with --force, or choose another folder."

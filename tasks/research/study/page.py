@@ -8,7 +8,6 @@ import duckdb
 import orjson
 
 from configs.training import Training
-from tasks.publish import Summary
 from tasks.research.study.cards import write_cards
 from tasks.research.study.cells import NUM_ALONE, Cell, Models
 from tasks.research.study.contrasts import contrasts_of, measured
@@ -18,6 +17,7 @@ from tasks.research.study.tables import milestones, shown, table
 from tasks.research.training.jobs import lessons_of, reading_kind
 from warehouse.catalog import connect
 from warehouse.store import Store
+from warehouse.summary import Summary
 
 INTRODUCTION = """{description} Written by `a2r study {name}` from the store and the training records;
 {num_problems} held-out problems, the same in every row; 95 % intervals clustered by problem. Cost is forward FLOPs a

@@ -6,9 +6,9 @@ from typing import Any
 
 import duckdb
 
-from tasks.publish import Summary
 from tasks.research.study.cells import Cell
 from warehouse.catalog import statement
+from warehouse.summary import Summary
 
 VOTES = (1, 2, 4, 8, 16)
 """Votes for which a model by itself is shown."""
@@ -23,7 +23,7 @@ class Result:
 
     cell: Cell
     run_id: str
-    metrics: dict[str, dict[str, Any]]
+    metrics: Mapping[str, Mapping[str, Any]]
     megaflops: float
     """Forward FLOPs a problem in millions: 2 x parameters x (prompt + completion tokens), summed over its models."""
     num_cut: int

@@ -15,13 +15,13 @@ from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.failures import FlowIncomplete
 from tasks.executor.shards import run_log
 from tasks.explore import explore_stage
-from tasks.publish import Summary
 from tasks.research.study.cells import Cell, Models, cells_of
 from tasks.research.study.page import write_page
 from tasks.research.training.jobs import lessons_of
 from tasks.research.training.scheduler import local_root
 from tasks.research.training.shipped import bring
 from warehouse.planner import distinct, wanted_traces
+from warehouse.summary import Summary
 
 Evaluate = Callable[..., Summary]
 
