@@ -15,10 +15,11 @@ from pathlib import Path
 
 import duckdb
 import orjson
-from filelock import FileLock
 
 from configs.schema import UserError
 from warehouse.catalog import create_relations, create_tables, known_files, open_for_loading, statement
+from warehouse.files import atomic_file, leftovers
+from warehouse.locks import publishing
 from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
 from warehouse.store import Store
 
@@ -54,8 +55,7 @@ class LoadReport:
 def load(store: Store) -> LoadReport:
     """Bring the catalog up to date. Raises UserError for a file that cannot be read."""
     path = store.catalog_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(".catalog.lock")):
+    with publishing(store):
         found = _files(store)
         known = known_files(store)
         if found == known:
@@ -82,26 +82,24 @@ def _files(store: Store) -> dict[str, str]:
 
 def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[str, str]) -> LoadReport:
     """Make the next catalog beside the published one and put it in its place."""
-    beside = path.with_name(".catalog.duckdb.tmp")
-    log = beside.with_name(f"{beside.name}.wal")
-    for left in (beside, log):
+    for left in leftovers(path):
         left.unlink(missing_ok=True)
     new = sorted(file for file, content in found.items() if known.get(file) != content)
     try:
-        if known:
-            shutil.copyfile(path, beside)
-        with open_for_loading(beside, store) as connection:
-            connection.begin()
-            if not known:
-                create_tables(connection, store.root)
-            num_rows = _take_in(connection, store, new)
-            _follow(connection, store, known.keys() - found.keys(), found)
-            for file in new:
-                connection.execute(statement("load/part"), {"path": file, "content": found[file]})
-            create_relations(connection, store.root)
-            connection.commit()
-            connection.execute("checkpoint")
-        beside.replace(path)
+        with atomic_file(path) as beside:
+            if known:
+                shutil.copyfile(path, beside)
+            with open_for_loading(beside, store) as connection:
+                connection.begin()
+                if not known:
+                    create_tables(connection, store.root)
+                num_rows = _take_in(connection, store, new)
+                _follow(connection, store, known.keys() - found.keys(), found)
+                for file in new:
+                    connection.execute(statement("load/part"), {"path": file, "content": found[file]})
+                create_relations(connection, store.root)
+                connection.commit()
+                connection.execute("checkpoint")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise UserError(
@@ -111,7 +109,7 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
     except OSError as error:
         raise store.complaint(error) from error
     finally:
-        for left in (beside, log):
+        for left in leftovers(path):  # the log of a database that was given up
             left.unlink(missing_ok=True)
     return LoadReport(len(new), num_rows, is_rebuilt=not known)
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.schema import UserError
+from warehouse.files import write_file
 from warehouse.identity import Recipe
 from warehouse.records import TRACES
 
@@ -178,7 +179,9 @@ class Store:
         """Write a whole file so that it is there entirely or not at all. Raises UserError."""
         try:
             if self.is_local:
-                _write_local(Path(self._at(path)), data)
+                file = Path(self._at(path))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_file(file, data)
             else:
                 self._fs.pipe_file(self._at(path), bytes(data))
         except OSError as error:
@@ -227,6 +230,10 @@ class Store:
     def journal_folder(self) -> Path:
         """Where journals are appended to: always a local disk."""
         return self._own_folder() / "journal"
+
+    def lock_path(self, name: str) -> Path:
+        """A lock of this root: always a local file."""
+        return self._own_folder() / f".{name}.lock"
 
     def _own_folder(self) -> Path:
         if self.is_local:
@@ -319,22 +326,3 @@ def _parquet(table: pa.Table) -> pa.Buffer:
         table, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, version="2.6"
     )
     return sink.getvalue()
-
-
-def _write_local(path: Path, data: bytes | memoryview | pa.Buffer) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
