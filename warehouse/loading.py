@@ -17,10 +17,11 @@ import duckdb
 import orjson
 
 from configs.schema import UserError
-from warehouse.catalog import create_relations, create_tables, known_files, open_for_loading, statement
+from warehouse.catalog import create_relations, create_tables, known_files, open_for_loading
 from warehouse.files import atomic_file, leftovers
 from warehouse.locks import publishing
 from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
+from warehouse.relations import statement
 from warehouse.store import Store
 
 _KINDS = {

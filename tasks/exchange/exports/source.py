@@ -11,9 +11,10 @@ import duckdb
 import pyarrow as pa
 
 from tasks.analysis.naming import resolve
-from warehouse.catalog import connect, statement
+from warehouse.catalog import connect
 from warehouse.identity import Recipe
 from warehouse.manifest import Manifest, read_manifest
+from warehouse.relations import statement
 from warehouse.store import Store
 
 Stage = Literal["explore", "synthesize"]

@@ -9,7 +9,7 @@ from configs.training import Training
 from tasks.research.study.cells import TRYING
 from tasks.research.study.results import VOTES, Result
 from tasks.research.training.jobs import reading_kind
-from warehouse.catalog import statement
+from warehouse.relations import statement
 
 
 class Contrast(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from tasks.research.study.cells import Cell
-from warehouse.catalog import statement
+from warehouse.relations import statement
 from warehouse.summary import Summary
 
 VOTES = (1, 2, 4, 8, 16)
