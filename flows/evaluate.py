@@ -1,7 +1,5 @@
 """The main flow: one experiment from problems to numbers."""
 
-from typing import Any
-
 from prefect import flow
 
 from tasks.executor.flow_runs import ExperimentRequest, run_name
@@ -10,12 +8,11 @@ from tasks.grade import grade
 from tasks.load import load
 from tasks.publish import publish
 from tasks.run import generate, record, started
+from warehouse.summary import Summary
 
 
 @flow(name="evaluate", flow_run_name=run_name, task_runner=RUNNER)
-def evaluate(
-    experiment: ExperimentRequest, root: str | None = None, limit: int | None = None
-) -> dict[str, Any]:
+def evaluate(experiment: ExperimentRequest, root: str | None = None, limit: int | None = None) -> Summary:
     """Explore, synthesize, grade, load and publish one experiment; only what is missing is generated.
 
     Shards that fail do not stop the others. What could be made is graded, loaded and shown, and then

@@ -1,7 +1,5 @@
 """One flow per stage: each makes only what is missing, reads its input from the store, and can be run alone."""
 
-from typing import Any
-
 from prefect import flow
 
 from tasks.executor.flow_runs import ExperimentRequest, run_name
@@ -10,12 +8,11 @@ from tasks.grade import grade as grade_run
 from tasks.load import load
 from tasks.publish import publish, publish_stages
 from tasks.run import generate, record, started
+from warehouse.summary import StageSummary, Summary
 
 
 @flow(name="explore", flow_run_name=run_name, task_runner=RUNNER)
-def explore(
-    experiment: ExperimentRequest, root: str | None = None, limit: int | None = None
-) -> dict[str, Any]:
+def explore(experiment: ExperimentRequest, root: str | None = None, limit: int | None = None) -> StageSummary:
     """Sample what is missing of the explorer's traces.
 
     Args:
@@ -31,7 +28,7 @@ def explore(
 @flow(name="synthesize", flow_run_name=run_name, task_runner=RUNNER)
 def synthesize(
     experiment: ExperimentRequest, root: str | None = None, limit: int | None = None
-) -> dict[str, Any]:
+) -> StageSummary:
     """Synthesize what is missing from the explorer's traces that are stored; explores nothing.
 
     Args:
@@ -45,7 +42,7 @@ def synthesize(
 
 
 @flow(name="grade", flow_run_name=run_name)
-def grade(experiment: ExperimentRequest, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+def grade(experiment: ExperimentRequest, root: str | None = None, limit: int | None = None) -> Summary:
     """Grade what is stored, record it as a run, load the catalog; generates nothing.
 
     Args:

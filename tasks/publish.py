@@ -1,8 +1,7 @@
 """The last stage: a run's numbers, as data and as an artifact in Prefect."""
 
-from typing import Any
+from typing import TypeVar
 
-import orjson
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -10,15 +9,16 @@ from prefect.cache_policies import NO_CACHE
 from tasks.executor.failures import FlowIncomplete
 from tasks.run import Run, counts_of, is_whole
 from warehouse.catalog import connect
+from warehouse.manifest import read_manifest
 from warehouse.store import Store
+from warehouse.summary import StageSummary, Status, Summary
 
-Summary = dict[str, Any]
-"""The object of `a2r run --json`: run_id, status, stages, metrics, cost."""
+S = TypeVar("S", bound=StageSummary)
 
 
 def summarize(store: Store, run_id: str) -> Summary:
     """A run's numbers from the catalog."""
-    manifest = orjson.loads(store.read_bytes(f"runs/{run_id}.json"))
+    manifest = read_manifest(store, run_id)
     with connect(store) as catalog:
         metrics = catalog.execute(
             "select metric, estimate, low, high, num_problems from metrics where run_id = ?", [run_id]
@@ -29,8 +29,8 @@ def summarize(store: Store, run_id: str) -> Summary:
         ).fetchall()
     return {
         "run_id": run_id,
-        "status": manifest["status"],
-        "stages": {stage: counts for stage, counts in manifest["stages"].items() if counts},
+        "status": manifest.status,
+        "stages": {name: stage.counts for name, stage in manifest.stages.items()},
         "metrics": {
             metric: {"estimate": estimate, "low": low, "high": high, "n": n}
             for metric, estimate, low, high, n in metrics
@@ -55,14 +55,14 @@ def publish(run: Run) -> Summary:
     return _published(summary, run)
 
 
-def publish_stages(run: Run, *names: str) -> Summary:
+def publish_stages(run: Run, *names: str) -> StageSummary:
     """The same of single stages, which leave no run on record. Raises FlowIncomplete."""
     counts = {stage.name: counts_of(run, stage) for stage in run.stages if stage.name in names}
-    status = "complete" if all(map(is_whole, counts.values())) else "incomplete"
-    return _published({"run_id": run.run_id, "status": status, "stages": counts}, run)
+    status: Status = "complete" if all(map(is_whole, counts.values())) else "incomplete"
+    return _published(StageSummary(run_id=run.run_id, status=status, stages=counts), run)
 
 
-def _published(summary: Summary, run: Run) -> Summary:
+def _published(summary: S, run: Run) -> S:
     """Show what each stage wanted, made, found and lacks; fail the flow, at its end, where the work is not whole."""
     create_table_artifact(
         table=[{"stage": stage, **counts} for stage, counts in summary["stages"].items()],

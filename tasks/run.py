@@ -7,16 +7,13 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from configs.experiment import Experiment
 from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
 from tasks.engines.pool import ENGINES, open_engines
-from tasks.engines.stats import ServerStats
 from tasks.executor.artifacts import progress_artifacts
 from tasks.executor.flow_runs import ExperimentRequest, requested, run_id_of
 from tasks.executor.shards import generate_stages
@@ -28,9 +25,12 @@ from tasks.stage import Stage, plans_of
 from tasks.synthesize import synthesize_stage
 from warehouse.journal import recover
 from warehouse.locks import in_use
+from warehouse.manifest import Manifest, RoleRecord, StageRecord, members_path, write_manifest
 from warehouse.planner import distinct
 from warehouse.records import MEMBERS, PROBLEMS, Member, Problem
+from warehouse.servers import ServerStats
 from warehouse.store import Store
+from warehouse.summary import StageCounts
 
 
 @dataclass(slots=True)
@@ -144,36 +144,34 @@ def record(run: Run) -> None:
     ENGINES.close_engines()  # a judge's too, so that all servers have told of themselves
     counts = {stage.name: counts_of(run, stage) for stage in run.stages}
     has_all = not run.complaints and all(map(is_whole, counts.values()))
-    roles = {"explorer": None, "synthesizer": None} | {_role_key(s): _role_record(s) for s in run.stages}
     judge = run.grader.stage if isinstance(run.grader, Judge) else None
-    manifest = {
-        "run_id": run.run_id,
-        "experiment": run.experiment.name,
-        "description": run.experiment.description,
-        "status": "complete" if has_all else "incomplete",
-        "started_at": run.started_at.isoformat(),
-        "finished_at": datetime.now(UTC).isoformat(),
-        "benchmark": name_of(run.experiment.benchmark),
-        "num_problems": len(run.listed),
-        "grader": run.grader.key,
-        **roles,
-        "judge": _role_record(judge) if judge else None,
-        "stages": {"explore": None, "synthesize": None} | counts,
-        "complaints": run.complaints,
-        "servers": [asdict(server) for server in run.servers],
-        "config": run.experiment.model_dump(mode="json"),
-        "versions": {
+    manifest = Manifest(
+        run_id=run.run_id,
+        experiment=run.experiment.name,
+        description=run.experiment.description,
+        status="complete" if has_all else "incomplete",
+        started_at=run.started_at,
+        finished_at=datetime.now(UTC),
+        benchmark=name_of(run.experiment.benchmark),
+        num_problems=len(run.listed),
+        grader=run.grader.key,
+        stages={s.name: StageRecord(role=_role_record(s), counts=counts[s.name]) for s in run.stages},
+        judge=_role_record(judge) if judge else None,
+        complaints=tuple(run.complaints),
+        servers=tuple(run.servers),
+        config=run.experiment.model_dump(mode="json"),
+        versions={
             "a2r": version("a2r"),
             "python": platform.python_version(),
             **{name: version(name) for name in ("prefect", "duckdb", "pyarrow", "onnxruntime")},
         },
-    }
+    )
     rows = [member._asdict() for members in run.members.values() for member in members]
-    run.store.write_table(f"runs/{run.run_id}.parquet", pa.Table.from_pylist(rows, schema=MEMBERS))
-    run.store.write_bytes(f"runs/{run.run_id}.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    run.store.write_table(members_path(run.run_id), pa.Table.from_pylist(rows, schema=MEMBERS))
+    write_manifest(run.store, manifest)
 
 
-def counts_of(run: Run, stage: Stage) -> dict[str, int]:
+def counts_of(run: Run, stage: Stage) -> StageCounts:
     """Counts of one stage. `tokens`: prompts as billed and completions of all the run's traces."""
     index = stage.index
     members = run.members.get(stage.name) or members_of(run)[stage.name]
@@ -194,7 +192,7 @@ def counts_of(run: Run, stage: Stage) -> dict[str, int]:
     }
 
 
-def is_whole(counts: dict[str, int]) -> bool:
+def is_whole(counts: StageCounts) -> bool:
     """Whether every wanted trace of a stage is stored."""
     return counts["wanted"] == counts["generated"] + counts["reused"]
 
@@ -203,25 +201,19 @@ def _sum(rows: pa.Table, column: str) -> int:
     return sum(value or 0 for value in rows.column(column).to_pylist())
 
 
-def _role_key(stage: Stage) -> str:
-    return {"explore": "explorer", "synthesize": "synthesizer"}[stage.name]
-
-
-def _role_record(stage: Stage) -> dict[str, Any]:
+def _role_record(stage: Stage) -> RoleRecord:
     price = stage.model.price
-    record = {
-        "model": stage.model.id,
-        "revision": stage.model.revision,
-        "params": stage.model.params,
-        "price_input": price.input if price else None,
-        "price_output": price.output if price else None,
-        "recipe": stage.recipe.key,
-        "engine": stage.engine.kind,
-        "prompt": stage.prompt.name,
-        "n": stage.num_samples,
-        "temperature": stage.sampling.temperature,
-        "max_tokens": stage.sampling.max_tokens,
-    }
-    if stage.references:
-        record["num_references"] = stage.references.count
-    return record
+    return RoleRecord(
+        model=stage.model.id,
+        revision=stage.model.revision,
+        params=stage.model.params,
+        price_input=price.input if price else None,
+        price_output=price.output if price else None,
+        recipe=stage.recipe.key,
+        engine=stage.engine.kind,
+        prompt=stage.prompt.name,
+        n=stage.num_samples,
+        temperature=stage.sampling.temperature,
+        max_tokens=stage.sampling.max_tokens,
+        num_references=stage.references.count if stage.references else None,
+    )

@@ -7,70 +7,18 @@ the relations people use as views over them. Text stays in Parquet and is reache
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import yaml
 
 from configs.schema import UserError
+from warehouse.relations import before_views, column_comment, definitions, grain, sql_folder, statement
 from warehouse.store import Store
 
-Rows = list[dict[str, Any]]
-
-TABLES = (
-    "layout",
-    "parts",
-    "problems",
-    "traces",
-    "failures",
-    "grades",
-    "runs",
-    "roles",
-    "judges",
-    "members",
-    "samples",
-    "cons_at_k",
-    "stage_results",
-    "problem_results",
-)
-MACROS = (
-    "ks",
-    "pass_at_k",
-    "student_t",
-    "effective_n",
-    "wilson_low",
-    "wilson_high",
-    "clustered_low",
-    "clustered_high",
-    "student_p",
-    "mcnemar_p",
-)
-TABLE_MACROS = ("votes_of", "problem_changes", "compare_to", "compare_runs")
-"""Macros that give rows; they read from the relations and so stand behind them."""
-RELATIONS = (
-    "problems",
-    "traces",
-    "grades",
-    "runs",
-    "samples",
-    "problem_results",
-    "pass_at_k",
-    "cons_at_k",
-    "curves",
-    "problem_metrics",
-    "metrics",
-    "costs",
-    "latencies",
-    "leaderboard",
-    "synthesis_outcomes",
-    "gains",
-    "diversity",
-    "calibration",
-    "pareto",
-)
-"""In the order in which they can be created: a view stands behind those it reads from."""
+Row = dict[str, Any]
+"""A row of a query by column name; the types are those of the query."""
+Rows = list[Row]
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -144,10 +92,8 @@ def _let_read(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
 def create_tables(connection: duckdb.DuckDBPyConnection, root: str) -> None:
     """An empty catalog's tables, and the macros that loading them uses."""
     connection.execute("create schema store")
-    for table in TABLES:
-        connection.execute(statement(f"tables/{table}"))
-    for macro in (*MACROS, "votes_of"):
-        connection.execute(statement(f"macros/{macro}"))
+    for made in before_views():
+        connection.execute(statement(made.file))
     connection.execute(statement("load/layout"), {"digest": layout_digest(root), "root": root})
 
 
@@ -156,34 +102,30 @@ def create_relations(connection: duckdb.DuckDBPyConnection, root: str) -> None:
     files = f"{root}/traces/*/*/*.parquet"
     has_traces = connection.execute("select exists (from store.traces)").fetchone() == (True,)
     connection.execute(f"create or replace macro trace_files() as {_quoted(files)}")
-    for relation in RELATIONS:
-        name = "no_traces" if relation == "traces" and not has_traces else relation
-        connection.execute(statement(f"views/{name}"))
-    for macro in TABLE_MACROS:
-        connection.execute(statement(f"macros/{macro}"))
+    for made in definitions():
+        if made not in before_views():
+            is_empty = made.key == "traces" and not has_traces  # no file whose columns DuckDB could read
+            connection.execute(statement("load/no_traces" if is_empty else made.file))
     for sentence in _comments(connection):
         connection.execute(sentence)
 
 
 def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    for macro in MACROS:
-        yield f"comment on macro {macro} is {_quoted(grain(f'macros/{macro}'))}"
-    for macro in TABLE_MACROS:
-        yield f"comment on macro table {macro} is {_quoted(grain(f'macros/{macro}'))}"
-    for kind, names, prefix in (("table", TABLES, "store."), ("view", RELATIONS, "")):
-        for name in names:
-            yield f"comment on {kind} {prefix}{name} is {_quoted(grain(f'{kind}s/{name}'))}"
+    for made in definitions():
+        name = made.key.removesuffix("()")
+        yield f"comment on {made.kind} {name} is {_quoted(grain(made.file))}"
+        if made.kind in {"table", "view"}:
             columns = connection.execute(
                 "select column_name from duckdb_columns() where table_name = ? and schema_name = ?",
-                [name, prefix.removesuffix(".") or "main"],
+                [made.name, "store" if made.kind == "table" else "main"],
             ).fetchall()
             for (column,) in columns:
-                if text := column_comment(name, column):
-                    yield f"comment on column {prefix}{name}.{column} is {_quoted(text)}"
+                if text := column_comment(made.name, column):
+                    yield f"comment on column {name}.{column} is {_quoted(text)}"
 
 
 def rows(
-    catalog: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | Sequence[Any] = ()
+    catalog: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | Sequence[object] = ()
 ) -> Rows:
     """A statement's rows as mappings."""
     done = catalog.execute(query, values)
@@ -192,39 +134,13 @@ def rows(
 
 
 @cache
-def statement(name: str) -> str:
-    """The one SQL statement of `sql/<name>.sql`."""
-    return _folder().joinpath(f"{name}.sql").read_text(encoding="utf-8")
-
-
-def grain(name: str) -> str:
-    """The first line of a statement: what one row is, or what a macro gives."""
-    return statement(name).splitlines()[0].removeprefix("-- ")
-
-
-def column_comment(relation: str, column: str) -> str | None:
-    """What a column means: the relation's own words, else those shared by all relations that have it."""
-    comments = _column_comments()
-    return comments["relations"].get(relation, {}).get(column) or comments["shared"].get(column)
-
-
-@cache
-def _column_comments() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load(_folder().joinpath("columns.yaml").read_text(encoding="utf-8"))
-
-
-@cache
 def layout_digest(root: str) -> str:
     """What a catalog is built by: every file of `sql/`, and the root its paths point into."""
     content = hashlib.sha256(root.encode())
-    for path in sorted(_folder().rglob("*.*")):
+    for path in sorted(sql_folder().rglob("*.*")):
         content.update(path.name.encode())
         content.update(path.read_bytes())
     return content.hexdigest()
-
-
-def _folder() -> Path:
-    return Path(str(resources.files("warehouse"))) / "sql"
 
 
 def _quoted(text: str) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.catalog import MACROS, RELATIONS, TABLE_MACROS, TABLES, create_relations, create_tables
+from warehouse.catalog import create_relations, create_tables
+from warehouse.relations import of_kind
 
 PATH = Path("docs/data-dictionary.md")
 
@@ -22,18 +23,18 @@ def dictionary() -> str:
         create_tables(connection, ".")
         create_relations(connection, ".")
         parts = [_TITLE, "## Relations\n"]
-        parts += [_section(connection, "main", name) for name in RELATIONS]
+        parts += [_section(connection, "main", view.name) for view in of_kind("view")]
         parts.append("## Macros\n\n| macro | what it gives |\n| --- | --- |")
-        for name in (*MACROS, *TABLE_MACROS):
+        for macro in of_kind("macro", "macro table"):
             row = connection.execute(
-                "select parameters, comment from duckdb_functions() where function_name = ?", [name]
+                "select parameters, comment from duckdb_functions() where function_name = ?", [macro.name]
             ).fetchone()
             if row:
-                parts.append(f"| `{name}({', '.join(row[0])})` | {row[1]} |")
+                parts.append(f"| `{macro.name}({', '.join(row[0])})` | {row[1]} |")
         parts.append(
             "\n## Tables behind the relations\n\nKept by the loader; not meant to be asked directly.\n"
         )
-        parts += [_section(connection, "store", name) for name in TABLES]
+        parts += [_section(connection, "store", table.name) for table in of_kind("table")]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -8,9 +8,8 @@ A setting that is absent leaves no mark, so a new optional setting keeps every s
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
@@ -33,8 +32,19 @@ class Recipe:
         """The first 16 hexadecimal digits: the folder's name."""
         return self.digest[:16]
 
+    @property
+    def prompt_digest(self) -> str:
+        """The digest of the prompt's template."""
+        return orjson.loads(self.content)["prompt"]
+
+    @property
+    def references(self) -> References | None:
+        """The reference policy; None for a role that reads no other stage."""
+        policy = orjson.loads(self.content).get("references")
+        return References.model_validate(policy) if policy else None
+
     @classmethod
-    def of(cls, stage: str, content: dict[str, Any]) -> "Recipe":
+    def of(cls, stage: str, content: Mapping[str, object]) -> "Recipe":
         """The recipe of its parts; `content` lacks the stage, which is added."""
         text = canonical_json({"stage": stage, **content}, "recipe")
         return cls(stage, text, hashlib.sha256(text).hexdigest())
@@ -56,6 +66,7 @@ def synthesize_recipe(
     sampling: Sampling,
     references: References,
     explorer: Recipe,
+    *,
     stage: str = "synthesize",
 ) -> Recipe:
     """The recipe of a stage that reads another: its own settings, how references are made, and from what they come.
@@ -74,7 +85,7 @@ def judge_recipe(model: Model, prompt_digest: str, sampling: Sampling) -> Recipe
     return Recipe.of("judge", _common(model, prompt_digest, sampling))
 
 
-def _common(model: Model, prompt_digest: str, sampling: Sampling) -> dict[str, Any]:
+def _common(model: Model, prompt_digest: str, sampling: Sampling) -> dict[str, object]:
     settings = sampling.model_dump(mode="json", exclude_none=True, exclude={"n"})
     return {
         "model": model.model_dump(mode="json", include={"id", "revision"}, exclude_none=True),

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.identity import Recipe, problem_digest, trace_id
+from warehouse.manifest import Manifest, NewerManifestError, manifest_path, members_path
 from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
 from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS
@@ -123,7 +124,7 @@ def _part(
         table = rows_of(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        return None, [Damage(path, "torn", f"no readable Parquet ({reason}); delete it and run again")]
+        return None, [Damage(path, "torn", f"is not readable Parquet ({reason}); delete it and run again")]
     if content_hash(data) != name_hash:
         return None, [Damage(path, "checksum", "its bytes are not what was written; delete it and run again")]
     if not any(table.schema.equals(layout) for layout in layouts):
@@ -138,7 +139,7 @@ def _recipe(store: Store, folder: str, key: str, paths: set[str]) -> tuple[Recip
     try:
         recipe = Recipe.read(store.read_bytes(path))
     except (orjson.JSONDecodeError, KeyError):
-        return None, [Damage(path, "torn", "is no recipe")]
+        return None, [Damage(path, "torn", "is not a recipe")]
     if recipe.key != key:
         return None, [Damage(path, "recipe", f"has the key {recipe.key}, not that of its folder")]
     return recipe, []
@@ -164,16 +165,19 @@ def _run_damages(store: Store, path: str, run: str, kind: str, paths: set[str]) 
         try:
             schema = pq.read_schema(pa.BufferReader(store.read_bytes(path)))
         except (pa.ArrowException, OSError):
-            yield Damage(path, "torn", "no readable Parquet; run the experiment again")
+            yield Damage(path, "torn", "is not readable Parquet; run the experiment again")
             return
         if not schema.equals(MEMBERS):
             yield Damage(path, "schema", f"columns are {', '.join(schema.names)}")
-        if f"runs/{run}.json" not in paths:
+        if manifest_path(run) not in paths:
             yield Damage(path, "incomplete", "its manifest was never written; it can be deleted")
         return
     try:
-        orjson.loads(store.read_bytes(path))
-    except orjson.JSONDecodeError:
-        yield Damage(path, "torn", "is no JSON; run the experiment again")
-    if f"runs/{run}.parquet" not in paths:
+        Manifest.read(store.read_bytes(path))
+    except NewerManifestError as error:
+        yield Damage(path, "schema", str(error))
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        yield Damage(path, "torn", f"is not a manifest ({reason}); run the experiment again")
+    if members_path(run) not in paths:
         yield Damage(path, "incomplete", "the list of its traces is missing")

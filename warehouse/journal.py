@@ -8,7 +8,6 @@ the process.
 """
 
 import errno
-import fcntl
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pj
 
+from warehouse.files import lock
 from warehouse.identity import Recipe
 from warehouse.records import TRACES, UTC
 from warehouse.store import Store, traces_folder
@@ -34,7 +34,7 @@ class Journal:
         store.journal_folder.mkdir(parents=True, exist_ok=True)
         self.path = store.journal_folder / f"{recipe.key}-{uuid.uuid4().hex[:12]}.jsonl"
         self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR, 0o644)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        lock(self._file)
         self.append({"recipe": recipe.content.decode()})
 
     def append(self, row: Mapping[str, Any]) -> None:
@@ -68,9 +68,7 @@ def recover(store: Store) -> int:
             file = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             continue
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(file, wait=False):
             os.close(file)
             continue
         try:

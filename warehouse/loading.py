@@ -8,18 +8,20 @@ other SQL, or that knows runs or rows the store lost is built from nothing.
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import orjson
-from filelock import FileLock
 
 from configs.schema import UserError
-from warehouse.catalog import create_relations, create_tables, known_files, open_for_loading, statement
+from warehouse.catalog import create_relations, create_tables, known_files, open_for_loading
+from warehouse.files import atomic_file, leftovers
+from warehouse.locks import publishing
+from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
+from warehouse.relations import statement
 from warehouse.store import Store
 
 _KINDS = {
@@ -54,8 +56,7 @@ class LoadReport:
 def load(store: Store) -> LoadReport:
     """Bring the catalog up to date. Raises UserError for a file that cannot be read."""
     path = store.catalog_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(".catalog.lock")):
+    with publishing(store):
         found = _files(store)
         known = known_files(store)
         if found == known:
@@ -82,27 +83,25 @@ def _files(store: Store) -> dict[str, str]:
 
 def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[str, str]) -> LoadReport:
     """Make the next catalog beside the published one and put it in its place."""
-    beside = path.with_name(".catalog.duckdb.tmp")
-    log = beside.with_name(f"{beside.name}.wal")
-    for left in (beside, log):
+    for left in leftovers(path):
         left.unlink(missing_ok=True)
     new = sorted(file for file, content in found.items() if known.get(file) != content)
     try:
-        if known:
-            shutil.copyfile(path, beside)
-        with open_for_loading(beside, store) as connection:
-            connection.begin()
-            if not known:
-                create_tables(connection, store.root)
-            num_rows = _take_in(connection, store, new)
-            _follow(connection, store, known.keys() - found.keys(), found)
-            for file in new:
-                connection.execute(statement("load/part"), {"path": file, "content": found[file]})
-            create_relations(connection, store.root)
-            connection.commit()
-            connection.execute("checkpoint")
-        beside.replace(path)
-    except (duckdb.Error, orjson.JSONDecodeError) as error:
+        with atomic_file(path) as beside:
+            if known:
+                shutil.copyfile(path, beside)
+            with open_for_loading(beside, store) as connection:
+                connection.begin()
+                if not known:
+                    create_tables(connection, store.root)
+                num_rows = _take_in(connection, store, new)
+                _follow(connection, store, known.keys() - found.keys(), found)
+                for file in new:
+                    connection.execute(statement("load/part"), {"path": file, "content": found[file]})
+                create_relations(connection, store.root)
+                connection.commit()
+                connection.execute("checkpoint")
+    except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{store.root} cannot be loaded: {reason}. The catalog stays as it was; "
@@ -111,7 +110,7 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
     except OSError as error:
         raise store.complaint(error) from error
     finally:
-        for left in (beside, log):
+        for left in leftovers(path):  # the log of a database that was given up
             left.unlink(missing_ok=True)
     return LoadReport(len(new), num_rows, is_rebuilt=not known)
 
@@ -133,7 +132,7 @@ def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[
             for step in steps:
                 connection.execute(statement(f"load/{step}"), {} if step == "resolved" else {"files": files})
     num_rows = _num_rows(connection) - before
-    _take_in_runs(connection, store, by_kind["runs"])
+    _take_in_runs(connection, store, [Path(file).stem for file in by_kind["runs"]])
     connection.execute(statement("load/stale"), {"recipes": sorted(recipes)})
     reduce_stale(connection)
     return num_rows
@@ -179,48 +178,30 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement(f"load/{step}"))
 
 
-def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, files: Iterable[str]) -> None:
-    manifests = [orjson.loads(store.read_bytes(file)) for file in files]
+def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: Sequence[str]) -> None:
     for table in ("runs", "roles", "judges", "members", "samples"):
-        connection.execute(
-            statement(f"load/forget_{table}"), {"run_ids": [manifest["run_id"] for manifest in manifests]}
-        )
-    for manifest in manifests:
-        run_id = manifest["run_id"]
+        connection.execute(statement(f"load/forget_{table}"), {"run_ids": run_ids})
+    for run_id in run_ids:
+        manifest = read_manifest(store, run_id)
         connection.execute(statement("load/run"), _run_values(manifest))
-        for stage, name in (("explore", "explorer"), ("synthesize", "synthesizer")):
-            if manifest[name]:
-                connection.execute(
-                    statement("load/role"),
-                    _role_values(run_id, stage, manifest[name], manifest["stages"][stage]),
-                )
-        if judge := manifest.get("judge"):
-            names = ("model", "params", "price_input", "price_output", "recipe")
-            values = {"run_id": run_id} | {name: judge[name] for name in names}
-            connection.execute(statement("load/judge"), values)
-        members = f"{store.root}/runs/{run_id}.parquet"
+        for name, stage in manifest.stages.items():
+            connection.execute(statement("load/role"), _role_values(run_id, name, stage))
+        if judge := manifest.judge:
+            fields = judge.model_dump(include={"model", "params", "price_input", "price_output", "recipe"})
+            connection.execute(statement("load/judge"), {"run_id": run_id} | fields)
+        members = f"{store.root}/{members_path(run_id)}"
         connection.execute(statement("load/members"), {"run_id": run_id, "file": members})
 
 
-def _run_values(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("run_id", "experiment", "description", "status", "benchmark", "grader", "num_problems")
-    told = {"servers": [], **manifest}
-    texts = {name: orjson.dumps(told[name]).decode() for name in ("config", "versions", "servers")}
-    times = {name: manifest[name] for name in ("started_at", "finished_at")}
-    return {name: manifest[name] for name in names} | times | texts
+def _run_values(manifest: Manifest) -> dict[str, object]:
+    given: dict[str, object] = manifest.model_dump(exclude={"stages", "judge", "complaints"})
+    texts = {name: orjson.dumps(given[name]).decode() for name in ("config", "versions", "servers")}
+    return given | texts
 
 
-def _role_values(
-    run_id: str, stage: str, role: Mapping[str, Any], counts: Mapping[str, int]
-) -> dict[str, Any]:
-    return {
-        "num_references": None,
-        **role,
-        "run_id": run_id,
-        "stage": stage,
-        "num_wanted": counts["wanted"],
-        "num_blocked": counts["blocked"],
-    }
+def _role_values(run_id: str, name: str, stage: StageRecord) -> dict[str, object]:
+    counts = {f"num_{count}": stage.counts[count] for count in ("wanted", "blocked")}
+    return {"run_id": run_id, "stage": name, **stage.role.model_dump(), **counts}
 
 
 def _num_rows(connection: duckdb.DuckDBPyConnection) -> int:

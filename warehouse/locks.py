@@ -5,45 +5,47 @@ takes away traces that a run under way may have counted on, so it needs the root
 in an object store is locked for this machine alone.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from configs.schema import UserError
+from warehouse.files import locked
 from warehouse.store import Store
 
 
 @contextmanager
 def in_use(store: Store) -> Iterator[None]:
     """Held by every run until it is on record; waits while a pruning is under way."""
-    with _locked(store, ".in-use.lock", fcntl.LOCK_SH):
+    with locked(store.lock_path("in-use"), shared=True):
         yield
 
 
 @contextmanager
 def unused(store: Store) -> Iterator[None]:
     """Held by whoever takes traces away. Raises UserError while a run is under way."""
-    with _locked(store, ".in-use.lock", fcntl.LOCK_EX | fcntl.LOCK_NB, "A run on"):
+    with _at_once(store, "in-use", "A run on"):
         yield
 
 
 @contextmanager
 def upkeep(store: Store) -> Iterator[None]:
     """Held by whoever rewrites parts, one at a time. Raises UserError while another is at it."""
-    with _locked(store, ".upkeep.lock", fcntl.LOCK_EX | fcntl.LOCK_NB, "Another compaction or pruning of"):
+    with _at_once(store, "upkeep", "Another compaction or pruning of"):
         yield
 
 
 @contextmanager
-def _locked(store: Store, name: str, kind: int, holder: str = "") -> Iterator[None]:
-    folder = store.catalog_path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    file = os.open(folder / name, os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        fcntl.flock(file, kind)
+def publishing(store: Store) -> Iterator[None]:
+    """Held by whoever brings the catalog up to date; waits for the one before."""
+    with locked(store.lock_path("catalog")):
         yield
-    except BlockingIOError as error:
-        raise UserError(f"{holder} {store.root} is under way; try again when it has ended.") from error
-    finally:
-        os.close(file)
+
+
+@contextmanager
+def _at_once(store: Store, name: str, holder: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(store.lock_path(name), wait=False))
+        except BlockingIOError as error:
+            raise UserError(f"{holder} {store.root} is under way; try again when it has ended.") from error
+        yield

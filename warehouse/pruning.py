@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatch
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 import pyarrow.compute as pc
 
 from configs.schema import UserError
+from warehouse.manifest import manifest_path, manifests, members_path
 from warehouse.store import Store
 
 PLAN = "pruning.json"
@@ -77,13 +78,13 @@ def age_of(text: str) -> timedelta:
     """An age such as 12h, 30d or 8w. Raises UserError."""
     units = {"h": "hours", "d": "days", "w": "weeks"}
     if not (match := re.fullmatch(r"(\d{1,5})([hdw])", text)):
-        raise UserError(f"{text} is no age; give hours, days or weeks: 12h, 30d, 8w.")
+        raise UserError(f"{text} is not an age; give hours, days or weeks: 12h, 30d, 8w.")
     return timedelta(**{units[match[2]]: int(match[1])})
 
 
 def recorded_runs(store: Store) -> list[RunRecord]:
-    """The runs on record."""
-    return [_record(orjson.loads(store.read_bytes(path))) for path in store.names("runs", suffix=".json")]
+    """The runs on record. Raises UserError for a damaged manifest."""
+    return [RunRecord(m.run_id, m.experiment, m.started_at, m.recipes) for m in manifests(store)]
 
 
 def unfinished(store: Store) -> list[RunRecord]:
@@ -107,7 +108,7 @@ def plan_pruning(store: Store, going: Sequence[RunRecord], staying: Iterable[Run
             for grader in _graders(store):
                 _count(store, plan, grader, f"part-{recipe}-", doomed)
     for run in going:
-        paths = (f"runs/{run.run_id}.json", f"runs/{run.run_id}.parquet")
+        paths = (manifest_path(run.run_id), members_path(run.run_id))
         plan.num_bytes += sum(store.size(path) for path in paths if store.exists(path))
     return plan
 
@@ -117,34 +118,20 @@ def prune(store: Store, going: Sequence[RunRecord], plan: PrunePlan) -> Iterator
     written = [(run.run_id, run.experiment, run.started_at.isoformat(), run.recipes) for run in going]
     store.write_bytes(PLAN, orjson.dumps(written))
     for run in going:
-        store.remove(f"runs/{run.run_id}.json")
+        store.remove(manifest_path(run.run_id))
     for part, doomed in plan.parts.items():
         _without(store, part, doomed)
         yield part
     for run in going:
-        store.remove(f"runs/{run.run_id}.parquet")
+        store.remove(members_path(run.run_id))
     store.remove(PLAN)
-
-
-def _record(manifest: dict[str, Any]) -> RunRecord:
-    roles = {
-        "explore": manifest["explorer"],
-        "synthesize": manifest["synthesizer"],
-        "judge": manifest.get("judge"),
-    }
-    return RunRecord(
-        manifest["run_id"],
-        manifest["experiment"],
-        datetime.fromisoformat(manifest["started_at"]),
-        {stage: role["recipe"] for stage, role in roles.items() if role},
-    )
 
 
 def _members(store: Store, runs: Iterable[RunRecord], stage: str) -> set[str]:
     """Trace ids of a stage that these runs wanted."""
     ids: set[str] = set()
     for run in runs:
-        path = f"runs/{run.run_id}.parquet"
+        path = members_path(run.run_id)
         if store.exists(path):
             members = store.read_part(path, ["stage", "trace_id"])
             ids.update(members.filter(pc.field("stage") == stage)["trace_id"].to_pylist())

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.schema import UserError
+from warehouse.files import write_file
 from warehouse.identity import Recipe
 from warehouse.records import TRACES
 
@@ -178,7 +179,9 @@ class Store:
         """Write a whole file so that it is there entirely or not at all. Raises UserError."""
         try:
             if self.is_local:
-                _write_local(Path(self._at(path)), data)
+                file = Path(self._at(path))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_file(file, data)
             else:
                 self._fs.pipe_file(self._at(path), bytes(data))
         except OSError as error:
@@ -199,7 +202,19 @@ class Store:
         if not self.exists(path):
             self.write_bytes(path, recipe.content)
 
-    # --- places ---
+    def read_recipe(self, stage: str, key: str) -> Recipe:
+        """The recipe beside a stage's traces. Raises UserError where there is none that can be read."""
+        path = f"{_recipe_folder(stage, key)}/recipe.json"
+        try:
+            return Recipe.read(self.read_bytes(path))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self.root}/{path} is missing; run the experiment again, which writes it."
+            ) from error
+        except (ValueError, KeyError) as error:
+            raise self._unreadable(path, error) from error
+
+    # --- paths ---
 
     @property
     def catalog_path(self) -> Path:
@@ -215,6 +230,10 @@ class Store:
     def journal_folder(self) -> Path:
         """Where journals are appended to: always a local disk."""
         return self._own_folder() / "journal"
+
+    def lock_path(self, name: str) -> Path:
+        """A lock of this root: always a local file."""
+        return self._own_folder() / f".{name}.lock"
 
     def _own_folder(self) -> Path:
         if self.is_local:
@@ -249,7 +268,11 @@ class Store:
 
 def traces_folder(recipe: Recipe) -> str:
     """Folder of a recipe's traces."""
-    return f"traces/stage={recipe.stage}/recipe={recipe.key}"
+    return _recipe_folder(recipe.stage, recipe.key)
+
+
+def _recipe_folder(stage: str, key: str) -> str:
+    return f"traces/stage={stage}/recipe={key}"
 
 
 def content_hash(data: bytes | pa.Buffer) -> str:
@@ -303,22 +326,3 @@ def _parquet(table: pa.Table) -> pa.Buffer:
         table, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, version="2.6"
     )
     return sink.getvalue()
-
-
-def _write_local(path: Path, data: bytes | memoryview | pa.Buffer) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,8 @@ import duckdb
 import pyarrow as pa
 
 from configs.schema import UserError
-from warehouse.catalog import connect, statement
+from warehouse.catalog import connect
+from warehouse.relations import statement
 from warehouse.store import Store
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tasks.engines.admission import Admission
 from tasks.engines.protocol import Engine
-from tasks.engines.stats import ServerStats
+from warehouse.servers import ServerStats
 
 try:
     from uvloop import new_event_loop

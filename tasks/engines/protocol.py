@@ -11,7 +11,7 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from configs.models import Model, Sampling
 from configs.schema import ConfigModel, UserError
-from tasks.engines.stats import ServerStats
+from warehouse.servers import ServerStats
 
 S = TypeVar("S", bound=ConfigModel)
 

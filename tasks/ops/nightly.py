@@ -23,9 +23,9 @@ from tasks.analysis.compare import Change, watch
 from tasks.executor.artifacts import write_sentences
 from tasks.executor.failures import FlowIncomplete
 from tasks.executor.flow_runs import scheduled_at
-from tasks.publish import Summary
 from tasks.run import default_root
 from warehouse.store import Store
+from warehouse.summary import Summary
 
 MOST_REPORTS = 30
 """Reports of nights that are kept: each carries its own charts' code, about 5 MB; `a2r report` writes any again."""

@@ -1,6 +1,6 @@
 """A sweep: its cells one after the other, then all of them in one table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from configs.sweep import Sweep, SweepCell, cells_of
 from tasks.analysis.check import CheckReport, check_experiment
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.failures import FlowIncomplete
-from tasks.publish import Summary
+from warehouse.summary import Summary
 
 METRICS = ("mean@1", "cons", "pass", "a2r")
 """Columns of the table; `cons` and `pass` are those over all of the cell's samples."""
@@ -56,7 +56,7 @@ def run_sweep(
     for number, cell in enumerate(cells, start=1):
         stops = ENGINES.stops
         try:
-            summary: Summary = evaluate(experiment=cell.experiment, root=root, limit=limit)
+            summary: Mapping[str, object] = evaluate(experiment=cell.experiment, root=root, limit=limit)
         except UserError as error:
             summary = error.summary if isinstance(error, FlowIncomplete) else {"status": "failed"}
             complaints.append(f"{cell.label}: {error}")
@@ -102,7 +102,7 @@ def check_sweep(sweep: Sweep, root: str, limit: int | None = None) -> SweepCheck
     )
 
 
-def _outcome(cell: SweepCell, summary: Summary) -> dict[str, Any]:
+def _outcome(cell: SweepCell, summary: Mapping[str, object]) -> dict[str, Any]:
     return {"cell": cell.label, "experiment": cell.experiment.name, "settings": cell.settings, **summary}
 
 

@@ -226,7 +226,7 @@ def test_exports_are_equal_atomic_and_replace_only_exports(exported, tmp_path, m
     foreign = tmp_path / "mine"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="no export of ours"):
+    with pytest.raises(UserError, match="not an export of a2r"):
         exported("parquet", "mine", force=True)
     with pytest.raises(UserError, match="prompts of its own"):
         exported("trl-sft", "bad", prompt="synthesize")

@@ -3,7 +3,6 @@
 import threading
 from datetime import UTC, datetime
 
-import orjson
 import pyarrow as pa
 import pytest
 
@@ -14,8 +13,10 @@ from warehouse.catalog import connect
 from warehouse.identity import explore_recipe, trace_id
 from warehouse.journal import traces_table
 from warehouse.loading import load
+from warehouse.manifest import Manifest, RoleRecord, StageRecord, write_manifest
 from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS, Problem
 from warehouse.store import Store, traces_folder
+from warehouse.summary import StageCounts
 
 RECIPE = explore_recipe(Model(id="m"), "p", Sampling())
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,7 +69,7 @@ def write_grades(store, *pairs, verdict="correct"):
     store.write_part("grades/grader=math-1", table, prefix=f"part-{RECIPE.key}-")
 
 
-def write_run(store, run_id, *pairs, status="complete"):
+def write_run(store, run_id, *pairs, status="complete", experiment="e"):
     numbers = sorted({number for number, _ in pairs})
     rows = [{name: getattr(problem(n), name) for name in PROBLEMS.names} for n in numbers]
     store.write_part("problems", pa.Table.from_pylist(rows, schema=PROBLEMS))
@@ -84,36 +85,36 @@ def write_run(store, run_id, *pairs, status="complete"):
         for number, index in pairs
     ]
     store.write_table(f"runs/{run_id}.parquet", pa.Table.from_pylist(members, schema=MEMBERS))
-    role = {
-        "model": "m",
-        "revision": None,
-        "params": None,
-        "price_input": None,
-        "price_output": None,
-        "recipe": RECIPE.key,
-        "engine": "openai",
-        "prompt": "p",
-        "n": 1,
-        "temperature": 1.0,
-        "max_tokens": 9,
-    }
-    manifest = {
-        "run_id": run_id,
-        "experiment": "e",
-        "description": "",
-        "status": status,
-        "benchmark": "b",
-        "num_problems": len(numbers),
-        "grader": "math-1",
-        "started_at": NOW.isoformat(),
-        "finished_at": NOW.isoformat(),
-        "explorer": role,
-        "synthesizer": None,
-        "config": {},
-        "versions": {},
-        "stages": {"explore": {"wanted": len(pairs), "blocked": 0}, "synthesize": None},
-    }
-    store.write_bytes(f"runs/{run_id}.json", orjson.dumps(manifest))
+    role = RoleRecord(
+        model="m",
+        revision=None,
+        params=None,
+        price_input=None,
+        price_output=None,
+        recipe=RECIPE.key,
+        engine="openai",
+        prompt="p",
+        n=1,
+        temperature=1.0,
+        max_tokens=9,
+    )
+    counts = StageCounts(
+        wanted=len(pairs), generated=len(pairs), reused=0, errors=0, blocked=0, truncated=0, tokens=0
+    )
+    manifest = Manifest(
+        run_id=run_id,
+        experiment=experiment,
+        status=status,
+        benchmark="b",
+        num_problems=len(numbers),
+        grader="math-1",
+        started_at=NOW,
+        finished_at=NOW,
+        stages={"explore": StageRecord(role=role, counts=counts)},
+        config={},
+        versions={},
+    )
+    write_manifest(store, manifest)
 
 
 @pytest.fixture(params=["local", "memory"])

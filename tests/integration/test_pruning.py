@@ -6,7 +6,6 @@ import sys
 import textwrap
 from datetime import UTC, datetime, timedelta
 
-import orjson
 import pytest
 from test_catalog import RECIPE, asked, identity, trace, write_grades, write_run, write_traces
 
@@ -29,9 +28,7 @@ def of(store, experiment):
 
 def write(store, run_id, experiment, *pairs):
     """A run of an experiment over these traces."""
-    write_run(store, run_id, *pairs)
-    manifest = orjson.loads(store.read_bytes(f"runs/{run_id}.json")) | {"experiment": experiment}
-    store.write_bytes(f"runs/{run_id}.json", orjson.dumps(manifest))
+    write_run(store, run_id, *pairs, experiment=experiment)
 
 
 @pytest.fixture

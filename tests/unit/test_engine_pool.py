@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tasks.engines.pool import EnginePool, Stopped, open_engines
-from tasks.engines.stats import ServerStats
+from warehouse.servers import ServerStats
 
 
 class Loading:

@@ -7,7 +7,8 @@ import duckdb
 import orjson
 
 from configs.schema import UserError
-from warehouse.catalog import Rows, connect, rows, statement
+from warehouse.catalog import Rows, connect, rows
+from warehouse.relations import statement
 from warehouse.store import Store
 
 

@@ -8,9 +8,7 @@ turns it into text nodes, and into MathML with KaTeX, never into markup.
 import base64
 import hashlib
 import importlib.util
-import os
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,6 +27,7 @@ from tasks.analysis.report.data import Findings, findings
 from tasks.analysis.report.figures import charts
 from tasks.analysis.report.texts import Embedded, TextLimits, chunks, packed_text
 from tasks.progress import PROGRESS
+from warehouse.files import atomic_file
 from warehouse.store import Store
 
 SCRIPTS = ("data.js", "maths.js", "charts.js", "problems.js", "reader.js", "start.js")
@@ -163,19 +162,12 @@ def _hash(script: str) -> str:
 
 
 def _write(path: Path, pieces: Iterable[str]) -> int:
-    """Write to a temporary file, sync, rename; returns the bytes written."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    """Write the page atomically; returns its bytes."""
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with atomic_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
             file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        temporary.replace(path)
+            return file.tell()
     except OSError as error:
         raise UserError(
             f"The report cannot be written to {path}: {error.strerror or error}; choose another path with --output."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return size

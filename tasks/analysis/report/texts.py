@@ -20,7 +20,8 @@ from tasks.analysis.report.data import Findings
 from tasks.analysis.report.entries import ProblemTexts, reference_policy
 from tasks.progress import StageProgress
 from tasks.prompts.references import CHARACTERS_PER_TOKEN
-from warehouse.catalog import Rows, connect, rows, statement
+from warehouse.catalog import Rows, connect, rows
+from warehouse.relations import statement
 from warehouse.store import Store
 
 BATCH_CHARACTERS = 32_000_000

@@ -22,7 +22,7 @@ from tasks.engines.onnx.kind import model_folder
 from tasks.engines.onnx.sampler import Sampler, refuse_unsupported
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
-from tasks.engines.stats import ServerStats
+from warehouse.servers import ServerStats
 
 
 @dataclass(slots=True)

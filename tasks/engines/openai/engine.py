@@ -23,7 +23,7 @@ from tasks.engines.openai.replies import Sent, outcomes_of, refuses_many_choices
 from tasks.engines.openai.retrying import retrying
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.server.managed import ManagedServer
-from tasks.engines.stats import ServerStats
+from warehouse.servers import ServerStats
 
 
 class OpenAIEngine:

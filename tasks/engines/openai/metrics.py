@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from tasks.engines.openai.http import Replica
-from tasks.engines.stats import ServerStats
+from warehouse.servers import ServerStats
 
 READ_SECONDS = 5.0
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from tasks.engines.openai.http import Replica, TransientError
 from tasks.engines.openai.metrics import Watch
 from tasks.engines.protocol import EngineError
-from tasks.engines.stats import ServerStats
 from tasks.progress import PROGRESS
+from warehouse.servers import ServerStats
 
 PROBE_EVERY_SECONDS = 2.0
 PROBE_SECONDS = 10.0

@@ -8,7 +8,7 @@ from configs.models import Model
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
 from tasks.engines.replay.recordings import Recorded, RecordedOutputs
-from tasks.engines.stats import ServerStats
+from warehouse.servers import ServerStats
 
 
 class ReplayEngine:

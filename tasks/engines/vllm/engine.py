@@ -18,7 +18,6 @@ from configs.models import Model
 from tasks.engines.processes import Leash
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
-from tasks.engines.stats import ServerStats
 from tasks.engines.vllm.arguments import (
     NUM_SEQUENCES,
     check_arguments,
@@ -27,6 +26,7 @@ from tasks.engines.vllm.arguments import (
     template_arguments,
 )
 from tasks.engines.vllm.loading import Loaded, load, prepare
+from warehouse.servers import ServerStats
 
 SHUTDOWN_SECONDS = 30.0
 """How long vLLM's processes may take to end by themselves before they are killed."""

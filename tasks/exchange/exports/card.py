@@ -1,31 +1,30 @@
 """The card of an exported data set: what `load_dataset` needs, and what a reader should know."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import yaml
 
 from tasks.exchange.exports.source import Source
 
 
-def card(source: Source, configs: list[dict[str, Any]], about: str, columns: str) -> str:
+def card(source: Source, configs: Sequence[Mapping[str, object]], about: str, columns: str) -> str:
     """README.md with its configuration block. Holds model names and settings, never addresses or paths."""
     manifest = source.manifest
-    head = {"configs": configs, "tags": ["a2r"]}
+    head = {"configs": list(configs), "tags": ["a2r"]}
     roles = "\n".join(
-        f"| {name} | {role['model']} | {role['prompt']} | {role['n']} | {role['temperature']} | {role['max_tokens']} |"
-        for name in ("explorer", "synthesizer")
-        if (role := manifest[name])
+        f"| {name} | {role.model} | {role.prompt} | {role.n} | {role.temperature} | {role.max_tokens} |"
+        for name, role in manifest.roles.items()
     )
     return f"""---
 {yaml.safe_dump(head, sort_keys=False).strip()}
 ---
 
-# {manifest["experiment"]}
+# {manifest.experiment}
 
 {about}
 
-Run `{manifest["run_id"]}` of {manifest["started_at"][:10]}: {manifest["num_problems"]} problems of {manifest["benchmark"]},
-graded by {manifest["grader"]}, {manifest["status"]}.
+Run `{manifest.run_id}` of {manifest.started_at:%Y-%m-%d}: {manifest.num_problems} problems of {manifest.benchmark},
+graded by {manifest.grader}, {manifest.status}.
 
 | role | model | prompt | samples | temperature | max_tokens |
 | --- | --- | --- | --- | --- | --- |

@@ -64,7 +64,7 @@ def export_run(
         mark = {
             "format": request.format,
             "run_id": source.run_id,
-            "experiment": source.manifest["experiment"],
+            "experiment": source.manifest.experiment,
             "stage": request.stage,
             "only_correct": request.only_correct,
             "num_rows": num_rows,
@@ -104,7 +104,7 @@ def _nothing(source: Source, request: Request) -> str:
 
 
 def _write(source: Source, folder: Path, request: Request, advance: Advance) -> int:
-    stages: tuple[Stage, ...] = (request.stage,) if request.stage else source.stages
+    stages = (request.stage,) if request.stage else source.stages
     match request.format:
         case "parquet":
             batches = source.traces(stages, only_correct=request.only_correct)

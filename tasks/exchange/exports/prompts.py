@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
 from configs.experiment import References
 from configs.schema import UserError
@@ -17,8 +16,7 @@ from tasks.engines.protocol import Message
 from tasks.exchange.exports.source import Source, Stage
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
-
-Row = dict[str, Any]
+from warehouse.catalog import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,47 +51,46 @@ def policy_of(source: Source, stage: Stage | None, prompt: str | None, count: in
 
     Raises UserError where the template is not what it was.
     """
-    config, chosen = source.manifest["config"], stage or "synthesize"
-    if chosen == "synthesize" and not source.manifest["synthesizer"]:
-        num_explored = source.manifest["explorer"]["n"]
+    chosen: Stage = stage or "synthesize"
+    if chosen not in source.manifest.stages:
+        num_explored = source.manifest.stages["explore"].role.n
         wanted = count or min(References().count, num_explored)
         if wanted > num_explored:
             raise UserError(
-                f"--references is {wanted}, but {source.run_id} has {num_explored} samples a problem."
+                f"--references is {wanted}, but {source.run_id} has {num_explored} samples per problem."
             )
         return PromptPolicy(chosen, load_prompt(prompt or "synthesize"), References(count=wanted))
     if prompt or count:
         raise UserError(
             f"--prompt and --references are for runs without a synthesizer; {source.run_id} has prompts of its own."
         )
-    role = config["explorer" if chosen == "explore" else "synthesizer"]
-    template = load_prompt(role["prompt"])
-    if template.digest != source.recipe(chosen)["prompt"]:
+    name, recipe = source.manifest.prompt(chosen), source.recipe(chosen)
+    template = load_prompt(name)
+    if template.digest != recipe.prompt_digest:
         raise UserError(
-            f"The prompt {role['prompt']} has changed since {source.run_id}, so its prompts cannot be rendered as they "
+            f"The prompt {name} has changed since {source.run_id}, so its prompts cannot be rendered as they "
             "were; restore the file, or run the experiment again and export that run."
         )
-    references = References.model_validate(role["references"]) if chosen == "synthesize" else None
-    return PromptPolicy(chosen, template, references)
+    return PromptPolicy(chosen, template, recipe.references)
 
 
 def cases(source: Source, policy: PromptPolicy) -> Iterator[Case]:
     """Problem by problem, in order, one in memory at a time."""
     rows = (row for batch in source.traces() for row in batch.to_pylist())
     for _, group in groupby(rows, key=itemgetter("problem_id", "problem_digest")):
-        held = list(group)
-        explored = tuple(row for row in held if row["stage"] == "explore")
-        samples = tuple(row for row in held if row["stage"] == policy.stage)
-        first = held[0]
+        traces = list(group)
+        explored = tuple(row for row in traces if row["stage"] == "explore")
+        samples = tuple(row for row in traces if row["stage"] == policy.stage)
+        first = traces[0]
         references = _references(explored, samples, policy.references, first["problem_digest"])
-        chosen = [_candidate(row) for row in references]
-        told = shown(chosen, policy.references) if policy.references else ()
+        candidates = [_candidate(row) for row in references]
+        texts = shown(candidates, policy.references) if policy.references else ()
         yield Case(
             problem_id=first["problem_id"],
             benchmark=first["benchmark"],
             question=first["question"],
             gold=first["gold"],
-            messages=policy.prompt.render(first["question"], told),
+            messages=policy.prompt.render(first["question"], texts),
             references=references,
             samples=samples,
             explored=explored,

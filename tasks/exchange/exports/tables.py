@@ -1,8 +1,7 @@
 """A run's traces and problems as Parquet, CSV, or the files of a Hugging Face data set."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +9,7 @@ import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
 from tasks.exchange.exports.card import card
-from tasks.exchange.exports.source import Source, Stage
+from tasks.exchange.exports.source import Source
 
 FILE_BYTES = 256 * 2**20
 """A file of a data set is closed once it holds so much text; readers fetch files side by side."""
@@ -75,7 +74,7 @@ def write_csv(source: Source, folder: Path, batches: pa.RecordBatchReader, advan
 
 
 def write_dataset(
-    source: Source, folder: Path, stages: tuple[Stage, ...], advance: Advance, *, only_correct: bool
+    source: Source, folder: Path, stages: Sequence[str], advance: Advance, *, only_correct: bool
 ) -> int:
     """A data set with the configurations `traces` (a split a stage) and `problems`, and its card."""
     num_rows = 0
@@ -88,7 +87,7 @@ def write_dataset(
     writer = PartedWriter(folder / "problems" / "test", problems.schema)
     _each(problems, writer.write, lambda _: None)
     writer.close()
-    configs: list[dict[str, Any]] = [
+    configs = [
         {
             "config_name": "traces",
             "default": True,

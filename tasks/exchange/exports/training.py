@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from tasks.exchange.exports.prompts import Case, Row
+from tasks.exchange.exports.prompts import Case
+from warehouse.catalog import Row
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _REFERENCES = pa.list_(

@@ -18,6 +18,7 @@ from tasks.exchange.imports.recording import OUTPUTS_FILE, Recorder, Recording
 from tasks.exchange.imports.samples import Judgement, LogHeader, Options, ReadReport, Sample
 from tasks.explore import explore_stage
 from tasks.progress import OnProgress, silent
+from warehouse.files import write_file
 from warehouse.store import Store
 
 EXPERIMENT_FILE = "experiment.yaml"
@@ -154,9 +155,8 @@ def _write_experiment(recording: Recording, header: LogHeader, files: Sequence[P
         "grader": {"kind": "math"},
     }
     text = yaml.safe_dump(content, sort_keys=False, width=120)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text + _SYNTHESIZER.format(count=min(recording.num_samples, 4)), encoding="utf-8")
-    temporary.replace(path)
+    text += _SYNTHESIZER.format(count=min(recording.num_samples, 4))
+    write_file(path, text.encode())
 
 
 def _safe(text: str) -> str:

@@ -11,17 +11,18 @@ from tasks.publish import summarize
 from warehouse.catalog import connect
 from warehouse.loading import load
 from warehouse.store import Store
+from warehouse.summary import Summary
 
-Flow = Callable[..., dict[str, Any]]
 
-
-def run_of(imported: Imported, evaluate: Flow, root: str) -> Flow:
+def run_of(
+    imported: Imported, evaluate: Callable[..., Summary], root: str
+) -> Callable[..., dict[str, object]]:
     """A flow that returns the import's numbers, from its existing run or from a new one by `evaluate`.
 
     A log with broken lines is never reported as complete.
     """
 
-    def flow(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on to the flow
+    def flow(**arguments: Any) -> dict[str, object]:  # noqa: ANN401 - passed on to the flow
         run_id = _recorded_run(imported, root)
         summary = summarize(Store(root), run_id) if run_id else evaluate(**arguments)
         if imported.report.num_broken:

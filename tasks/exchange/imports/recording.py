@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.exchange.imports.samples import Judgement, LogHeader, ReadReport, Sample
-from warehouse.catalog import statement
+from warehouse.files import place_folder
 from warehouse.identity import problem_digest
 from warehouse.recordings import OUTPUTS, ROWS_AT_ONCE, RecordingDigest
+from warehouse.relations import statement
 
 OUTPUTS_FILE, ABOUT_FILE = "outputs.parquet", "import.json"
 _SPOOLED_BYTES = 16 * 2**20
@@ -162,7 +163,7 @@ class Recorder:
         folder = self._imports / digest.name
         is_new = not folder.exists()
         if is_new:
-            self._temporary.replace(folder)
+            place_folder(self._temporary, folder)
         for known in self._problems.values():
             known.indexes.sort()
         counts = [len(known.indexes) for known in self._problems.values() if known.owns_question]

@@ -10,7 +10,7 @@ from configs.training import Training
 from tasks.research.study.cells import CellKind
 from tasks.research.study.results import VOTES, Result
 from tasks.research.training.jobs import JobKind, reader_kind
-from warehouse.catalog import statement
+from warehouse.relations import statement
 
 
 class ContrastKind(Enum):

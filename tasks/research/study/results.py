@@ -6,9 +6,9 @@ from typing import Any
 
 import duckdb
 
-from tasks.publish import Summary
 from tasks.research.study.cells import StudyCell
-from warehouse.catalog import statement
+from warehouse.relations import statement
+from warehouse.summary import Summary
 
 VOTES = (1, 2, 4, 8, 16)
 """Votes for which a model alone is shown."""
@@ -23,7 +23,7 @@ class Result:
 
     cell: StudyCell
     run_id: str
-    metrics: dict[str, dict[str, Any]]
+    metrics: Mapping[str, Mapping[str, Any]]
     megaflops: float
     """Forward FLOPs per problem in millions: 2 x parameters x (prompt + completion tokens), summed over its models."""
     num_truncated: int

@@ -14,13 +14,13 @@ from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.failures import FlowIncomplete
 from tasks.executor.shards import run_log
 from tasks.explore import explore_stage
-from tasks.publish import Summary
 from tasks.research.study.cells import StudyCell, TrainedModels, study_cells
 from tasks.research.study.study_page import write_page
 from tasks.research.training.jobs import jobs_of
 from tasks.research.training.scheduler import local_root
 from tasks.research.training.shipped import install_shipped
 from warehouse.planner import distinct, wanted_traces
+from warehouse.summary import Summary
 
 Evaluate = Callable[..., Summary]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import duckdb
 
 from configs.training import Training
-from tasks.publish import Summary
 from tasks.research.study.cards import write_cards
 from tasks.research.study.cells import NUM_ALONE, CellKind, StudyCell, TrainedModels
 from tasks.research.study.contrasts import contrasts_of, headline_of, measured
@@ -17,6 +16,7 @@ from tasks.research.training.jobs import jobs_of, reader_kind
 from tasks.research.training.record import TrainingRecord, read_record
 from warehouse.catalog import connect
 from warehouse.store import Store
+from warehouse.summary import Summary
 
 METHOD = """{description} Written by `a2r study {name}` from the store and the training records:
 {num_problems} held-out problems, the same in every row; 95 % intervals clustered by problem. Cost is forward FLOPs per

@@ -38,10 +38,10 @@ left join (
         answer,
         reference_ids
     from traces
-    where recipe in ($explorer, $synthesizer) and status <> 'error'
+    where list_contains($recipes, recipe) and status <> 'error'
 ) as texts on samples.trace_id = texts.trace_id
 where
     samples.run_id = $run_id -- noqa: RF02
-    and samples.stage in ($first_stage, $second_stage) -- noqa: RF02
+    and list_contains($stages, samples.stage) -- noqa: RF02
     and (not $only_correct or samples.is_correct) -- noqa: RF02
 order by samples.problem_id, samples.stage, samples.sample_index

@@ -13,7 +13,7 @@ class ServerStats:
     url: str
     model: str
     num_reads: int = 0
-    """How often it was asked; the maxima and means are over these moments."""
+    """How often it was read; the maxima and means are over these moments."""
     max_running: float | None = None
     mean_running: float | None = None
     """Requests that it worked on."""
@@ -28,7 +28,7 @@ class ServerStats:
     prefix_cache_hits: float | None = None
     """Prompt tokens looked up and found in the prefix cache."""
     preemptions: float | None = None
-    """Requests thrown out of a full KV cache and computed again."""
+    """Requests evicted from a full KV cache and computed again."""
     start_seconds: float | None = None
     """From starting it until it answered, where the run started it."""
     num_restarts: int = 0

@@ -1,0 +1,108 @@
+"""A relation or macro more is one SQL file more: its place in the order follows from what it reads."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from warehouse.relations import before_views, definitions
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_every_definition_stands_behind_what_it_reads():
+    seen = set()
+    for made in definitions():
+        assert made.reads & {other.key for other in definitions()} <= seen | {made.key}
+        seen.add(made.key)
+
+
+def test_order_is_the_same_in_every_process():
+    code = "from warehouse.relations import definitions; print([made.key for made in definitions()])"
+    orders = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(orders) == 1
+
+
+def test_what_loading_builds_on_reads_no_view():
+    early = {made.key for made in before_views()}
+    assert "votes_of()" in early and "clustered_low()" in early
+    assert "problem_changes()" not in early and "compare_runs()" not in early
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the warehouse and what it imports."""
+    for package in ("warehouse", "configs"):
+        shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PROJECT / "tests/data/stored/root", tmp_path / "root")
+    return tmp_path
+
+
+def run(project, code):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_one_file_is_one_more_relation(project):
+    # `accuracies` sorts before the view and the macro that it reads
+    (project / "warehouse/sql/views/accuracies.sql").write_text(
+        "-- One row per run: its best accuracy, halved.\n"
+        "create or replace view accuracies as\n"
+        "select run_id, max(halved(accuracy)) as accuracy\n"
+        "from leaderboard\ngroup by run_id\n"
+    )
+    (project / "warehouse/sql/macros/halved.sql").write_text(
+        "-- Half of a number.\ncreate or replace macro halved(number) as number / 2\n"
+    )
+    found = run(
+        project,
+        """
+        from warehouse.catalog import connect
+        from warehouse.dictionary import dictionary
+        from warehouse.loading import load
+        from warehouse.store import Store
+        store = Store("root")
+        load(store)
+        with connect(store) as catalog:
+            print(catalog.execute("select count(*), max(accuracy) < 0.5 from accuracies").fetchone())
+        page = dictionary()
+        assert "### `accuracies`" in page and "One row per run: its best accuracy, halved." in page
+        assert "| `halved(number)` | Half of a number. |" in page
+        """,
+    )
+    assert (found.stdout, found.returncode) == ("(4, True)\n", 0), found.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            "-- Rows.\ncreate or replace view other as\nselect 1 as one\n",
+            "give file and definition the same name",
+        ),
+        ("-- Rows.\nselect 1 as one\n", "does not begin with `create"),
+        ("-- Rows.\ncreate or replace view wrong as\nselect from where\n", "cannot be parsed"),
+    ],
+)
+def test_file_that_is_not_a_definition_is_named(project, text, complaint):
+    (project / "warehouse/sql/views/wrong.sql").write_text(text)
+    found = run(project, "from warehouse.relations import definitions; definitions()")
+    assert "sql/views/wrong.sql" in found.stderr and complaint in found.stderr

@@ -1,0 +1,107 @@
+"""Files and folders that are there entirely or not at all, and locks that a kill gives back.
+
+What is written here is synced before it gets its name, and the folder is synced after, so that neither
+a reader nor a power cut ever sees half of it. What a kill leaves beside has a name that starts with a
+point and ends in `.tmp`, and can be deleted.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, which becomes `path` at the end; after an exception nothing is there.
+
+    Raises OSError.
+    """
+    beside = _beside(path)
+    try:
+        yield beside
+        _sync(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def write_file(path: Path, data: bytes | memoryview | pa.Buffer) -> None:
+    """Write a whole file atomically. Raises OSError."""
+    with atomic_file(path) as beside, beside.open("wb") as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """A new folder beside `target`, which takes its place at the end; a folder that is there already is replaced.
+
+    For a moment between two renames there is neither. Files in it are synced, those in its subfolders too.
+    """
+    beside = _beside(target)
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        place_folder(beside, target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def place_folder(folder: Path, target: Path) -> None:
+    """Give a finished folder of the same file system its name, synced; what was there is removed."""
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+    before = _beside(target)
+    if target.exists():
+        target.replace(before)
+    folder.replace(target)
+    _sync(target.parent)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of that name; the kernel drops it with the process. Raises BlockingIOError without `wait`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        if not lock(file, shared=shared, wait=wait):
+            raise BlockingIOError(f"{path} is locked")
+        yield
+    finally:
+        os.close(file)
+
+
+def lock(file: int, *, shared: bool = False, wait: bool = True) -> bool:
+    """Lock an open file until it is closed; False where another has it and `wait` is off."""
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What killed writers of `path` left beside it. Only for a holder of the lock under which it is written."""
+    name = re.compile(rf"\.{re.escape(path.name)}(\.[0-9a-f]{{8}})?\.tmp(\.\w+)?")
+    return [left for left in path.parent.iterdir() if name.fullmatch(left.name)]
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,189 @@
+"""What a run leaves on record: `runs/<run_id>.json`, typed, versioned, read here and nowhere else.
+
+In memory a run is a mapping of stages, each with its role and its counts, however many there are. On disk
+the roles of an experiment with one explorer and one synthesizer keep their own keys (`explorer`,
+`synthesizer`); roles of stages with other names stand under `roles`. `Manifest.read` and
+`Manifest.content` are the only places that know this.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import orjson
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from configs.schema import UserError
+from warehouse.servers import ServerStats
+from warehouse.store import Store
+from warehouse.summary import StageCounts, Status
+
+VERSION = 2
+"""Written into new manifests. Those of version 1 say no version and have the same content."""
+
+_ROLE_KEYS = {"explore": "explorer", "synthesize": "synthesizer"}
+"""Stages whose role has a key of its own, which is null where the run has no such stage."""
+
+
+class _Record(BaseModel):
+    """Frozen; fields that an older version wrote and this one does not know are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RoleRecord(_Record):
+    """The model at work in a stage, or the judge, and its settings."""
+
+    model: str
+    revision: str | None
+    params: float | None
+    price_input: float | None
+    """Dollars per million prompt tokens."""
+    price_output: float | None
+    """Dollars per million completion tokens."""
+    recipe: str
+    """The recipe's key, which names the folder of its traces."""
+    engine: str
+    prompt: str
+    """Name of the template, without its folder."""
+    n: int
+    """Samples per problem."""
+    temperature: float
+    max_tokens: int
+    num_references: int | None = None
+    """References shown at most; None for a role that reads no other stage."""
+
+
+class StageRecord(_Record):
+    """One stage of a run."""
+
+    role: RoleRecord
+    counts: StageCounts
+
+
+class Manifest(_Record):
+    """One run: what was asked for, by which models, and what came of it."""
+
+    run_id: str
+    experiment: str
+    description: str = ""
+    status: Status
+    started_at: datetime
+    finished_at: datetime
+    benchmark: str
+    num_problems: int
+    grader: str
+    stages: dict[str, StageRecord]
+    """In the order in which they ran; the last one's answers are the run's."""
+    judge: RoleRecord | None = None
+    complaints: tuple[str, ...] = ()
+    servers: tuple[ServerStats, ...] = ()
+    config: dict[str, JsonValue]
+    """The experiment as it was run."""
+    versions: dict[str, str]
+
+    @property
+    def roles(self) -> dict[str, RoleRecord]:
+        """Role by name: `explorer`, `synthesizer`, and of other stages the stage's name."""
+        return {_ROLE_KEYS.get(name, name): stage.role for name, stage in self.stages.items()}
+
+    @property
+    def recipes(self) -> dict[str, str]:
+        """Recipe key by stage; the judge's traces are the stage `judge`."""
+        judged = {"judge": self.judge.recipe} if self.judge else {}
+        return {name: stage.role.recipe for name, stage in self.stages.items()} | judged
+
+    def prompt(self, stage: str) -> str:
+        """A stage's prompt as the experiment names it: a shipped one, or a path."""
+        settings = self.config.get(_ROLE_KEYS.get(stage, stage))
+        named = settings.get("prompt") if isinstance(settings, dict) else None
+        return named if isinstance(named, str) else self.stages[stage].role.prompt
+
+    def content(self) -> dict[str, object]:
+        """The JSON object that is stored."""
+        roles = {name: _role(role) for name, role in self.roles.items()}
+        own = {key: roles.pop(key, None) for key in _ROLE_KEYS.values()}
+        absent = dict.fromkeys(name for name in _ROLE_KEYS if name not in self.stages)
+        counts = {name: stage.counts for name, stage in self.stages.items()}
+        return {
+            "manifest_version": VERSION,
+            **self.model_dump(exclude={"stages", "judge"}),
+            **own,
+            **({"roles": roles} if roles else {}),
+            "judge": _role(self.judge) if self.judge else None,
+            "stages": counts | absent,
+        }
+
+    @classmethod
+    def read(cls, text: bytes) -> "Manifest":
+        """The manifest in a file's bytes. Raises ValueError, whose text says what is wrong with them."""
+        held = orjson.loads(text)
+        if not isinstance(held, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004 - the content is wrong, not a caller's type
+        version = held.get("manifest_version", 1)
+        if not isinstance(version, int) or version > VERSION:
+            raise NewerManifestError(
+                f"it has manifest version {version}, and this a2r knows versions up to {VERSION}; update a2r"
+            )
+        roles = {name: held.get(key) for name, key in _ROLE_KEYS.items()} | (held.get("roles") or {})
+        stages = {
+            name: {"role": roles.get(name), "counts": counts}
+            for name, counts in (held.get("stages") or {}).items()
+            if counts
+        }
+        try:
+            return cls.model_validate(held | {"stages": stages})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{field}: {first['msg'].lower()}") from error
+
+
+class NewerManifestError(ValueError):
+    """A manifest that a later version of a2r wrote."""
+
+
+def write_manifest(store: Store, manifest: Manifest) -> None:
+    """Put a run on record; its members have to be there before."""
+    text = orjson.dumps(manifest.content(), option=orjson.OPT_INDENT_2)
+    store.write_bytes(manifest_path(manifest.run_id), text)
+
+
+def read_manifest(store: Store, run_id: str) -> Manifest:
+    """The manifest of one run. Raises UserError for one that is missing, damaged or of a later version."""
+    path = manifest_path(run_id)
+    if not store.exists(path):
+        raise UserError(f"{store.root}/{path} is missing; `a2r load --root {store.root}` forgets the run.")
+    return _read(store, path)
+
+
+def manifests(store: Store) -> Iterator[Manifest]:
+    """Every run on record, by run id. Raises UserError for a damaged one."""
+    for path in store.names("runs", suffix=".json"):
+        yield _read(store, path)
+
+
+def manifest_path(run_id: str) -> str:
+    """Where a run's manifest is, relative to the root."""
+    return f"runs/{run_id}.json"
+
+
+def members_path(run_id: str) -> str:
+    """Where the list of the traces that a run wanted is, relative to the root."""
+    return f"runs/{run_id}.parquet"
+
+
+def _read(store: Store, path: str) -> Manifest:
+    try:
+        return Manifest.read(store.read_bytes(path))
+    except NewerManifestError as error:
+        raise UserError(f"{store.root}/{path} cannot be read: {error}.") from error
+    except ValueError as error:
+        raise UserError(
+            f"{store.root}/{path} is not a run's manifest ({str(error).splitlines()[0]}); "
+            f"`a2r verify --root {store.root}` names every damaged file."
+        ) from error
+
+
+def _role(role: RoleRecord) -> Mapping[str, object]:
+    """A role without the setting that only roles with references have."""
+    return role.model_dump(exclude={"num_references"} if role.num_references is None else None)
