@@ -23,7 +23,7 @@ from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.canonical import canonical_json
 from warehouse.identity import Recipe, sample_seed
-from warehouse.index import RecipeIndex
+from warehouse.index import RecipeIndex, Stored
 from warehouse.planner import cut, missing_traces, wanted_traces
 from warehouse.records import Problem, Wanted
 from warehouse.store import Store
@@ -139,11 +139,12 @@ def plans_of(stage: Stage, problems: Sequence[Problem]) -> list[Plan]:
     if stage.references is None:
         return [Plan(p, (), wanted_traces(stage.recipe, p, stage.num_samples)) for p in problems]
     policy, plans = stage.references, []
-    candidates = {p.problem_digest: _candidates(stage, p) for p in problems}
+    candidates = _candidates(stage, problems)
     if policy.order == "by_vote":
         candidates = _with_texts(stage, candidates)
     for problem in problems:
-        chosen = choose(candidates[problem.problem_digest], policy, problem.problem_digest)
+        found = candidates.get(problem.problem_digest)
+        chosen = None if found is None else choose(found, policy, problem.problem_digest)
         if chosen is not None:
             ids = tuple(candidate.trace_id for candidate in chosen)
             wanted = wanted_traces(stage.recipe, problem, stage.num_samples, ids)
@@ -151,19 +152,26 @@ def plans_of(stage: Stage, problems: Sequence[Problem]) -> list[Plan]:
     return plans
 
 
-def _candidates(stage: Stage, problem: Problem) -> tuple[Candidate, ...]:
-    """What the stages it reads want of the problem, each trace as the store has it."""
-    found = []
+def _candidates(stage: Stage, problems: Sequence[Problem]) -> dict[str, tuple[Candidate, ...]]:
+    """What the stages it reads want of each problem, each trace as the store has it.
+
+    A problem is left out while one of those stages waits for its own references.
+    """
+    found: dict[str, tuple[Candidate, ...]] = {p.problem_digest: () for p in problems}
     for read in stage.reads:
-        index = read.index
-        for trace in wanted_traces(read.recipe, problem, read.num_samples):
-            stored = index.get(trace.trace_id)
-            found.append(
-                Candidate(trace.trace_id, trace.sample_index, stored.status, stored.is_permanent)
-                if stored
-                else Candidate(trace.trace_id, trace.sample_index, None)
-            )
-    return tuple(found)
+        wanted, index = {p.problem.problem_digest: p.wanted for p in plans_of(read, problems)}, read.index
+        found = {
+            digest: earlier + tuple(_candidate(trace, index.get(trace.trace_id)) for trace in wanted[digest])
+            for digest, earlier in found.items()
+            if digest in wanted
+        }
+    return found
+
+
+def _candidate(trace: Wanted, stored: Stored | None) -> Candidate:
+    if stored is None:
+        return Candidate(trace.trace_id, trace.sample_index, None)
+    return Candidate(trace.trace_id, trace.sample_index, stored.status, stored.is_permanent)
 
 
 def _with_texts(

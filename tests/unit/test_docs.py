@@ -11,8 +11,6 @@ PAGES = sorted(
     for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
     if page.name != "CHANGELOG.md"  # it may name what is gone
 )
-UNWRITTEN = {"docs/extending.md", "docs/python.md", "CONTRIBUTING.md", "LICENSE"}
-"""Pages that may be linked before they exist."""
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)")
 PATH = re.compile(r"(?<![\w/.<-])(?:tasks|warehouse|configs|flows|tests|docs)/[\w./*-]*[\w*/]")
@@ -30,7 +28,7 @@ def prose(page):
 
 
 def is_there(path):
-    return path in UNWRITTEN or any(ROOT.glob(path.rstrip("/")))
+    return any(ROOT.glob(path.rstrip("/")))
 
 
 def is_defined(dotted):
