@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 import httpx
 
 from configs.schema import UserError
+from tasks.engines.processes import Child, start
 from tasks.ops.database import without_database, without_password
 
 LOOPBACK = "127.0.0.1"
@@ -32,40 +32,31 @@ MOST_REVIVALS = 5
 
 
 @dataclass
-class Child:
-    """A process of ours in a session of its own, so that a Ctrl-C at the terminal reaches only us."""
+class Service:
+    """A part of Prefect that is kept running."""
 
     name: str
     arguments: list[str]
     environment: dict[str, str]
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    children: list[Child] = field(default_factory=list)
+    """Its processes, the present one last; also those that died: a worker's runs outlive it."""
     deaths: list[float] = field(default_factory=list)
-    groups: list[int] = field(default_factory=list)
-    """Process groups, also of those that died: a worker's runs outlive it."""
 
     def start(self) -> None:
         """Start it; what it says is appended to its log."""
-        with self.log.open("ab") as file:
-            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and constants
-                [sys.executable, "-m", "prefect", *self.arguments],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.groups.append(self.process.pid)
+        command = [sys.executable, "-m", "prefect", *self.arguments]
+        self.children.append(start(command, self.log, environment=self.environment, append=True))
 
     def check(self) -> None:
         """Raise UserError with the end of its log if it has ended."""
-        if self.process and (code := self.process.poll()) is not None:
+        if self.children and (code := self.children[-1].code) is not None:
             end = without_password("\n".join(self.log.read_text(errors="replace").splitlines()[-15:]))
             raise UserError(f"The {self.name} ended with status {code}; the end of {self.log}:\n{end}")
 
     def revived(self) -> bool:
         """Whether it had died and was started again. Raises UserError if it dies too often."""
-        if self.process is None or self.process.poll() is None:
+        if not self.children or self.children[-1].code is None:
             return False
         now = time.monotonic()
         self.deaths = [*(then for then in self.deaths if now - then < 3600), now]  # noqa: PLR2004 - an hour
@@ -76,13 +67,8 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, then make it end, with everything it started."""
-        for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
-            for group in self.groups:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(group, number)
-            if self.process:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(seconds)
+        for child in reversed(self.children):
+            child.end(STOP_SECONDS)
 
 
 def serve(
@@ -99,7 +85,7 @@ def serve(
     environment = _environment(url, port, root)
     os.environ["PREFECT_API_URL"] = environment["PREFECT_API_URL"]
     with _stopped_by_signals() as is_stopping, contextlib.ExitStack() as children:
-        server = Child("server", ["server", "start"], environment, logs / "server.log")
+        server = Service("server", ["server", "start"], environment, logs / "server.log")
         if _is_healthy(url):
             say(f"Prefect's server already answers at {url}; using it.")
         else:
@@ -134,11 +120,11 @@ def _environment(url: str, port: int, root: str) -> dict[str, str]:
     }
 
 
-def _worker(pool: str, environment: dict[str, str], logs: Path) -> Child:
+def _worker(pool: str, environment: dict[str, str], logs: Path) -> Service:
     from tasks.ops.interrupted import worker_name  # noqa: PLC0415
 
     arguments = ["worker", "start", "--pool", pool, "--type", "process", "--name", worker_name()]
-    return Child("worker", arguments, without_database(environment), logs / "worker.log")
+    return Service("worker", arguments, without_database(environment), logs / "worker.log")
 
 
 def _register(register: Callable[[], Sequence[Any]], pool: str, say: Callable[[str], None]) -> list[str]:
@@ -175,7 +161,7 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
-def _wait_for_health(server: Child, url: str, is_stopping: Callable[[], bool]) -> None:
+def _wait_for_health(server: Service, url: str, is_stopping: Callable[[], bool]) -> None:
     until = time.monotonic() + HEALTH_SECONDS
     while not _is_healthy(url):
         server.check()

@@ -58,7 +58,7 @@ def cores(run):
             told = " ".join(child.cmdline())
         except psutil.Error:
             continue
-        if "VLLM" in told or "EngineCore" in told or "multiprocessing" in told:
+        if "engines.leash" in told or "VLLM" in told or "EngineCore" in told or "multiprocessing" in told:
             found[child.pid] = told
     return found
 

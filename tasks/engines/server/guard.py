@@ -14,13 +14,12 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks.engines.server.processes import Known, end_group
+from tasks.engines.processes import ProcessId, start
 
 POLL_SECONDS = 0.2
 RECORD, LOG, USERS = "server.json", "server.log", "users"
@@ -31,15 +30,12 @@ def main(folder: Path, digest: str, linger_seconds: float, command: list[str]) -
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     users = os.open(folder / USERS, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
-        server = subprocess.Popen(  # noqa: S603 - the experiment's own command
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    leader = Known.of(server.pid)
-    record = {"guard": Known.of(os.getpid()), "server": leader, "digest": digest, "command": command}
+    server = start(command, folder / LOG)
+    guard = ProcessId.of(os.getpid())
+    record = {"guard": guard, "server": server.id, "digest": digest, "command": command}
     _write(folder / RECORD, record)
     idle_since: float | None = None
-    while (code := server.poll()) is None and not asked:
+    while (code := server.code) is None and not asked:
         if _is_free(users):
             now = time.monotonic()
             idle_since = now if idle_since is None else idle_since
@@ -49,8 +45,7 @@ def main(folder: Path, digest: str, linger_seconds: float, command: list[str]) -
         else:
             idle_since = None
         time.sleep(POLL_SECONDS)
-    end_group(leader)
-    server.wait()
+    server.end()
     if code is None:
         (folder / RECORD).unlink(missing_ok=True)
     else:

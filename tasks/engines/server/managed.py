@@ -3,7 +3,7 @@
     <state>/a2r/servers/<host>/<port>/    users, starting (locks) · server.json · server.log · guard.log
 
 The folder belongs to the machine and the port, not to a root: two roots cannot have one port either.
-A guard (`server_guard`) owns the process. Runs that want the same server on the same port share it;
+A guard (`tasks.engines.server.guard`) owns the process. Runs that want the same server on the same port share it;
 the last one to leave has it stopped.
 """
 
@@ -16,7 +16,6 @@ import os
 import platform
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -29,18 +28,20 @@ import psutil
 
 from configs.engines import Serve
 from configs.models import Model
+from tasks.engines.processes import (
+    KILL_SECONDS,
+    POLL_SECONDS,
+    TERM_SECONDS,
+    Child,
+    ProcessId,
+    end_group,
+    group_of,
+    start,
+)
 from tasks.engines.protocol import EngineError
 from tasks.engines.server.command import LOOPBACK, command_of, environment_of, secrets_of
 from tasks.engines.server.guard import LOG, RECORD, USERS
 from tasks.engines.server.log import advice, tail
-from tasks.engines.server.processes import (
-    KILL_SECONDS,
-    POLL_SECONDS,
-    TERM_SECONDS,
-    Known,
-    end_group,
-    group_of,
-)
 from tasks.progress import PROGRESS
 
 TOLD_SECONDS = 15.0
@@ -59,7 +60,7 @@ class ManagedServer:
         self.folder = state_folder(serve.port)
         self._key = ""
         self._users: int | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard: Child | None = None
         self._is_foreign = False
         self._turn = asyncio.Lock()
         self.num_restarts = 0
@@ -143,7 +144,7 @@ class ManagedServer:
     async def _found(self) -> bool:
         """Whether the server we want runs; what is left of another one is ended first."""
         if record := self._record():
-            guard, server = Known(*record["guard"]), Known(*record["server"])
+            guard, server = ProcessId(*record["guard"]), ProcessId(*record["server"])
             if guard.is_alive() and server.is_alive() and record["digest"] == self._digest():
                 PROGRESS.say(f"{self._name} runs already on port {self._serve.port}; using it.")
                 return True
@@ -177,17 +178,13 @@ class ManagedServer:
         where = "" if gpus is None else f" on GPU {', '.join(map(str, gpus))}" if gpus else " on the CPU"
         PROGRESS.say(f"Starting {self._name}{where}, port {self._serve.port}; its log: {self.log}")
         guard = [sys.executable, "-P", "-m", "tasks.engines.server.guard"]
-        with (self.folder / "guard.log").open("wb") as log:
-            self._guard = subprocess.Popen(  # noqa: S603, ASYNC220 - the experiment's own command; forking takes no time
-                [*guard, str(self.folder), self._digest(), str(self._serve.linger_seconds), *command],
-                env=environment_of(self._serve, self._key),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._guard = start(
+            [*guard, str(self.folder), self._digest(), str(self._serve.linger_seconds), *command],
+            self.folder / "guard.log",
+            environment=environment_of(self._serve, self._key),
+        )
         while self._record() is None:
-            if self._guard.poll() is not None:
+            if self._guard.code is not None:
                 told = "\n".join(tail(self.folder / "guard.log", self._secrets()))
                 raise EngineError(f"{self._name} could not be started:\n{told}")
             await asyncio.sleep(POLL_SECONDS)
@@ -242,22 +239,22 @@ class ManagedServer:
 
     def _runs(self) -> bool:
         record = self._record()
-        return record is not None and "ended" not in record and Known(*record["server"]).is_alive()
+        return record is not None and "ended" not in record and ProcessId(*record["server"]).is_alive()
 
     def _stop(self) -> None:
         """End the guard and with it the server, or the server alone where the guard is gone; blocks."""
         if record := self._record():
-            guard = Known(*record["guard"])
+            guard = ProcessId(*record["guard"])
             if guard.is_alive():
                 with contextlib.suppress(psutil.Error):
                     psutil.Process(guard.pid).terminate()
             until = time.monotonic() + _GONE_SECONDS
             while guard.is_alive() and time.monotonic() < until:
                 time.sleep(POLL_SECONDS)
-            end_group(Known(*record["server"]))
+            end_group(ProcessId(*record["server"]))
             (self.folder / RECORD).unlink(missing_ok=True)
         if self._guard:
-            self._guard.wait(_GONE_SECONDS)
+            self._guard.end(_GONE_SECONDS)
 
     def _let_go(self) -> None:
         if self._users is not None:
@@ -281,7 +278,7 @@ class ManagedServer:
         """Why it is no more, with its status once the guard has seen it, what to do, and the log's end."""
         until = time.monotonic() + _GONE_SECONDS
         while (record := self._record() or {}) and "ended" not in record and time.monotonic() < until:
-            if Known(*record["server"]).is_alive() or not Known(*record["guard"]).is_alive():
+            if ProcessId(*record["server"]).is_alive() or not ProcessId(*record["guard"]).is_alive():
                 break
             await asyncio.sleep(POLL_SECONDS)
         code = record.get("ended")

@@ -10,13 +10,12 @@ import asyncio
 import gc
 import itertools
 import os
-import subprocess
 import time
 from datetime import UTC, datetime
-from uuid import uuid4
 
 from configs.engines import VllmSettings
 from configs.models import Model
+from tasks.engines.processes import Leash
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
 from tasks.engines.stats import ServerStats
@@ -31,15 +30,6 @@ from tasks.engines.vllm.loading import Loaded, load, prepare
 
 SHUTDOWN_SECONDS = 30.0
 """How long vLLM's processes may take to end by themselves before they are killed."""
-_MARK = "A2R_VLLM_ENGINE"
-"""Variable that every process of an engine inherits, and by which they are found."""
-_GUARD = """
-end() { kill -KILL $(grep -lszxF "$1" /proc/[0-9]*/environ | cut -d/ -f3) 2>/dev/null; }
-read -r _ || { end "$1"; sleep 1; }
-end "$1"
-"""
-"""Ends every process with the mark as soon as its input is closed, by us or by the kernel; twice if by the kernel,
-for one that was just being started. vLLM's processes hold the accelerator and do not notice that we are gone."""
 
 
 class VllmEngine:
@@ -53,26 +43,21 @@ class VllmEngine:
         self._kept = {"logprobs": 0} if settings.logprobs else {}
         self._arguments = engine_arguments(model, settings)
         self._loaded: Loaded | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._leash: Leash | None = None
         self._numbers = itertools.count()
         self._is_closed = False
 
     async def start(self) -> None:
         """Import vLLM and load the model, which takes seconds to minutes."""
         await asyncio.to_thread(prepare)
-        mark = f"{_MARK}={uuid4().hex}"
-        self._guard = subprocess.Popen(  # noqa: S603, ASYNC220 - our own words; forking takes no time
-            ["/bin/sh", "-c", _GUARD, "sh", mark],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        os.environ[_MARK] = mark.partition("=")[2]
+        # vLLM's processes hold the accelerator and do not notice that we are gone
+        self._leash = Leash()
+        os.environ.update(self._leash.variable)
         try:
             self._loaded = await asyncio.to_thread(self._load)
         finally:
-            os.environ.pop(_MARK, None)
+            for name in self._leash.variable:
+                os.environ.pop(name, None)
 
     async def complete(self, request: Request, deliver: Deliver) -> None:
         """Hand all samples over at once and deliver each as it ends."""
@@ -103,8 +88,8 @@ class VllmEngine:
         loaded, self._loaded = self._loaded, None
         if loaded:
             await asyncio.to_thread(loaded.engine.shutdown, SHUTDOWN_SECONDS)
-        if self._guard:  # ends what is left, also of an engine that was still loading
-            await asyncio.to_thread(self._guard.communicate, b"\n")
+        if self._leash:  # also what is left of an engine that was still loading
+            await asyncio.to_thread(self._leash.end)
         del loaded
         gc.collect()  # vLLM's engine is in cycles; at the interpreter's end its finaliser would fail aloud
         return ()
