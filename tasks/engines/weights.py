@@ -4,8 +4,6 @@ import json
 import os
 from pathlib import Path
 
-from huggingface_hub import try_to_load_from_cache
-
 from configs.models import Model
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -22,6 +20,8 @@ def weights_file(location: str, model: Model, name: str) -> Path | None:
     """A file of the weights at `location`, a folder or a hub id, where it is on this machine already."""
     if (Path(location).expanduser() / name).is_file():
         return Path(location).expanduser() / name
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - a quarter of a second, for `a2r check` alone
+
     try:
         cached = try_to_load_from_cache(location, name, revision=hub_revision(model))
     except ValueError:  # not a hub id

@@ -2,7 +2,6 @@
 
 from configs.engines import OpenAISettings
 from configs.models import Model
-from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.protocol import EVERY_GPU, Engine, EngineKind
 from tasks.engines.server.command import command_of, weights_of
 from tasks.engines.vllm.arguments import context_of, pinned_revision
@@ -10,6 +9,8 @@ from tasks.engines.weights import shipped_or_hub
 
 
 def _build(model: Model, settings: OpenAISettings) -> Engine:
+    from tasks.engines.openai.engine import OpenAIEngine  # noqa: PLC0415 - aiohttp, for those alone who use it
+
     return OpenAIEngine(model, settings)
 
 

@@ -16,8 +16,6 @@ from tasks.engines.protocol import (
     claims_nothing,
     no_context_setting,
 )
-from tasks.engines.replay.engine import ReplayEngine
-from tasks.engines.replay.recordings import columns_of
 from tasks.engines.weights import positions, shipped_or_hub
 
 LARGEST_SHARD = 4096
@@ -25,6 +23,8 @@ LARGEST_SHARD = 4096
 
 def recording_digest(settings: ReplaySettings) -> str:
     """Identity of a recording, 16 hexadecimal digits: its bytes and which columns are read."""
+    from tasks.engines.replay.recordings import columns_of  # noqa: PLC0415
+
     return _digest(settings.path, "\n".join(columns_of(settings).values()))
 
 
@@ -39,6 +39,8 @@ def _digest(path: str, columns: str) -> str:
 
 
 def _build(model: Model, settings: ReplaySettings) -> Engine:
+    from tasks.engines.replay.engine import ReplayEngine  # noqa: PLC0415 - pyarrow, for those alone who use it
+
     return ReplayEngine(model, settings)
 
 

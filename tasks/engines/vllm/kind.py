@@ -4,12 +4,13 @@ from configs.engines import VllmSettings
 from configs.models import Model
 from tasks.engines.protocol import EVERY_GPU, Engine, EngineKind, by_settings
 from tasks.engines.vllm.arguments import check_arguments, context_of, location_of, pinned_revision
-from tasks.engines.vllm.engine import VllmEngine
 
 LARGEST_SHARD = 4096
 
 
 def _build(model: Model, settings: VllmSettings) -> Engine:
+    from tasks.engines.vllm.engine import VllmEngine  # noqa: PLC0415 - as all kinds do it
+
     return VllmEngine(model, settings)
 
 
