@@ -48,7 +48,7 @@ class Child:
         """Start it; what it says is appended to its log."""
         with self.log.open("ab") as file:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and constants
-                [sys.executable, "-m", "prefect", *self.arguments],
+                [sys.executable, "-P", "-m", "prefect", *self.arguments],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,

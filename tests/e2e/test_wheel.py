@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ explorer:
   model: {id: recorded}
   engine: {kind: replay, path: recorded.jsonl, question: problem, outputs: outputs}
   sampling: {n: 2}
+synthesizer:
+  model: {id: big}
+  engine: {kind: openai, serve: {port: PORT, gpus: [], command: COMMAND}}
+  references: {count: 2}
+  sampling: {n: 1}
 grader: {kind: function, function: "my_grader:grade"}
 """
 PROBLEMS = [
@@ -55,14 +61,14 @@ def a2r(wheel, tmp_path_factory, prefect):
     subprocess.run([BIN / "uv", *install], check=True)
     [packages] = folder.glob("lib/python*/site-packages")
     (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "A2R_", "PYTHON"))}
-    kept |= {"PREFECT_API_URL": PREFECT_API_URL.value(), "PREFECT_HOME": str(folder / "prefect")}
+    ours = {"PREFECT_API_URL": PREFECT_API_URL.value(), "PREFECT_HOME": str(folder / "prefect")}
 
     def run(*arguments, cwd):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "A2R_", "PYTHON"))}
         done = subprocess.run(
             [folder / "bin" / "a2r", *arguments],
             cwd=cwd,
-            env=kept,
+            env=kept | ours,
             capture_output=True,
             text=True,
             check=False,
@@ -74,14 +80,18 @@ def a2r(wheel, tmp_path_factory, prefect):
 
 
 @pytest.fixture
-def workplace(tmp_path):
+def workplace(tmp_path, unused_port, monkeypatch):
     """A person's folder, with modules of the names of ours."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("STANDIN_EVENTS", str(tmp_path / "events.jsonl"))
     (tmp_path / "tasks.py").write_text("WHOSE = 'mine'\n")
     for package in ("configs", "warehouse", "flows"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("WHOSE = 'mine'\n")
     (tmp_path / "my_grader.py").write_text(GRADER)
-    (tmp_path / "mine.yaml").write_text(EXPERIMENT)
+    command = json.dumps([sys.executable, str(ROOT / "tests" / "endpoints" / "standin.py")])
+    experiment = EXPERIMENT.replace("COMMAND", command).replace("PORT", str(unused_port()))
+    (tmp_path / "mine.yaml").write_text(experiment)
     recorded = [{"problem": p["problem"], "outputs": o} for p, o in zip(PROBLEMS, OUTPUTS, strict=True)]
     for name, rows in (("problems", PROBLEMS), ("recorded", recorded)):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -98,13 +108,8 @@ def test_wheel_holds_what_is_not_python_and_nothing_of_the_tests(wheel):
         and not path.startswith("tasks/models/")
     }
     assert wanted - held == set()
-    assert {path.split("/")[0] for path in held} == {
-        "configs",
-        "warehouse",
-        "tasks",
-        "flows",
-        "a2r-0.1.0.dist-info",
-    }
+    folders = {path.split("/")[0] for path in held}
+    assert folders == {"configs", "warehouse", "tasks", "flows", f"a2r-{version('a2r')}.dist-info"}
     models = {path.split("/")[2] for path in held if path.startswith("tasks/models/")}
     assert models == {"a2r-sum3-explorer", "a2r-sum3-synthesizer"}
     licences = [path for path in held if path.endswith("LICENSE")]
@@ -117,5 +122,4 @@ def test_installed_command_works_beside_modules_of_the_same_names(a2r, workplace
     assert (first["status"], first["metrics"]["a2r"]["n"]) == ("complete", 5)
     mine = json.loads(a2r("run", "mine.yaml", "--json", cwd=workplace))
     assert mine["metrics"]["mean@1"]["estimate"] == 0.75, "three of four, as the person's own function says"
-    a2r("report", cwd=workplace)
-    assert (workplace / "report.html").is_file()
+    assert mine["stages"]["synthesize"]["generated"] == 2, "by a server whose guard ran in this folder"
