@@ -116,10 +116,10 @@ def serve(
         while not is_stopping():
             for child in (server, worker):
                 if child.revived():
-                    say(f"The {child.name} had died and was started again; see {child.log}.")
+                    say(f"The {child.name} died and was started again; see {child.log}.")
             time.sleep(0.5)
         say(
-            "Stopping the worker and the server; stored traces stay, open runs go on after the next `a2r up`."
+            "Stopping the worker and the server; stored traces stay, and interrupted runs resume at the next `a2r up`."
         )
 
 
@@ -164,7 +164,7 @@ def _refuse_taken(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex((LOOPBACK, port)) == 0:
             raise UserError(
-                f"Port {port} is taken by something else than Prefect; choose another with --port."
+                f"Port {port} is in use by something other than Prefect; choose another with --port."
             )
 
 
