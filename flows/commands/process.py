@@ -29,8 +29,10 @@ _SETTINGS = {
 
 Flow = Callable[..., Any]
 """A flow of `flows`; what it returns can be printed as JSON and has a `status`."""
-Show = Callable[[dict[str, Any], Console, str], None]
-"""How a flow's result is printed: as `--json` has it, the console, and the root it belongs to."""
+Shown = dict[str, Any]
+"""A flow's result as `--json` prints it."""
+Show = Callable[[Shown, Console, str], None]
+"""How a flow's result is printed: the result, the console, and the root it belongs to."""
 
 EXIT_INCOMPLETE = 1
 EXIT_USAGE = 2

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from configs.experiment import Experiment
 from tasks.analysis.context import Context, complaint, context_of
@@ -45,10 +44,10 @@ class CheckReport:
     complaints: tuple[str, ...]
     """What may not fit the context, each with what to change."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The object of `a2r check --json`."""
         stages = {s: asdict(check) | {"context": check.context.as_dict()} for s, check in self.stages.items()}
-        return asdict(self) | {"stages": stages}
+        return {**asdict(self), "stages": stages}
 
 
 def check_experiment(experiment: Experiment, root: str, limit: int | None = None) -> CheckReport:

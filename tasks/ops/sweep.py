@@ -34,7 +34,7 @@ class SweepCheck:
     missing: int
     max_completion_tokens: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The object of `a2r sweep --dry-run --json`."""
         return {
             "sweep": self.sweep,
@@ -106,7 +106,7 @@ def _outcome(cell: SweepCell, summary: Summary) -> dict[str, Any]:
     return {"cell": cell.label, "experiment": cell.experiment.name, "settings": cell.settings, **summary}
 
 
-def table_row(outcome: dict[str, Any]) -> dict[str, Any]:
+def table_row(outcome: dict[str, Any]) -> dict[str, str | int]:
     """A cell's outcome as a row of the sweep's table: heading and text."""
     metrics, stages = outcome.get("metrics", {}), outcome.get("stages", {})
     shown = {"cell": outcome["cell"], "status": outcome["status"]}

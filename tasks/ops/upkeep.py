@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from configs.schema import UserError
 from tasks.progress import OnProgress, silent
@@ -46,7 +45,7 @@ class PruneReport:
     runs: tuple[RunRecord, ...]
     plan: PrunePlan
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The object of `a2r prune --json`."""
         return {
             "root": self.root,

@@ -1,14 +1,10 @@
 """The tables at the end of a run, of one stage, and of a sweep."""
 
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
+from flows.commands.process import Shown
 from tasks.ops.sweep import table_row
-
-Shown = dict[str, Any]
-"""What a flow returns, as `--json` prints it."""
 
 
 def print_summary(summary: Shown, console: Console, root: str) -> None:
