@@ -45,7 +45,7 @@ class Service:
 
     def start(self) -> None:
         """Start it; what it says is appended to its log."""
-        command = [sys.executable, "-m", "prefect", *self.arguments]
+        command = [sys.executable, "-P", "-m", "prefect", *self.arguments]
         self.children.append(start(command, self.log, environment=self.environment, append=True))
 
     def check(self) -> None:
@@ -102,10 +102,10 @@ def serve(
         while not is_stopping():
             for child in (server, worker):
                 if child.revived():
-                    say(f"The {child.name} had died and was started again; see {child.log}.")
+                    say(f"The {child.name} died and was started again; see {child.log}.")
             time.sleep(0.5)
         say(
-            "Stopping the worker and the server; stored traces stay, open runs go on after the next `a2r up`."
+            "Stopping the worker and the server; stored traces stay, and interrupted runs resume at the next `a2r up`."
         )
 
 
@@ -150,7 +150,7 @@ def _refuse_taken(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex((LOOPBACK, port)) == 0:
             raise UserError(
-                f"Port {port} is taken by something else than Prefect; choose another with --port."
+                f"Port {port} is taken by something other than Prefect; choose another with --port."
             )
 
 
