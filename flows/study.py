@@ -1,12 +1,13 @@
-"""The study flow: what it is worth to read references, from the models of a training."""
+"""The study flow: what reading references is worth, measured with the models of a training."""
 
+from dataclasses import asdict
 from typing import Any
 
 from prefect import flow
 
 from configs.training import Training
 from flows.evaluate import evaluate
-from tasks.research.study.run import run_study
+from tasks.research.study.study import run_study
 
 
 @flow(name="study", flow_run_name="{training.name}")
@@ -21,10 +22,10 @@ def study(
     """Evaluate every cell of the asymmetry study on held-out problems and write its page of tables and plots.
 
     Args:
-        training: Whose models.
+        training: The family of models.
         root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
         num_problems: Held-out problems, the same for every cell.
         docs: Folder of the page.
-        from_scratch: Leave out those models that come with the project.
+        from_scratch: Leave out the shipped models.
     """
-    return run_study(training, root, num_problems, docs, evaluate, from_scratch=from_scratch)
+    return asdict(run_study(training, root, num_problems, docs, evaluate, from_scratch=from_scratch))

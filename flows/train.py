@@ -1,5 +1,6 @@
 """The training flow: a family of small models, from untrained to reinforced."""
 
+from dataclasses import asdict
 from typing import Any
 
 from prefect import flow
@@ -12,14 +13,14 @@ from tasks.research.training.scheduler import TRAINER, train_models
 
 @flow(name="train", flow_run_name="{training.name}", task_runner=TRAINER)
 def train(training: Training, root: str | None = None, *, from_scratch: bool = False) -> dict[str, Any]:
-    """Train explorers, sample them with the pipeline, train synthesizers on what they said, reinforce one.
+    """Train explorers, sample them with the pipeline, train synthesizers on those samples, reinforce one.
 
-    A finished model is never trained again; a lesson that was broken off goes on from its last minute.
+    A finished model is never trained again; an interrupted job resumes from its last checkpoint, at most a minute old.
 
     Args:
         training: The family of models.
         root: Where results and models live: a folder; else A2R_ROOT, else ./a2r-data.
-        from_scratch: Train those models too that come with the project.
+        from_scratch: Train the shipped models too.
     """
     with open_engines():
-        return train_models(training, root, explore, from_scratch=from_scratch)
+        return asdict(train_models(training, root, explore, from_scratch=from_scratch))

@@ -2,9 +2,11 @@
 
 from functools import partial
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from configs.schema import UserError
 from configs.training import load_training
@@ -26,11 +28,10 @@ def train(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train a family of small models; what is finished or shipped is not trained again (needs the extra `train`)."""
+    """Train a family of small models; finished and shipped models are not trained again (needs the extra `train`)."""
     training = load_training(config)
     configure_process(verbose=verbose)
     from flows.train import train as train_flow
-    from tasks.research.training.scheduler import print_training
 
     run_flow(
         partial(train_flow, training=training, root=root, from_scratch=from_scratch),
@@ -47,9 +48,7 @@ def study(
     docs: Annotated[str, typer.Option(help="Folder for the page that is written.")] = "docs/study",
     from_scratch: Annotated[
         bool,
-        typer.Option(
-            "--from-scratch", help="Only models trained into the root, none that ship with the package."
-        ),
+        typer.Option("--from-scratch", help="Only models trained into the root, none that ship with the package."),
     ] = False,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
@@ -63,7 +62,6 @@ def study(
         )
     configure_process(verbose=verbose)
     from flows.study import study as study_flow
-    from tasks.research.study.run import print_study
 
     run_flow(
         partial(
@@ -78,3 +76,22 @@ def study(
         as_json=as_json,
         show=print_study,
     )
+
+
+def print_training(report: dict[str, Any], console: Console, root: str) -> None:  # noqa: ARG001 - the rows name folders
+    """The table at the end of `a2r train`."""
+    table = Table(title=f"training {report['training']}", title_justify="left", caption_justify="left")
+    table.caption = "accuracy: one sample per development problem, temperature 1, at the end of training"
+    for heading in report["models"][0] if report["models"] else ():
+        table.add_column(heading, justify="left" if heading in {"model", "folder"} else "right")
+    for model in report["models"]:
+        table.add_row(*map(str, model.values()))
+    console.print(table)
+
+
+def print_study(report: dict[str, Any], console: Console, root: str) -> None:  # noqa: ARG001 - the command names it
+    """Where the page is, and which models are not trained yet."""
+    console.print(f"{report['num_cells']} cells; the page is {report['page']}", highlight=False)
+    if report["missing_models"]:
+        names = ", ".join(report["missing_models"])
+        console.print(f"Not trained yet: {names}. {report['training_command']}", highlight=False)

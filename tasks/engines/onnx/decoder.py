@@ -1,6 +1,6 @@
 """A decoder graph with a fixed number of slots, each holding one sequence's key-value cache.
 
-The graph is the one `tasks.research.training.export` describes. The cache is numpy memory that onnxruntime
+The graph is the one `tasks.research.training.onnx_export` describes. The cache is numpy memory that onnxruntime
 reads and writes in place; decoding always runs over all slots, so that the arithmetic of a row
 never depends on how many others are busy.
 """

@@ -39,7 +39,7 @@ def model_folder(model: Model, settings: OnnxSettings) -> Path:
     if missing:
         raise EngineError(
             f"{folder} lacks {', '.join(missing)}; model.onnx is made from a Qwen3 checkpoint by "
-            "`python -m tasks.research.training.export FOLDER`."
+            "`python -m tasks.research.training.onnx_export FOLDER`."
         )
     return folder
 

@@ -1,4 +1,4 @@
-"""Training examples: a prompt and what is to be written, piece by piece learnt or only read."""
+"""Training examples: a prompt and its target text, in pieces that the loss covers or skips."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,8 +8,8 @@ class Piece(NamedTuple):
     """A piece of a completion."""
 
     text: str
-    is_learnt: bool = True
-    """A wrong guess is read, so that what follows it is learnt, but not learnt itself."""
+    has_loss: bool = True
+    """A wrong guess is in the context of what follows it, but not itself a target."""
 
 
 class Example(NamedTuple):
@@ -19,22 +19,22 @@ class Example(NamedTuple):
     completion: tuple[Piece, ...]
 
 
-def learnt(text: str) -> tuple[Piece, ...]:
-    """A completion all of which is learnt."""
+def full_target(text: str) -> tuple[Piece, ...]:
+    """A completion that the loss covers from beginning to end."""
     return (Piece(text),)
 
 
-def thought(lines: Sequence[Piece], answer: str) -> tuple[Piece, ...]:
+def with_reasoning(lines: Sequence[Piece], answer: str) -> tuple[Piece, ...]:
     """Reasoning, then the answer."""
     return merged([Piece("<think>"), *lines, Piece(f"</think>{answer}")])
 
 
 def merged(pieces: list[Piece]) -> tuple[Piece, ...]:
-    """Neighbours of one kind as one piece, so that no word of the tokenizer is cut."""
+    """Adjacent pieces of one kind as one piece, so that the tokenizer never splits a word."""
     out: list[Piece] = []
     for piece in pieces:
-        if out and out[-1].is_learnt == piece.is_learnt:
-            out[-1] = Piece(out[-1].text + piece.text, piece.is_learnt)
+        if out and out[-1].has_loss == piece.has_loss:
+            out[-1] = Piece(out[-1].text + piece.text, piece.has_loss)
         else:
             out.append(piece)
     return tuple(out)

@@ -14,8 +14,8 @@ MAX_POSITIONS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """The architecture's numbers."""
+class Qwen3Shape:
+    """The architecture's dimensions."""
 
     hidden_size: int
     num_hidden_layers: int
@@ -80,7 +80,7 @@ class Norm(nn.Module):
 class Attention(nn.Module):
     """Grouped-query attention with normed queries and keys."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Qwen3Shape) -> None:
         super().__init__()
         self.shape = shape
         heads, groups, dim = shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim
@@ -97,9 +97,9 @@ class Attention(nn.Module):
         angles: tuple[Tensor, Tensor],
         mask: Tensor | None,
         past: tuple[Tensor, Tensor] | None,
-        place: Tensor | None,
+        write_index: Tensor | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """`mask` is added to the scores, (batch, 1, queries, keys); None: causal, nothing past, by torch's own kernel."""
+        """`mask` is added to the scores, (batch, 1, queries, keys); None: causal, no past, by torch's own kernel."""
         batch, length, _ = x.shape
         dim = self.shape.head_dim
         q = rotate(self.q_norm(self.q_proj(x).view(batch, length, -1, dim)).transpose(1, 2), angles)
@@ -108,11 +108,11 @@ class Attention(nn.Module):
         if mask is None:
             out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
             return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1)), (k, v)
-        if past is not None and place is not None:
-            k, v = past[0].index_copy_(2, place, k), past[1].index_copy_(2, place, v)
+        if past is not None and write_index is not None:
+            k, v = past[0].index_copy_(2, write_index, k), past[1].index_copy_(2, write_index, v)
         elif past is not None:
             k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
-        # queries that share a key-value head lie side by side, so that keys and values are not copied
+        # queries that share a key-value head are adjacent, so that keys and values are not copied
         grouped = q.reshape(batch, k.shape[1], -1, dim)
         scores = (grouped @ k.transpose(-1, -2)).unflatten(2, (-1, length)) * dim**-0.5 + mask[:, :, None]
         weights = scores.float().softmax(-1).type_as(q).flatten(2, 3)
@@ -123,7 +123,7 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     """SwiGLU."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Qwen3Shape) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(shape.hidden_size, shape.intermediate_size, bias=False)
         self.up_proj = nn.Linear(shape.hidden_size, shape.intermediate_size, bias=False)
@@ -137,7 +137,7 @@ class Mlp(nn.Module):
 class Layer(nn.Module):
     """Attention and MLP, each behind a norm and around a residual."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Qwen3Shape) -> None:
         super().__init__()
         self.self_attn, self.mlp = Attention(shape), Mlp(shape)
         self.input_layernorm = Norm(shape.hidden_size, shape.rms_norm_eps)
@@ -147,7 +147,7 @@ class Layer(nn.Module):
 class Body(nn.Module):
     """Everything below the output head."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Qwen3Shape) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.num_hidden_layers))
@@ -157,7 +157,7 @@ class Body(nn.Module):
 class Qwen3(nn.Module):
     """A causal language model with tied embeddings."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Qwen3Shape) -> None:
         super().__init__()
         self.shape = shape
         self.model = Body(shape)
@@ -171,11 +171,11 @@ class Qwen3(nn.Module):
         positions: Tensor,
         mask: Tensor | None,
         past: Cache | None = None,
-        place: Tensor | None = None,
+        write_index: Tensor | None = None,
     ) -> tuple[Tensor, Cache]:
         """Logits (batch, length, vocab) and the keys and values of every layer.
 
-        What is past comes before what is given; or, where a `place` (1) is given, it has room for it there and takes it.
+        The past comes before the new tokens; with a `write_index` (1), `past` is a buffer into which they are written there.
         """
         frequencies = self.shape.rope_theta ** (
             -torch.arange(0, self.shape.head_dim, 2) / self.shape.head_dim
@@ -185,12 +185,12 @@ class Qwen3(nn.Module):
         x = self.model.embed_tokens(ids)
         cache: Cache = []
         for depth, layer in enumerate(self.model.layers):
-            attended, held = layer.self_attn(
-                layer.input_layernorm(x), angles, mask, past[depth] if past else None, place
+            attended, keys_values = layer.self_attn(
+                layer.input_layernorm(x), angles, mask, past[depth] if past else None, write_index
             )
             x = x + attended
             x = x + layer.mlp(layer.post_attention_layernorm(x))
-            cache.append(held)
+            cache.append(keys_values)
         return F.linear(self.model.norm(x), self.model.embed_tokens.weight), cache
 
     def num_parameters(self) -> int:
@@ -202,27 +202,28 @@ def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     """Rotary position embedding in Qwen's half-split layout."""
     cos, sin = angles
     half = x.shape[-1] // 2
-    turned = torch.cat((-x[..., half:], x[..., :half]), -1)
-    return (x * cos + turned * sin).type_as(x)
+    rotated = torch.cat((-x[..., half:], x[..., :half]), -1)
+    return (x * cos + rotated * sin).type_as(x)
 
 
 @cache
 def half_precision() -> torch.dtype | None:
-    """bf16 where the device that tensors are made on reckons in it; a CPU that does not is twenty times slower with it."""
+    """bf16 where the default device computes in it natively; a CPU that emulates it is twenty times slower."""
     if torch.get_default_device().type == "cuda":
         return torch.bfloat16
-    able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else None
+    capabilities = torch.cpu.get_capabilities()
+    has_bf16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return torch.bfloat16 if has_bf16 else None
 
 
 def autocast() -> torch.autocast:
-    """Half precision for what follows, where that is fast."""
-    kind = half_precision()
-    return torch.autocast(torch.get_default_device().type, kind, enabled=kind is not None)
+    """Half precision in this block, where that is fast."""
+    dtype = half_precision()
+    return torch.autocast(torch.get_default_device().type, dtype, enabled=dtype is not None)
 
 
 def causal(ids: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Positions and the causal mask for right-padded ids: on a CPU to be added, since its fused attention learns slowly."""
+    """Positions and the causal mask for right-padded ids: an additive mask on a CPU, where fused attention trains slowly."""
     length = ids.shape[1]
     positions = torch.arange(length).expand(len(ids), -1)
     if ids.is_cuda:
@@ -231,7 +232,7 @@ def causal(ids: Tensor) -> tuple[Tensor, Tensor | None]:
 
 
 def save(model: Qwen3, folder: Path, eos: int, pad: int) -> None:
-    """Write model.safetensors (fp16, or the project that brings it would weigh too much) and the configs."""
+    """Write model.safetensors (fp16, to keep the project that ships it small) and the configs."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
         {k: v.to("cpu", torch.float16, copy=True).contiguous() for k, v in model.state_dict().items()},
@@ -247,7 +248,7 @@ def save(model: Qwen3, folder: Path, eos: int, pad: int) -> None:
 def load(folder: Path) -> Qwen3:
     """Read back what `save` wrote."""
     config = orjson.loads((folder / "config.json").read_bytes())
-    shape = Shape(**{name: config[name] for name in Shape.__dataclass_fields__})
+    shape = Qwen3Shape(**{name: config[name] for name in Qwen3Shape.__dataclass_fields__})
     model = Qwen3(shape)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model

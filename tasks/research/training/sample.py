@@ -1,4 +1,4 @@
-"""Sampling from a model in torch, in batches with a key-value cache; used while training only."""
+"""Sampling from a model in torch, in batches with a key-value cache; used only while training."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,12 +12,11 @@ from tasks.research.training.model import Cache, Qwen3
 from tasks.research.training.tokenizer import END, PAD, chat
 
 BATCH_SIZE = {"cpu": 256, "cuda": 1024}
-"""Prompts that are answered together."""
+"""Prompts in a batch."""
 
-
-STEPS_BETWEEN_LOOKS = 16
-"""On a GPU: tokens after which it is asked whether all rows have ended."""
-PADDED_TO = 32
+STEPS_BETWEEN_END_CHECKS = 16
+"""On a GPU: tokens between two checks of whether all rows have ended."""
+PROMPT_MULTIPLE = 32
 """On a GPU prompts are padded to multiples of this, so that one graph serves many batches."""
 
 
@@ -31,47 +30,47 @@ def sample(
     temperature: float,
     seed: int,
 ) -> list[list[int]]:
-    """One completion a prompt, as token ids, its end among them if it came to one; temperature 0 is greedy.
+    """One completion per prompt, as token ids that include the end token if it was generated; temperature 0 is greedy.
 
-    Prompts of like length are batched together.
+    Prompts of similar length are batched together.
     """
     device = torch.get_default_device()
     random = torch.Generator(device).manual_seed(seed)
-    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     drawn: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), BATCH_SIZE[device.type]):
-        places = order[start : start + BATCH_SIZE[device.type]]
-        encoded = [e.ids for e in tokenizer.encode_batch_fast([chat(prompts[p]) for p in places])]
+        indices = order[start : start + BATCH_SIZE[device.type]]
+        encoded = [e.ids for e in tokenizer.encode_batch_fast([chat(prompts[index]) for index in indices])]
         end, pad = tokenizer.token_to_id(END), tokenizer.token_to_id(PAD)
         if device.type == "cuda":
-            length = -(-max(map(len, encoded)) // PADDED_TO) * PADDED_TO
-            writer = _writer(model, len(encoded), length, max_tokens, temperature)
-            batch = writer.write(_padded(encoded, length, pad), random, end)
+            length = -(-max(map(len, encoded)) // PROMPT_MULTIPLE) * PROMPT_MULTIPLE
+            writer = _graph_sampler(model, len(encoded), length, max_tokens, temperature)
+            batch = writer.generate(_padded(encoded, length, pad), random, end)
         else:
             batch = _batch(
                 model, _padded(encoded, max(map(len, encoded)), pad), max_tokens, temperature, random, end
             )
-        for place, ids in zip(places, batch, strict=True):
-            drawn[place] = ids
+        for index, ids in zip(indices, batch, strict=True):
+            drawn[index] = ids
     return drawn
 
 
 def decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
-    """The text of a completion, without its end."""
+    """The text of a completion, without its end token."""
     end = tokenizer.token_to_id(END)
     return tokenizer.decode([token for token in ids if token != end], skip_special_tokens=False)
 
 
-class _Padded(NamedTuple):
-    """Prompts filled up on the left, so that all rows write at the same place."""
+class _PaddedPrompts(NamedTuple):
+    """Prompts padded on the left, so that all rows write at the same position."""
 
     ids: Tensor
     pads: Tensor
-    """How much was filled up, (rows)."""
+    """The padding of each row, (rows)."""
 
     @property
     def hidden(self) -> Tensor:
-        """Which places are none of a prompt's, (rows, length)."""
+        """Which positions are padding, (rows, length)."""
         return torch.arange(self.ids.shape[1])[None, :] < self.pads[:, None]
 
     def prefill(self, model: Qwen3) -> tuple[Tensor, Cache]:
@@ -82,9 +81,9 @@ class _Padded(NamedTuple):
         return model(self.ids, positions, mask)
 
 
-def _padded(encoded: Sequence[Sequence[int]], length: int, pad: int) -> _Padded:
+def _padded(encoded: Sequence[Sequence[int]], length: int, pad: int) -> _PaddedPrompts:
     ids = torch.tensor([[pad] * (length - len(row)) + list(row) for row in encoded])
-    return _Padded(ids, torch.tensor([length - len(row) for row in encoded]))
+    return _PaddedPrompts(ids, torch.tensor([length - len(row) for row in encoded]))
 
 
 def _masked(hidden: Tensor) -> Tensor:
@@ -94,13 +93,13 @@ def _masked(hidden: Tensor) -> Tensor:
 
 def _batch(
     model: Qwen3,
-    prompts: _Padded,
+    prompts: _PaddedPrompts,
     max_tokens: int,
     temperature: float,
     random: torch.Generator,
     end: int,
 ) -> list[list[int]]:
-    """On a CPU: rows that ended leave the batch."""
+    """On a CPU: rows leave the batch when they end."""
     num_rows, length = prompts.ids.shape
     hidden, rows = prompts.hidden, torch.arange(num_rows)
     logits, cache = prompts.prefill(model)
@@ -109,11 +108,11 @@ def _batch(
         token = _draw(logits[:, -1].float(), temperature, random)
         for row, value in zip(rows.tolist(), token.tolist(), strict=True):
             written[row].append(value)
-        going = token != end
-        if not going.any():
+        is_open = token != end
+        if not is_open.any():
             break
-        rows, token, hidden = rows[going], token[going], hidden[going]
-        cache = _kept(cache, going)
+        rows, token, hidden = rows[is_open], token[is_open], hidden[is_open]
+        cache = _open_rows(cache, is_open)
         hidden = torch.cat((hidden, torch.zeros(len(rows), 1, dtype=torch.bool)), 1)
         positions = (length + step - prompts.pads[rows])[:, None]
         logits, cache = model(token[:, None], positions, _masked(hidden), cache)
@@ -126,27 +125,31 @@ def _draw(logits: Tensor, temperature: float, random: torch.Generator) -> Tensor
     return torch.multinomial((logits / temperature).softmax(-1), 1, generator=random)[:, 0]
 
 
-def _kept(cache: Cache, going: Tensor) -> Cache:
-    return cache if going.all() else [(k[going], v[going]) for k, v in cache]
+def _open_rows(cache: Cache, is_open: Tensor) -> Cache:
+    return cache if is_open.all() else [(k[is_open], v[is_open]) for k, v in cache]
 
 
 @lru_cache(maxsize=32)
-def _writer(model: Qwen3, num_rows: int, length: int, max_tokens: int, temperature: float) -> "_Writer":
-    return _Writer(model, num_rows, length, max_tokens, temperature)
+def _graph_sampler(
+    model: Qwen3, num_rows: int, length: int, max_tokens: int, temperature: float
+) -> "_GraphSampler":
+    return _GraphSampler(model, num_rows, length, max_tokens, temperature)
 
 
-class _Writer:
-    """On a GPU: a token of every row is one CUDA graph, on buffers that stay where they are; rows that ended stay too."""
+class _GraphSampler:
+    """On a GPU: one CUDA graph samples a token of every row, in static buffers; rows stay in the batch after their end."""
 
     def __init__(self, model: Qwen3, num_rows: int, length: int, max_tokens: int, temperature: float) -> None:
         self._model, self._max_tokens, self._temperature = model, max_tokens, temperature
         shape = model.shape
-        room = (num_rows, shape.num_key_value_heads, length + max_tokens, shape.head_dim)
-        self._cache: Cache = [(torch.zeros(room), torch.zeros(room)) for _ in range(shape.num_hidden_layers)]
+        cache_shape = (num_rows, shape.num_key_value_heads, length + max_tokens, shape.head_dim)
+        self._cache: Cache = [
+            (torch.zeros(cache_shape), torch.zeros(cache_shape)) for _ in range(shape.num_hidden_layers)
+        ]
         self._mask = torch.zeros(num_rows, 1, 1, length + max_tokens)
         self._token = torch.zeros(num_rows, dtype=torch.long)
         self._positions = torch.zeros(num_rows, dtype=torch.long)
-        self._step, self._place = torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.long)
+        self._step, self._write_index = torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.long)
         self._noise = torch.ones(num_rows, shape.vocab_size)
         self._written = torch.zeros(num_rows, max_tokens + 1, dtype=torch.long)
         self._graph = self._captured() if self._mask.is_cuda else None
@@ -162,21 +165,21 @@ class _Writer:
             self._advance()
         return graph
 
-    def write(self, prompts: _Padded, random: torch.Generator, end: int) -> list[list[int]]:
-        """Completions, each cut behind its end."""
+    def generate(self, prompts: _PaddedPrompts, random: torch.Generator, end: int) -> list[list[int]]:
+        """Completions, each cut after its end token."""
         length = prompts.ids.shape[1]
         logits, cache = prompts.prefill(self._model)
-        for (held_k, held_v), (k, v) in zip(self._cache, cache, strict=True):
-            held_k[:, :, :length], held_v[:, :, :length] = k, v
+        for (buffer_k, buffer_v), (k, v) in zip(self._cache, cache, strict=True):
+            buffer_k[:, :, :length], buffer_v[:, :, :length] = k, v
         self._mask.fill_(-1e9)
         self._mask[..., :length] = _masked(prompts.hidden)
         self._positions.copy_(length - prompts.pads)
-        self._place.fill_(length)
+        self._write_index.fill_(length)
         self._step.fill_(0)
         self._noise.exponential_(generator=random)
-        self._take(logits[:, -1])
+        self._draw_tokens(logits[:, -1])
         for step in range(1, self._max_tokens):
-            if step % STEPS_BETWEEN_LOOKS == 0 and (self._written[:, :step] == end).any(1).all():
+            if step % STEPS_BETWEEN_END_CHECKS == 0 and (self._written[:, :step] == end).any(1).all():
                 break
             self._noise.exponential_(generator=random)
             if self._graph:
@@ -187,16 +190,16 @@ class _Writer:
         return [_cut(row, end) for row in self._written[:, :num_written].tolist()]
 
     def _advance(self) -> None:
-        self._mask.index_fill_(3, self._place, 0.0)
+        self._mask.index_fill_(3, self._write_index, 0.0)
         logits, _ = self._model(
-            self._token[:, None], self._positions[:, None], self._mask, self._cache, self._place
+            self._token[:, None], self._positions[:, None], self._mask, self._cache, self._write_index
         )
         self._positions.add_(1)
-        self._place.add_(1)
-        self._take(logits[:, -1])
+        self._write_index.add_(1)
+        self._draw_tokens(logits[:, -1])
 
-    def _take(self, logits: Tensor) -> None:
-        """Draw the next token of every row: the largest of probability over exponential noise is a draw from them."""
+    def _draw_tokens(self, logits: Tensor) -> None:
+        """Draw the next token of every row: the argmax of probability ÷ exponential noise is a sample of the distribution."""
         if self._temperature:
             logits = (logits.float() / self._temperature).softmax(-1) / self._noise
         self._token.copy_(logits.argmax(-1))

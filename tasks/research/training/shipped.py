@@ -1,9 +1,9 @@
-"""Trained models that come with the project, in `tasks/models`, each by the digest of its recipe.
+"""Trained models that ship with the project, in `tasks/models`, each found by its job's digest.
 
     python -m tasks.research.training.shipped TRAINING ROOT
 
-does the reverse for a release: it takes what a root has trained into `tasks/models`. The headline's pair is
-what the quickstart runs, and has names without sizes.
+does the reverse for a release: it copies what was trained in a root into `tasks/models`. The headline's pair,
+which the quickstart runs, has names without sizes.
 """
 
 import shutil
@@ -11,54 +11,53 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import orjson
-
 from configs.training import Training, load_training
 from tasks.engines.onnx.kind import FILES
 from tasks.engines.weights import MODELS
-from tasks.research.training.jobs import Lesson, lessons_of, reading_kind
+from tasks.research.training.jobs import TrainingJob, jobs_of, reader_kind
+from tasks.research.training.record import RECORD_FILE, read_record
 
-RECORD, CARD = "training.json", "README.md"
+CARD_FILE = "README.md"
 
 
-def bring(lessons: Iterable[Lesson], root: str) -> list[Lesson]:
-    """Put those of the lessons' models that are shipped into a root that lacks them; returns these lessons."""
-    shipped = {orjson.loads(path.read_bytes())["digest"]: path.parent for path in MODELS.glob(f"*/{RECORD}")}
-    brought = [lesson for lesson in lessons if lesson.digest in shipped and not lesson.is_done(root)]
-    for lesson in brought:
-        _copy(shipped[lesson.digest], lesson.folder(root))
-    return brought
+def install_shipped(jobs: Iterable[TrainingJob], root: str) -> list[TrainingJob]:
+    """Copy the shipped models of these jobs into a root that lacks them; returns the jobs whose models were copied."""
+    shipped = {read_record(path.parent).digest: path.parent for path in MODELS.glob(f"*/{RECORD_FILE}")}
+    installed = [job for job in jobs if job.digest in shipped and not job.is_done(root)]
+    for job in installed:
+        _copy(shipped[job.digest], job.folder(root))
+    return installed
 
 
 def ship(training: Training, root: str) -> list[Path]:
-    """Take every model of a training that a root has into the project, but for steps to others; returns their folders."""
+    """Copy a training's finished models from a root into the project, intermediate ones excepted; returns their folders."""
     folders = []
-    for lesson in lessons_of(training):
-        if lesson.is_done(root) and not lesson.is_step:
-            folder = MODELS / shipped_name(lesson)
-            _copy(lesson.folder(root), folder)
+    for job in jobs_of(training):
+        if job.is_done(root) and not job.is_intermediate:
+            folder = MODELS / shipped_name(job)
+            _copy(job.folder(root), folder)
             folders.append(folder)
     return folders
 
 
-def shipped_name(lesson: Lesson) -> str:
-    """Under what name a model is shipped: its own, but for the pair that the quickstart runs."""
-    form = lesson.training
-    explorer, reader = form.headline
-    last = "reinforced" if form.reinforcement and not form.selection else reading_kind(form)
-    match (lesson.kind, lesson.size, lesson.seed):
+def shipped_name(job: TrainingJob) -> str:
+    """The name under which a model ships: its own, except for the pair that the quickstart runs."""
+    training = job.training
+    explorer, reader = training.headline
+    last = "reinforced" if training.reinforcement and not training.selection else reader_kind(training)
+    match (job.kind, job.size, job.seed):
         case ("explorer", size, 0) if size == explorer:
-            return f"a2r-{form.name}-explorer"
+            return f"a2r-{training.name}-explorer"
         case (kind, size, 0) if (kind, size) == (last, reader):
-            return f"a2r-{form.name}-synthesizer"
-    return lesson.name
+            return f"a2r-{training.name}-synthesizer"
+    return job.name
 
 
 def _copy(source: Path, target: Path) -> None:
-    """The record last, since that it is there means that the model is whole."""
+    """The record last: if it exists, the model is complete."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for name in (*FILES, CARD, RECORD):
+    for name in (*FILES, CARD_FILE, RECORD_FILE):
         if (source / name).exists():
             shutil.copyfile(source / name, target / name)
 

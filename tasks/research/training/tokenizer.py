@@ -1,4 +1,4 @@
-"""The small models' tokenizer: one token a character, and a few whole words."""
+"""The small models' tokenizer: one token per character, and a few whole words."""
 
 from pathlib import Path
 
@@ -29,13 +29,13 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-"""Qwen's layout of a chat."""
+"""Qwen's chat format."""
 
 
 def build_tokenizer() -> Tokenizer:
     """The tokenizer; text outside its alphabet becomes `<unk>`."""
     words = [PAD, START, END, "<unk>", *WORDS, *CHARACTERS]
-    tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(words)}, unk_token="<unk>"))  # noqa: S106
+    tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))  # noqa: S106
     pattern = "|".join(word.replace("\\", "\\\\").replace("{", "\\{") for word in WORDS) + r"|\n|."
     tokenizer.pre_tokenizer = Split(Regex(pattern), behavior="isolated")
     tokenizer.decoder = Fuse()
@@ -59,5 +59,5 @@ def save_tokenizer(folder: Path, max_length: int) -> None:
 
 
 def chat(content: str) -> str:
-    """A user message as the model reads it, up to where its own words begin."""
+    """A user message as the model reads it, up to where its completion begins."""
     return f"{START}user\n{content}{END}\n{START}assistant\n"

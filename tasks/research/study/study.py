@@ -84,8 +84,8 @@ def _elsewhere(usual: Experiment, root: str) -> str:
     """A recording in which each problem has the explorer's answers to the next one, read from the store."""
     role = explore_stage(usual, root)
     problems = distinct(load_problems(usual.benchmark))
-    wanted = [[w.trace_id for w in wanted_traces(role.recipe, p, role.sampling.n)] for p in problems]
-    rows = role.index.rows([i for ids in wanted for i in ids], ["answer"]).to_pylist()
+    wanted = [[w.trace_id for w in wanted_traces(stage.recipe, p, stage.sampling.n)] for p in problems]
+    rows = stage.index.rows([i for ids in wanted for i in ids], ["answer"]).to_pylist()
     texts = {row["trace_id"]: row["answer"] for row in rows}
     path = Path(root) / "study" / f"{usual.name}.elsewhere.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)

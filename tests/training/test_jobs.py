@@ -1,6 +1,6 @@
 """A training for real, on the smallest plan: needs torch, and is run by `make test-vllm` beside vLLM.
 
-Every lesson, nothing given twice, a killed lesson that goes on, and weights that say the same in torch, onnxruntime
+Every job, nothing trained twice, a killed job that resumes, and weights that say the same in torch, onnxruntime
 and transformers.
 """
 
@@ -24,7 +24,7 @@ from configs.training import load_training
 from tasks.benchmarks.families.generate import problems
 from tasks.engines.onnx.engine import OnnxEngine
 from tasks.engines.protocol import Message, Request
-from tasks.research.training.jobs import asked_problems, lessons_of
+from tasks.research.training.jobs import jobs_of, reference_problems
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -50,18 +50,18 @@ def trained(tmp_path_factory):
     return root, json.loads(done.stdout)
 
 
-def test_every_lesson_leaves_a_model_and_its_record(trained):
+def test_every_job_leaves_a_model_and_its_record(trained):
     root, report = trained
-    lessons = lessons_of(load_training("tiny"))
+    jobs = jobs_of(load_training("tiny"))
     assert report["status"] == "complete"
-    assert [model["model"] for model in report["models"]] == [lesson.name for lesson in lessons]
-    for lesson in lessons:
-        record = orjson.loads((lesson.folder(str(root)) / "training.json").read_bytes())
-        assert record["lesson"] == lesson.model_dump(mode="json")
-        budget = {"reinforced": 2, "explorer": 32}.get(lesson.kind, 8)
+    assert [model["model"] for model in report["models"]] == [job.name for job in jobs]
+    for job in jobs:
+        record = orjson.loads((job.folder(str(root)) / "training.json").read_bytes())
+        assert record["lesson"] == job.model_dump(mode="json")
+        budget = {"reinforced": 2, "explorer": 32}.get(job.kind, 8)
         assert record["num_steps"] == budget
         assert record["curve"][-1]["num_steps"] == budget
-        assert not (lesson.folder(str(root)) / "checkpoint.pt").exists()
+        assert not (job.folder(str(root)) / "checkpoint.pt").exists()
 
 
 def test_training_made_again_trains_and_samples_nothing(trained):
@@ -75,20 +75,21 @@ def test_training_made_again_trains_and_samples_nothing(trained):
 
 
 def test_synthesizers_read_what_the_pipeline_stored(trained):
-    from tasks.research.training.trainer import _asked, prompt_with
+    from tasks.research.training.job_data import answered_puzzles, reading_prompt
 
     root, _ = trained
-    [lesson] = [le for le in lessons_of(load_training("tiny")) if (le.kind, le.size) == ("synthesizer", "b")]
-    asked = _asked(lesson, str(root), "train")
-    assert len(asked) == lesson.training.references.num_problems
-    puzzle, texts = next(pair for pair in asked if pair[1])
+    [job] = [job for job in jobs_of(load_training("tiny")) if (job.kind, job.size) == ("synthesizer", "b")]
+    answered = answered_puzzles(job, str(root), "train")
+    assert len(answered) == job.training.references.num_problems
+    puzzle, texts = next(pair for pair in answered if pair[1])
     assert (
-        prompt_with(puzzle.question, texts[:1]) == f"Problem:{puzzle.question}\nReference1:{texts[0].strip()}"
+        reading_prompt(puzzle.question, texts[:1])
+        == f"Problem:{puzzle.question}\nReference1:{texts[0].strip()}"
     )
 
 
-def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
-    from tasks.research.training import progress
+def test_killed_job_resumes_from_its_checkpoint(tmp_path):
+    from tasks.research.training import checkpoint
 
     plan = load_training("tiny").model_dump(mode="json")
     plan |= {"explorers": ["a"], "synthesizers": ["a"], "headline": ["a", "a"], "longer_examples": 0}
@@ -96,15 +97,16 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     plan["explorer"] |= {"num_examples": 64 * 16 * 40}
     file = tmp_path / "plan.yaml"
     file.write_text(json.dumps(plan))
-    [lesson, *_] = lessons_of(load_training(str(file)))
-    folder = lesson.folder(str(tmp_path / "root"))
+    [job, *_] = jobs_of(load_training(str(file)))
+    folder = job.folder(str(tmp_path / "root"))
     folder.mkdir(parents=True)
     often = (
-        "from tasks.research.training import progress, trainer; progress.SECONDS_BETWEEN_CHECKPOINTS = 0.0; "
+        "import sys; from tasks.research.training import checkpoint, trainer; "
+        "checkpoint.SECONDS_BETWEEN_CHECKPOINTS = 0.0; "
+        "trainer.run_job(trainer.TrainingJob.model_validate_json(sys.stdin.buffer.read()), sys.argv[1])"
     )
-    often += "import sys; teach.teach(teach.Lesson.model_validate_json(sys.stdin.buffer.read()), sys.argv[1])"
     process = subprocess.Popen([sys.executable, "-c", often, str(tmp_path / "root")], stdin=subprocess.PIPE)
-    process.stdin.write(lesson.model_dump_json().encode())
+    process.stdin.write(job.model_dump_json().encode())
     process.stdin.close()
     until = time.monotonic() + 120
     while not (folder / "checkpoint.pt").exists() and time.monotonic() < until:
@@ -114,54 +116,54 @@ def test_killed_lesson_goes_on_from_its_checkpoint(tmp_path):
     process.wait()
     kept = torch.load(folder / "checkpoint.pt", weights_only=True)["progress"][0]
     assert 0 < kept < 640
-    assert not lesson.is_done(str(tmp_path / "root"))
-    assert progress.SECONDS_BETWEEN_CHECKPOINTS == 60.0
+    assert not job.is_done(str(tmp_path / "root"))
+    assert checkpoint.SECONDS_BETWEEN_CHECKPOINTS == 60.0
     again = subprocess.run(
         [sys.executable, "-m", "tasks.research.training.trainer", str(tmp_path / "root")],
         env=os.environ | {"OMP_NUM_THREADS": "2"},
-        input=lesson.model_dump_json().encode(),
+        input=job.model_dump_json().encode(),
         check=True,
         capture_output=True,
     )
-    assert lesson.is_done(str(tmp_path / "root"))
+    assert job.is_done(str(tmp_path / "root"))
     record = orjson.loads((folder / "training.json").read_bytes())
     assert record["num_steps"] == 640
     assert "2 threads of" in record["machine"]
     assert again.stdout.count(b"%") == len([p for p in record["curve"] if p["num_steps"] > kept])
 
 
-def test_limited_problems_come_again_in_another_order_and_are_never_those_asked():
-    from tasks.research.training.trainer import _plain, prompt_alone
+def test_limited_problems_come_again_in_another_order_and_are_never_those_sampled():
+    from tasks.research.training.job_data import plain_examples, plain_prompt
 
     form = load_training("tiny")
     limited = form.model_copy(update={"explorer_problems": 300})
     explorer, longer = (
-        next(le for le in lessons_of(limited) if (le.kind, le.size) == (kind, "b"))
+        next(job for job in jobs_of(limited) if (job.kind, job.size) == (kind, "b"))
         for kind in ("explorer", "longer")
     )
-    asked = {prompt_alone(p.question) for p in problems(asked_problems(explorer, "train"))}
-    drawn = [example.prompt for block in range(6) for example in _plain(explorer)(block, 100)]
+    asked = {plain_prompt(p.question) for p in problems(reference_problems(explorer, "train"))}
+    drawn = [example.prompt for block in range(6) for example in plain_examples(explorer)(block, 100)]
     assert len(set(drawn[:300])) == 300
     assert set(drawn[:300]) == set(drawn[300:])
     assert drawn[:300] != drawn[300:]
     assert not asked & set(drawn)
-    assert {example.prompt for example in _plain(longer)(0, 340)} == asked | set(drawn)
-    fresh = {example.prompt for block in range(6) for example in _plain(lessons_of(form)[0])(block, 100)}
+    assert {example.prompt for example in plain_examples(longer)(0, 340)} == asked | set(drawn)
+    fresh = {example.prompt for block in range(6) for example in plain_examples(jobs_of(form)[0])(block, 100)}
     assert len(fresh) > 300
 
 
 def test_step_without_a_value_leaves_the_mean_to_the_others(tmp_path):
-    from tasks.research.training.progress import Progress
+    from tasks.research.training.checkpoint import TrainingProgress
 
-    progress = Progress(tmp_path / "checkpoint.pt", planned=3, num_evaluations=1)
-    for seen in ({"entropy": 0.25, "loss": 1.0}, {"loss": float("nan")}, {"entropy": 0.75, "loss": 1.0}):
-        progress.step(1, seen, dict)
+    progress = TrainingProgress(tmp_path / "checkpoint.pt", num_planned_steps=3, num_evaluations=1)
+    for measured in ({"entropy": 0.25, "loss": 1.0}, {"loss": float("nan")}, {"entropy": 0.75, "loss": 1.0}):
+        progress.record_step(1, measured, dict)
     assert progress.curve[0]["entropy"] == 0.5
     assert math.isnan(progress.curve[0]["loss"]), "a training that diverged says so"
 
 
-def test_asked_to_stop_the_lesson_ends_at_once(tmp_path):
-    """The signal goes to the command alone, as from a service manager; its lesson is in a process of its own."""
+def test_interrupted_command_ends_its_jobs_at_once(tmp_path):
+    """The signal goes to the command alone, as from a service manager; its jobs are in processes of their own."""
     plan = load_training("tiny").model_dump(mode="json")
     plan["explorer"] |= {"num_examples": 10_000_000}
     file = tmp_path / "plan.yaml"
@@ -177,18 +179,18 @@ def test_asked_to_stop_the_lesson_ends_at_once(tmp_path):
         env=environment,
     )
     until = time.monotonic() + 300
-    while not lessons_under_way(root) and time.monotonic() < until:
+    while not running_jobs(root) and time.monotonic() < until:
         assert command.poll() is None
         time.sleep(0.1)
-    assert lessons_under_way(root)
+    assert running_jobs(root)
     command.send_signal(signal.SIGINT)
     said, _ = command.communicate(timeout=60)
     assert command.returncode == 130, said
-    assert not lessons_under_way(root)
+    assert not running_jobs(root)
 
 
-def lessons_under_way(root):
-    """Process ids of lessons of that root."""
+def running_jobs(root):
+    """Process ids of jobs of that root."""
     found = subprocess.run(
         ["pgrep", "-f", f"tasks.research.training.trainer {root}"], capture_output=True, check=False
     )
@@ -276,17 +278,17 @@ def test_muon_of_many_matrices_is_torchs_of_one():
 def test_step_at_a_share_of_the_peak_rates_is_that_share_of_a_step_at_the_peak():
     """What a GPU's graphs rely on."""
     from configs.training import Supervised
-    from tasks.research.training.model import Qwen3, Shape
-    from tasks.research.training.step import CapturedStep, Step
+    from tasks.research.training.model import Qwen3, Qwen3Shape
+    from tasks.research.training.optimizer_step import CudaGraphStep, OptimizerStep
 
     torch.manual_seed(0)
-    models = [Qwen3(Shape(32, 1, 1, 1, 64, 50)) for _ in range(2)]
+    models = [Qwen3(Qwen3Shape(32, 1, 1, 1, 64, 50)) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
     settings = Supervised(num_examples=10)
-    plain, captured = Step(models[0], settings), CapturedStep(models[1], settings, 0)
-    for place in range(20):
+    plain, captured = OptimizerStep(models[0], settings), CudaGraphStep(models[1], settings, 0)
+    for step in range(20):
         ids, targets = torch.randint(50, (8, 17)), torch.randint(50, (8, 17))
-        rate = 0.1 + place / 25
+        rate = 0.1 + step / 25
         loss, _ = plain.take(ids, targets, rate)
         captured._rate.fill_(rate)
         assert captured._scaled(ids, targets).item() == pytest.approx(loss, rel=1e-3)
@@ -299,23 +301,23 @@ def test_buffers_that_stay_write_what_growing_ones_do():
     from tasks.engines.weights import MODELS
     from tasks.research.training import sample
     from tasks.research.training.model import load
-    from tasks.research.training.trainer import TOKENIZER, prompt_with
+    from tasks.research.training.job_data import TOKENIZER, reading_prompt
 
     model = load(MODELS / "a2r-sum3-synthesizer")
     held = problems(GeneratedBenchmark(source="generated", family="sum3", count=24, seed=3))
     reference = "19+32=51,51+10=61,\\boxed{19,32,10}"
-    prompts = [prompt_with(p.question, [reference] * (place % 4)) for place, p in enumerate(held)]
+    prompts = [reading_prompt(p.question, [reference] * (index % 4)) for index, p in enumerate(held)]
     grown = sample.sample(model, TOKENIZER, prompts, max_tokens=96, temperature=0, seed=0)
     encoded = [e.ids for e in TOKENIZER.encode_batch_fast([sample.chat(prompt) for prompt in prompts])]
     padded = sample._padded(encoded, max(map(len, encoded)) + 5, TOKENIZER.token_to_id(sample.PAD))
-    writer = sample._Writer(model, len(prompts), padded.ids.shape[1], 96, temperature=0)
+    writer = sample._GraphSampler(model, len(prompts), padded.ids.shape[1], 96, temperature=0)
     with torch.no_grad():
         for _ in range(2):  # buffers that were used before
-            kept = writer.write(padded, torch.Generator(), TOKENIZER.token_to_id(sample.END))
+            kept = writer.generate(padded, torch.Generator(), TOKENIZER.token_to_id(sample.END))
     assert kept == grown
-    drawn = sample._Writer(model, 4096, 1, 1, temperature=1.0)
+    drawn = sample._GraphSampler(model, 4096, 1, 1, temperature=1.0)
     drawn._noise.exponential_(generator=torch.Generator().manual_seed(0))
     likely = torch.zeros(4096, model.shape.vocab_size)
     likely[:, :3] = torch.tensor([0.7, 0.2, 0.1])
-    drawn._take(likely.log())
+    drawn._draw_tokens(likely.log())
     assert (drawn._token.bincount() / 4096).tolist() == pytest.approx([0.7, 0.2, 0.1], abs=0.03)

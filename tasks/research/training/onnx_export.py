@@ -1,13 +1,13 @@
 """From a Qwen3 checkpoint folder to the decoder graph that the embedded engine runs.
 
-    python -m tasks.research.training.export FOLDER…
+    python -m tasks.research.training.onnx_export FOLDER…
 
-The graph holds no weights: it names their places in model.safetensors beside it, so that both are one
-model by construction. It is fp32 and serves prefill and decoding alike. Attention is onnxruntime's
+The graph holds no weights: it refers to model.safetensors beside it, so that both are the same model by
+construction. It is fp32 and serves prefill and decoding alike. Attention is onnxruntime's
 GroupQueryAttention, which rotates queries and keys itself and reads and writes one key-value
-buffer in place. Only the logits of each row's last token leave the graph.
+buffer in place. The graph returns only the logits of each row's last token.
 
-Inputs: `input_ids` (batch, length) int64, right-padded; `last_index` (batch, 1) int64, the place of
+Inputs: `input_ids` (batch, length) int64, right-padded; `last_index` (batch, 1) int64, the index of
 each row's last token in `input_ids`; `seqlens_k` (batch) int32, tokens of the row in the buffer
 after this call, minus one; `total_length` scalar int32, the largest of them plus one; per layer
 `past_key_i` and `past_value_i` (batch, groups, capacity, head_dim).
@@ -28,7 +28,7 @@ OPSET, MICROSOFT = 20, "com.microsoft"
 
 
 class _Graph:
-    """Nodes, constants, and the weights that they name; names count up."""
+    """Nodes, constants, and the weights that they refer to; names are numbered."""
 
     def __init__(self, weights: dict[str, onnx.TensorProto]) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -81,8 +81,8 @@ def export(folder: Path) -> Path:
     sin = graph.constant("sin_cache", np.sin(angle).astype(np.float32))
 
     def normed_heads(x: str, weight: str, count: int) -> str:
-        apart = graph.add("Reshape", x, graph.constant(f"heads_{count}", np.array([0, 0, count, dim])))
-        normed = graph.norm(apart, weight, eps)
+        split = graph.add("Reshape", x, graph.constant(f"heads_{count}", np.array([0, 0, count, dim])))
+        normed = graph.norm(split, weight, eps)
         return graph.add("Reshape", normed, graph.constant(f"flat_{count}", np.array([0, 0, count * dim])))
 
     x = graph.add("Gather", graph.weight("model.embed_tokens.weight"), "input_ids")
@@ -148,27 +148,27 @@ def export(folder: Path) -> Path:
 
 
 def _stored(path: Path) -> dict[str, onnx.TensorProto]:
-    """The tensors of a safetensors file, each as a place in it. Raises ValueError for a type that is no float.
+    """The tensors of a safetensors file, by reference. Raises ValueError for a type that is not a float.
 
-    The file is a header's length (8 bytes), the header in JSON, then the tensors' bytes, little-endian and
-    in row order, which is what ONNX calls external data (https://huggingface.co/docs/safetensors,
+    The file is the header's length (8 bytes), the header in JSON, then the tensors' bytes, little-endian and
+    row-major, which is what ONNX calls external data (https://huggingface.co/docs/safetensors,
     https://onnx.ai/onnx/repo-docs/ExternalData.html).
     """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = orjson.loads(file.read(length))
     stored = {}
-    for name, told in header.items():
+    for name, entry in header.items():
         if name == "__metadata__":
             continue
-        if told["dtype"] not in TYPES:
-            raise ValueError(f"{path} has {name} in {told['dtype']}; the graph reads {', '.join(TYPES)}.")
-        start, end = told["data_offsets"]
-        tensor = onnx.TensorProto(name=name, data_type=TYPES[told["dtype"]], dims=told["shape"])
+        if entry["dtype"] not in TYPES:
+            raise ValueError(f"{path} has {name} in {entry['dtype']}; the graph reads {', '.join(TYPES)}.")
+        start, end = entry["data_offsets"]
+        tensor = onnx.TensorProto(name=name, data_type=TYPES[entry["dtype"]], dims=entry["shape"])
         tensor.data_location = TensorProto.EXTERNAL
-        place = {"location": path.name, "offset": 8 + length + start, "length": end - start}
+        location = {"location": path.name, "offset": 8 + length + start, "length": end - start}
         tensor.external_data.extend(
-            onnx.StringStringEntryProto(key=key, value=str(value)) for key, value in place.items()
+            onnx.StringStringEntryProto(key=key, value=str(value)) for key, value in location.items()
         )
         stored[name] = tensor
     return stored

@@ -1,1 +1,0 @@
-"""What the small models are taught to write, a module a family of problems."""

@@ -1,0 +1,46 @@
+"""training.json: what is on record of a finished model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import orjson
+
+RECORD_FILE = "training.json"
+
+CurvePoint = Mapping[str, float | None]
+"""num_steps, num_tokens, seconds, and what was measured there; None where a value was not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """One finished training, but for the job itself, which the file holds as `lesson`."""
+
+    name: str
+    digest: str
+    num_parameters: int
+    num_steps: int
+    num_tokens: int
+    seconds: float
+    machine: str
+    versions: Mapping[str, str]
+    curve: Sequence[CurvePoint]
+
+    @property
+    def accuracy(self) -> float | None:
+        """On development problems, at the end."""
+        return self.curve[-1]["accuracy"]
+
+
+def read_record(folder: Path) -> TrainingRecord:
+    """The record in a model's folder."""
+    content = orjson.loads((folder / RECORD_FILE).read_bytes())
+    return TrainingRecord(**{field.name: content[field.name] for field in fields(TrainingRecord)})
+
+
+def write_record(folder: Path, record: TrainingRecord, job: Mapping[str, object]) -> None:
+    """Write the record and its job, whole or not at all."""
+    content = asdict(record) | {"lesson": job}
+    temporary = folder / f"{RECORD_FILE}.tmp"
+    temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    temporary.replace(folder / RECORD_FILE)
