@@ -8,9 +8,9 @@ import pytest
 
 from configs.schema import UserError
 from configs.training import Training, load_training
-from tasks.engines.weights import MODELS
-from tasks.research.training.jobs import lessons_of
-from tasks.research.training.shipped import bring
+from tasks.engines.onnx.engine import MODELS
+from tasks.research.training.jobs import jobs_of
+from tasks.research.training.shipped import install_shipped
 from warehouse.catalog import connect
 from warehouse.store import Store
 
@@ -39,21 +39,23 @@ def training():
     )
 
 
-def place(training, root, kind, size):
-    """Put a shipped model where the lesson's would be."""
-    [lesson] = [le for le in lessons_of(training) if (le.kind, le.size, le.seed) == (kind, size, 0)]
-    folder = lesson.folder(root)
+def install(training, root, kind, size):
+    """Put a shipped model where the job's would be."""
+    [job] = [job for job in jobs_of(training) if (job.kind, job.size, job.seed) == (kind, size, 0)]
+    folder = job.folder(root)
     shutil.copytree(MODELS / SHIPPED[kind], folder)
     curve = [{"num_steps": 1, "num_tokens": 10**6, "seconds": 1.0, "loss": 0.1, "accuracy": 0.3}]
     record = {
+        "name": job.name,
+        "num_steps": 1,
         "num_parameters": 150_272 if kind == "explorer" else 434_464,
         "num_tokens": 10**6,
         "seconds": 1.0,
-        "digest": lesson.digest,
+        "digest": job.digest,
         "machine": "one thread of a test",
         "versions": {"torch": "0"},
         "curve": curve,
-        "lesson": lesson.model_dump(mode="json"),
+        "lesson": job.model_dump(mode="json"),
     }
     (folder / "training.json").write_bytes(orjson.dumps(record))
 
@@ -64,8 +66,8 @@ def test_study_measures_what_there_is_and_names_what_is_missing(prefect, trainin
     root, docs = str(tmp_path / "root"), tmp_path / "docs"
     with pytest.raises(UserError, match=r"holds no model of shipped; train them first: a2r train shipped"):
         study(training, root, NUM_PROBLEMS, str(docs))
-    place(training, root, "explorer", "xs")
-    place(training, root, "synthesizer", "s")
+    install(training, root, "explorer", "xs")
+    install(training, root, "synthesizer", "s")
     report = study(training, root, NUM_PROBLEMS, str(docs))
     assert report["status"] == "complete"
     assert report["missing_models"] == ["a2r-shipped-explorer-s"]
@@ -93,7 +95,7 @@ def test_study_measures_what_there_is_and_names_what_is_missing(prefect, trainin
             for explorer in ("a2r-shipped-explorer-xs", "a2r-shipped-explorer-xs-elsewhere")
         }
     assert f"| xs → s, N = 4 | {a2r:.3f} [{low:.3f}, {high:.3f}]" in page
-    [reader] = [le for le in lessons_of(training) if le.kind == "synthesizer"]
+    [reader] = [job for job in jobs_of(training) if job.kind == "synthesizer"]
     card = (reader.folder(root) / "README.md").read_text()
     assert (
         f"| xs → s, N = 4, 4 references of a2r-shipped-explorer-xs | {a2r:.3f} [{low:.3f}, {high:.3f}]"
@@ -115,14 +117,14 @@ def test_study_from_scratch_leaves_shipped_models_out(prefect, tmp_path):
     ):
         study(training, str(root), NUM_PROBLEMS, str(tmp_path / "docs"), from_scratch=True)
     assert not list(root.glob("models/*"))
-    assert bring(lessons_of(training), str(root)), "there are some"
+    assert install_shipped(jobs_of(training), str(root)), "there are some"
 
 
 def test_study_made_again_generates_nothing(prefect, training, tmp_path):
     from flows.study import study
 
     root = str(tmp_path / "root")
-    place(training, root, "explorer", "xs")
+    install(training, root, "explorer", "xs")
     study(training, root, NUM_PROBLEMS, str(tmp_path / "docs"))
     before = sorted(Path(root).glob("traces/**/part-*.parquet"))
     study(training, root, NUM_PROBLEMS, str(tmp_path / "docs"))

@@ -300,8 +300,8 @@ def test_buffers_that_stay_write_what_growing_ones_do():
     """A GPU's sampling, without its graph, against a CPU's."""
     from tasks.engines.weights import MODELS
     from tasks.research.training import sample
-    from tasks.research.training.model import load
     from tasks.research.training.job_data import TOKENIZER, reading_prompt
+    from tasks.research.training.model import load
 
     model = load(MODELS / "a2r-sum3-synthesizer")
     held = problems(GeneratedBenchmark(source="generated", family="sum3", count=24, seed=3))

@@ -1,87 +1,165 @@
 """What the study is about: differences within problems, at stated costs."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 
 import duckdb
 
 from configs.training import Training
-from tasks.research.study.cells import TRYING
+from tasks.research.study.cells import CellKind
 from tasks.research.study.results import VOTES, Result
-from tasks.research.training.jobs import reading_kind
+from tasks.research.training.jobs import JobKind, reader_kind
 from warehouse.catalog import statement
 
 
-class Contrast(NamedTuple):
-    """One metric of a run less another's."""
+class ContrastKind(Enum):
+    """What two results are compared for."""
 
+    VOTE_OVER_SAMPLE = auto()
+    SWAPPED_SIZES = auto()
+    A2R_OVER_VOTE = auto()
+    CHECKER_OVER_A2R = auto()
+    A2R_OVER_SINGLE_MODEL = auto()
+    A2R_OVER_TRYING = auto()
+    REINFORCED_OVER_BEFORE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One metric of a run minus another's."""
+
+    kind: ContrastKind
     label: str
     one: Result
     metric: str
     other: Result
     other_metric: str
     ratio: float = 1.0
-    """The other's cost a problem over the one's."""
+    """The other's cost per problem ÷ the one's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A contrast with its numbers; None where no problem has both values, or one alone has no interval."""
+
+    kind: ContrastKind
+    label: str
+    reader: JobKind | None
+    """The kind of model whose A2R the first value is; None: of none, or not of the headline pair's first seed."""
+    opponent: str
+    """The second value in words, where it is a single model's."""
+    one: float | None
+    other: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    ratio: float
+
+    @property
+    def text(self) -> str:
+        """The difference with its interval."""
+        if self.difference is None:
+            return "–"
+        if self.low is None:
+            return f"{self.difference:+.3f}"
+        return f"{self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """A line of the page's table."""
+        if self.one is None or self.other is None:
+            return (self.label, "–", "–", "–", "–")
+        return (self.label, f"{self.one:.3f}", f"{self.other:.3f}", self.text, f"{self.ratio:.2f}")
 
 
 def contrasts_of(training: Training, results: Sequence[Result]) -> Iterator[Contrast]:
-    """Every contrast whose cells are there."""
-    by_name = {r.cell.name: r for r in results if not r.cell.seed}
-    yield from _of_the_pair(training, by_name)
-    for kind in (reading_kind(training), "reinforced"):
-        if pair := by_name.get(kind):
-            yield from _of_a_reader(training, kind, pair, by_name)
-    yield from _of_the_seeds(training, {(r.cell.name, r.cell.seed): r for r in results})
+    """Every contrast whose cells exist."""
+    yield from _of_the_pair(training, results)
+    for kind in (reader_kind(training), "reinforced"):
+        if pair := _find(results, CellKind.READER, reader_kind=kind):
+            yield from _of_a_reader(training, kind, pair, results)
+    yield from _of_the_seeds(training, results)
 
 
-def _of_the_seeds(training: Training, found: Mapping[tuple[str, int], Result]) -> Iterator[Contrast]:
-    metric, kind = f"cons@{training.references.count}", reading_kind(training)
-    reinforced = TRYING if training.selection else kind
-    if (before := found.get((reinforced, 0))) and (after := found.get(("reinforced", 0))):
-        label, ratio = "reinforced: A2R less before", before.megaflops / after.megaflops
-        yield Contrast(label, after, "a2r", before, "a2r", ratio)
+def _find(
+    results: Sequence[Result], kind: CellKind, *, seed: int = 0, reader_kind: JobKind | None = None
+) -> Result | None:
+    for result in results:
+        cell = result.cell
+        if (cell.kind, cell.seed, cell.reader_kind) == (kind, seed, reader_kind):
+            return result
+    return None
+
+
+def _of_the_seeds(training: Training, results: Sequence[Result]) -> Iterator[Contrast]:
+    vote, kind = f"cons@{training.references.count}", reader_kind(training)
+    start = _find(results, CellKind.READER, reader_kind=kind)
+    before = _find(results, CellKind.TRYING) if training.selection else start
+    if before and (after := _find(results, CellKind.READER, reader_kind="reinforced")):
+        label, ratio = "reinforced: A2R minus A2R before reinforcement", before.megaflops / after.megaflops
+        yield Contrast(ContrastKind.REINFORCED_OVER_BEFORE, label, after, "a2r", before, "a2r", ratio)
     for seed in range(1, training.num_seeds):
-        if other := found.get((kind, seed)):
-            yield Contrast(f"{other.cell.label}: A2R less {metric}", other, "a2r", other, metric)
+        if pair := _find(results, CellKind.READER, seed=seed, reader_kind=kind):
+            label = f"{pair.cell.label}: A2R minus {vote}"
+            yield Contrast(ContrastKind.A2R_OVER_VOTE, label, pair, "a2r", pair, vote)
 
 
-def _of_the_pair(training: Training, by_name: Mapping[str, Result]) -> Iterator[Contrast]:
-    (size, reading), count = training.headline, training.references.count
-    if pair := by_name.get(f"{size} → {reading}, N = {count}"):
-        yield Contrast(f"the explorer's cons@{count} less its mean@1", pair, f"cons@{count}", pair, "mean@1")
-        for name, other in by_name.items():
-            if size != reading and name.startswith(f"{reading} → {size},"):
-                ratio = other.megaflops / pair.megaflops
-                yield Contrast(f"{pair.cell.label} less {name}", pair, "a2r", other, "a2r", ratio)
+def _of_the_pair(training: Training, results: Sequence[Result]) -> Iterator[Contrast]:
+    """A vote against one sample, and the pair against the same two sizes with their roles swapped."""
+    (explorer, reader), most = training.headline, training.references.count
+    grid = {
+        (r.cell.explorer, r.cell.reader, r.cell.count): r for r in results if r.cell.kind is CellKind.PAIR
+    }
+    if pair := grid.get((explorer, reader, most)):
+        label = f"the explorer's cons@{most} minus its mean@1"
+        yield Contrast(ContrastKind.VOTE_OVER_SAMPLE, label, pair, f"cons@{most}", pair, "mean@1")
+        for (other_explorer, other_reader, _), other in grid.items():
+            if explorer != reader and (other_explorer, other_reader) == (reader, explorer):
+                label, ratio = f"{pair.cell.label} minus {other.cell.label}", other.megaflops / pair.megaflops
+                yield Contrast(ContrastKind.SWAPPED_SIZES, label, pair, "a2r", other, "a2r", ratio)
 
 
 def _of_a_reader(
-    training: Training, kind: str, pair: Result, by_name: Mapping[str, Result]
+    training: Training, kind: JobKind, pair: Result, results: Sequence[Result]
 ) -> Iterator[Contrast]:
     """Against voting, against the ceiling of choosing, and against opponents that cost as much."""
-    reading, count = training.headline[1], training.references.count
-    width = training.shapes[reading].hidden_size
+    vote, ceiling = f"cons@{training.references.count}", f"pass@{training.references.count}"
+    width = training.shapes[training.headline[1]].hidden_size
+    bigger = [size for size in training.explorers if training.shapes[size].hidden_size > width]
+    alone = {r.cell.explorer: r for r in results if r.cell.kind is CellKind.EXPLORER and not r.cell.seed}
     opponents = [
-        "its model, plain prompt",
-        "its model alone, as many tokens of training",
-        *(size for size in training.explorers if training.shapes[size].hidden_size > width),
-        f"{kind}, no references",
-        "its model trained to try and check, without references",
-        f"{TRYING}, no references",
+        _find(results, CellKind.PLAIN_PROMPT),
+        _find(results, CellKind.LONGER),
+        *(alone.get(size) for size in bigger),
+        _find(results, CellKind.NO_REFERENCES, reader_kind=kind),
+        _find(results, CellKind.SOLO),
+        _find(results, CellKind.TRYING_NO_REFERENCES),
     ]
-    yield Contrast(f"{kind}: A2R less cons@{count}", pair, "a2r", pair, f"cons@{count}")
-    yield Contrast(f"{kind}: pass@{count}, a perfect checker, less A2R", pair, f"pass@{count}", pair, "a2r")
-    for name in opponents:
-        if other := by_name.get(name):
-            yield _at_equal_cost(kind, pair, other)
-    if other := by_name.get(TRYING):
-        yield Contrast(
-            f"{kind}: A2R less {TRYING}", pair, "a2r", other, "a2r", other.megaflops / pair.megaflops
-        )
+    yield Contrast(ContrastKind.A2R_OVER_VOTE, f"{kind}: A2R minus {vote}", pair, "a2r", pair, vote)
+    label = f"{kind}: {ceiling}, a perfect checker, minus A2R"
+    yield Contrast(ContrastKind.CHECKER_OVER_A2R, label, pair, ceiling, pair, "a2r")
+    for opponent in opponents:
+        if opponent:
+            yield _at_equal_cost(kind, pair, opponent)
+    if trying := _find(results, CellKind.TRYING):
+        label, ratio = f"{kind}: A2R minus {trying.cell.label}", trying.megaflops / pair.megaflops
+        yield Contrast(ContrastKind.A2R_OVER_TRYING, label, pair, "a2r", trying, "a2r", ratio)
 
 
-def measured(catalog: duckdb.DuckDBPyConnection, contrast: Contrast) -> tuple[str, ...]:
-    """A contrast as a line of the page's table."""
+def _at_equal_cost(kind: JobKind, pair: Result, other: Result) -> Contrast:
+    """Against the largest vote of a single model that costs no more, or else against one sample."""
+    n = other.cell.experiment.explorer.sampling.n
+    single = other.megaflops / n
+    k = max([k for k in VOTES if k <= n and k * single <= pair.megaflops], default=1)
+    metric = "mean@1" if k == 1 else f"cons@{k}"
+    label = f"{kind}: A2R minus {other.cell.label}, {metric}"
+    ratio = k * single / pair.megaflops
+    return Contrast(ContrastKind.A2R_OVER_SINGLE_MODEL, label, pair, "a2r", other, metric, ratio)
+
+
+def measured(catalog: duckdb.DuckDBPyConnection, contrast: Contrast) -> Difference:
+    """A contrast's numbers from the catalog."""
     values = {
         "run_id": contrast.one.run_id,
         "metric": contrast.metric,
@@ -89,24 +167,50 @@ def measured(catalog: duckdb.DuckDBPyConnection, contrast: Contrast) -> tuple[st
         "other_metric": contrast.other_metric,
     }
     found = catalog.execute(statement("study/contrast"), values).fetchone()
-    if not found or found[2] is None:
-        return (contrast.label, "–", "–", "–", "–")
-    one, other, difference, low, high, _ = found
-    interval = f"{difference:+.3f}" if low is None else f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]"
-    return (contrast.label, f"{one:.3f}", f"{other:.3f}", interval, f"{contrast.ratio:.2f}")
-
-
-def _at_equal_cost(kind: str, pair: Result, other: Result) -> Contrast:
-    """Against the largest vote of a single model that costs no more, or else against one sample."""
-    n = other.cell.experiment.explorer.sampling.n
-    single = other.megaflops / n
-    k = max([k for k in VOTES if k <= n and k * single <= pair.megaflops], default=1)
-    metric = "mean@1" if k == 1 else f"cons@{k}"
-    return Contrast(
-        f"{kind}: A2R less {other.cell.label}, {metric}",
-        pair,
-        "a2r",
+    one, other, difference, low, high, _ = found or (None,) * 6
+    is_headline = contrast.metric == "a2r" and not contrast.one.cell.seed
+    return Difference(
+        contrast.kind,
+        contrast.label,
+        contrast.one.cell.reader_kind if is_headline else None,
+        f"{contrast.other.cell.label}, {contrast.other_metric}",
+        one,
         other,
-        metric,
-        k * single / pair.megaflops,
+        difference,
+        low,
+        high,
+        contrast.ratio,
     )
+
+
+def headline_of(differences: Sequence[Difference], pair: str) -> list[str]:
+    """The result in one paragraph for each kind of reader: its gain over a vote, and how it fares at equal cost.
+
+    Args:
+        differences: All that were measured.
+        pair: The headline pair in words.
+    """
+    paragraphs = []
+    for gain in differences:
+        if gain.kind is not ContrastKind.A2R_OVER_VOTE or gain.reader is None or gain.one is None:
+            continue
+        single = [
+            d
+            for d in differences
+            if d.kind is ContrastKind.A2R_OVER_SINGLE_MODEL and d.reader == gain.reader and d.low is not None
+        ]
+        verdicts = {
+            "better than": [d for d in single if (d.low or 0) > 0],
+            "worse than": [d for d in single if (d.high or 0) < 0],
+            "not distinguishable from": [d for d in single if (d.low or 0) <= 0 <= (d.high or 0)],
+        }
+        text = "; ".join(
+            f"{verdict} {', '.join(f'{d.opponent} ({d.difference:+.3f})' for d in ones)}"
+            for verdict, ones in verdicts.items()
+            if ones
+        )
+        paragraphs.append(
+            f"**{gain.reader}, {pair}: {gain.one:.3f}, against {gain.other:.3f} for a vote over the same samples: "
+            f"{gain.text}.**" + (f" Against single models at equal cost it is {text}.\n" if text else "\n")
+        )
+    return paragraphs

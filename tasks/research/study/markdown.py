@@ -10,7 +10,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def shown(value: Mapping[str, Any] | None) -> str:
+def estimate_text(value: Mapping[str, Any] | None) -> str:
     """An estimate with its interval; a dash where there is none."""
     if value is None or value["estimate"] is None:
         return "–"
@@ -19,6 +19,6 @@ def shown(value: Mapping[str, Any] | None) -> str:
 
 
 def milestones(curve: Sequence[Mapping[str, Any]]) -> str:
-    """Development accuracy at half, three quarters and the end of a training: where it is flat, they are alike."""
-    places = (-(-len(curve) * quarters // 4) - 1 for quarters in (2, 3, 4))
-    return ", ".join(f"{curve[place]['accuracy']:.3f}" for place in places)
+    """Development accuracy at half, three quarters and the end of a training: equal where the curve is flat."""
+    indices = (-(-len(curve) * quarters // 4) - 1 for quarters in (2, 3, 4))
+    return ", ".join(f"{curve[index]['accuracy']:.3f}" for index in indices)

@@ -1,18 +1,19 @@
-"""The study's plots, as SVG that reads in light and dark pages (extra `[train]`: matplotlib)."""
+"""The study's plots, as SVG that reads in light and dark pages (extra `study`: matplotlib)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from configs.training import Training
-from tasks.research.training.jobs import Lesson, reading_kind
-
-if TYPE_CHECKING:
-    from tasks.research.study.results import Curve, Result
+from tasks.research.study.cells import CellKind
+from tasks.research.study.results import Curve, Result
+from tasks.research.training.jobs import TrainingJob, reader_kind
+from tasks.research.training.record import TrainingRecord
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -26,8 +27,8 @@ STYLE: Any = {
 
 def plot_costs(
     training: Training,
-    results: Sequence["Result"],
-    curves: Mapping[str, "Curve"],
+    results: Sequence[Result],
+    curves: Mapping[str, Curve],
     path: Path,
 ) -> str:
     """Accuracy over cost: votes of single models as lines, controls dotted, A2R as points. Returns the file's name."""
@@ -39,10 +40,10 @@ def plot_costs(
             found = [(k, v["estimate"]) for (kind, k), v in sorted(curve.items()) if kind == "cons"]
             votes = {k: estimate for k, estimate in found if estimate is not None}
             costs = [k * result.megaflops / n for k in votes]
-            line = "o-" if result.cell.group == "alone" else "o:"
+            line = "o-" if result.cell.kind is CellKind.EXPLORER else "o:"
             axes.plot(costs, list(votes.values()), line, ms=3, label=f"{result.cell.label}, vote of k")
         for reader in training.synthesizers:
-            cells = [r for r in results if r.cell.group == "grid" and f"→ {reader}," in r.cell.label]
+            cells = [r for r in results if r.cell.kind is CellKind.PAIR and r.cell.reader == reader]
             if cells:
                 values = [r.metrics["a2r"] for r in cells]
                 below = [v["estimate"] - v["low"] for v in values]
@@ -54,12 +55,13 @@ def plot_costs(
                     fmt="s",
                     ms=5,
                     capsize=2,
-                    label=f"A2R, {reading_kind(training)} {reader}",
+                    label=f"A2R, {reader_kind(training)} {reader}",
                 )
-        for result in (r for r in results if r.cell.label == "reinforced"):
+        reinforced = (CellKind.READER, "reinforced")
+        for result in (r for r in results if (r.cell.kind, r.cell.reader_kind) == reinforced):
             value = result.metrics["a2r"]
             axes.plot(result.megaflops, value["estimate"], "*", ms=13, label="A2R, reinforced")
-        axes.set(xscale="log", xlabel="MFLOP a problem (2 × parameters × tokens)", ylabel="accuracy")
+        axes.set(xscale="log", xlabel="MFLOP per problem (2 × parameters × tokens)", ylabel="accuracy")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -67,31 +69,29 @@ def plot_costs(
         return _saved(figure, path)
 
 
-def plot_curves(lessons: Sequence[Lesson], records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
-    """Accuracy on development problems over training tokens, a line a model; `longer` goes on where its start ended."""
+def plot_curves(jobs: Sequence[TrainingJob], records: Mapping[str, TrainingRecord], path: Path) -> str:
+    """Accuracy on development problems over training tokens, one line per model; `longer` continues from the end of its start."""
     kinds = {
         "answering alone": ("explorer", "longer"),
         "checking and trying": ("synthesizer", "solo"),
         "selecting": ("selector",),
     }
-    kinds = {t: kinds[t] for t in kinds if any(lesson.kind in kinds[t] for lesson in lessons)}
+    kinds = {t: kinds[t] for t in kinds if any(job.kind in kinds[t] for job in jobs)}
     with rc_context(STYLE):
         figure = Figure(figsize=(4.5 * len(kinds), 4), layout="constrained")
-        for place, (title, shown) in enumerate(kinds.items(), start=1):
-            axes = figure.add_subplot(1, len(kinds), place)
-            for lesson in lessons:
-                if lesson.kind in shown:
-                    points = records[lesson.name]["curve"]
-                    start = (
-                        records.get(lesson.start.name) if lesson.start and lesson.kind == "longer" else None
-                    )
-                    before = start["num_tokens"] if start else 0
+        for column, (title, shown) in enumerate(kinds.items(), start=1):
+            axes = figure.add_subplot(1, len(kinds), column)
+            for job in jobs:
+                if job.kind in shown:
+                    points = records[job.name].curve
+                    start = records.get(job.start.name) if job.start and job.kind == "longer" else None
+                    before = start.num_tokens if start else 0
                     axes.plot(
                         [(before + p["num_tokens"]) / 1e6 for p in points],
                         [p["accuracy"] for p in points],
                         "o-",
                         ms=2,
-                        label=lesson.name.removeprefix("a2r-"),
+                        label=job.name.removeprefix("a2r-"),
                     )
             axes.set(title=title, xlabel="million tokens", ylabel="accuracy, development problems")
             if axes.lines:
@@ -99,26 +99,26 @@ def plot_curves(lessons: Sequence[Lesson], records: Mapping[str, Mapping[str, An
         return _saved(figure, path)
 
 
-def plot_reinforcement(records: Mapping[str, Mapping[str, Any]], path: Path) -> str:
+def plot_reinforcement(jobs: Sequence[TrainingJob], records: Mapping[str, TrainingRecord], path: Path) -> str:
     """Reward, entropy and length over the steps of reinforcement; empty where there was none."""
-    reinforced = {n: r for n, r in records.items() if r["lesson"]["kind"] == "reinforced"}
+    reinforced = {job.name: records[job.name] for job in jobs if job.kind == "reinforced"}
     if not reinforced:
         return ""
     units = {
         "reward": "reward",
         "accuracy": "accuracy, development",
-        "entropy": "entropy, nats a token",
-        "tokens": "tokens a sample",
+        "entropy": "entropy, nats per token",
+        "tokens": "tokens per sample",
     }
     with rc_context(STYLE):
         figure = Figure(figsize=(10, 3), layout="constrained")
-        for place, (what, title) in enumerate(units.items(), start=1):
-            axes = figure.add_subplot(1, 4, place)
+        for column, (what, title) in enumerate(units.items(), start=1):
+            axes = figure.add_subplot(1, 4, column)
             for name, record in reinforced.items():
-                points = record["curve"]
+                points = record.curve
                 axes.plot(
                     [p["num_steps"] for p in points],
-                    [p.get(what) for p in points],
+                    [p.get(what, math.nan) for p in points],
                     "o-",
                     ms=2,
                     label=name.removeprefix("a2r-"),

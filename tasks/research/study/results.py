@@ -7,11 +7,11 @@ from typing import Any
 import duckdb
 
 from tasks.publish import Summary
-from tasks.research.study.cells import Cell
+from tasks.research.study.cells import StudyCell
 from warehouse.catalog import statement
 
 VOTES = (1, 2, 4, 8, 16)
-"""Votes for which a model by itself is shown."""
+"""Votes for which a model alone is shown."""
 
 Curve = Mapping[tuple[str, int], Mapping[str, float | None]]
 """(kind, k) -> estimate, low, high of an explorer's samples: kind is mean, cons or pass."""
@@ -21,13 +21,13 @@ Curve = Mapping[tuple[str, int], Mapping[str, float | None]]
 class Result:
     """One cell with its numbers."""
 
-    cell: Cell
+    cell: StudyCell
     run_id: str
     metrics: dict[str, dict[str, Any]]
     megaflops: float
-    """Forward FLOPs a problem in millions: 2 x parameters x (prompt + completion tokens), summed over its models."""
-    num_cut: int
-    """Answers of the last stage that ran into their limit, and counted as wrong."""
+    """Forward FLOPs per problem in millions: 2 x parameters x (prompt + completion tokens), summed over its models."""
+    num_truncated: int
+    """Answers of the last stage that reached the token limit, and count as wrong."""
     num_failed: int
 
     @property
@@ -36,14 +36,16 @@ class Result:
         return "a2r" if self.cell.experiment.synthesizer else "mean@1"
 
 
-def results_of(catalog: duckdb.DuckDBPyConnection, outcomes: Sequence[tuple[Cell, Summary]]) -> list[Result]:
+def results_of(
+    catalog: duckdb.DuckDBPyConnection, outcomes: Sequence[tuple[StudyCell, Summary]]
+) -> list[Result]:
     """The cells with what the catalog says of their runs."""
     ids = [summary["run_id"] for _, summary in outcomes]
     rows = catalog.execute(statement("study/costs"), {"run_ids": ids}).fetchall()
     results = []
     for cell, summary in outcomes:
         mine = [row for row in rows if row[0] == summary["run_id"]]
-        last = mine[-1]  # `synthesize` stands behind `explore`
+        last = mine[-1]  # `synthesize` comes after `explore`
         results.append(
             Result(
                 cell,

@@ -1,5 +1,6 @@
 """training.json: what is on record of a finished model."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -8,8 +9,8 @@ import orjson
 
 RECORD_FILE = "training.json"
 
-CurvePoint = Mapping[str, float | None]
-"""num_steps, num_tokens, seconds, and what was measured there; None where a value was not finite."""
+CurvePoint = Mapping[str, float]
+"""num_steps, num_tokens, seconds, and what was measured there. NaN, where training diverged, is null in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class TrainingRecord:
     curve: Sequence[CurvePoint]
 
     @property
-    def accuracy(self) -> float | None:
+    def accuracy(self) -> float:
         """On development problems, at the end."""
         return self.curve[-1]["accuracy"]
 
@@ -35,6 +36,10 @@ class TrainingRecord:
 def read_record(folder: Path) -> TrainingRecord:
     """The record in a model's folder."""
     content = orjson.loads((folder / RECORD_FILE).read_bytes())
+    content["curve"] = [
+        {name: math.nan if value is None else value for name, value in point.items()}
+        for point in content["curve"]
+    ]
     return TrainingRecord(**{field.name: content[field.name] for field in fields(TrainingRecord)})
 
 
