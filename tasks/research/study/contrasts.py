@@ -184,7 +184,7 @@ def measured(catalog: duckdb.DuckDBPyConnection, contrast: Contrast) -> Differen
 
 
 def headline_of(differences: Sequence[Difference], pair: str) -> list[str]:
-    """The result in one paragraph for each kind of reader: its gain over a vote, and how it fares at equal cost.
+    """The result for each kind of reader, in Markdown: its gain over a vote, and how it compares at equal cost.
 
     Args:
         differences: All that were measured.
@@ -204,13 +204,16 @@ def headline_of(differences: Sequence[Difference], pair: str) -> list[str]:
             "worse than": [d for d in single if (d.high or 0) < 0],
             "not distinguishable from": [d for d in single if (d.low or 0) <= 0 <= (d.high or 0)],
         }
-        text = "; ".join(
-            f"{verdict} {', '.join(f'{d.opponent} ({d.difference:+.3f})' for d in ones)}"
-            for verdict, ones in verdicts.items()
-            if ones
-        )
         paragraphs.append(
-            f"**{gain.reader}, {pair}: {gain.one:.3f}, against {gain.other:.3f} for a vote over the same samples: "
-            f"{gain.text}.**" + (f" Against single models at equal cost it is {text}.\n" if text else "\n")
+            f"**{gain.reader}, {pair}: {gain.one:.3f}. A vote over the same samples: {gain.other:.3f}. "
+            f"Difference: {gain.text}.**\n"
         )
+        bullets = [
+            f"- {verdict} {'; '.join(f'{d.opponent}: {d.difference:+.3f}' for d in found)}"
+            for verdict, found in verdicts.items()
+            if found
+        ]
+        if bullets:
+            intro = "At equal cost (or against one sample, where that already costs more), A2R is\n"
+            paragraphs += [intro, "\n".join(bullets) + "\n"]
     return paragraphs
