@@ -1,13 +1,10 @@
 """The study flow: what reading references is worth, measured with the models of a training."""
 
-from dataclasses import asdict
-from typing import Any
-
 from prefect import flow
 
 from configs.training import Training
 from flows.evaluate import evaluate
-from tasks.research.study.study import run_study
+from tasks.research.study.study import StudyReport, run_study
 
 
 @flow(name="study", flow_run_name="{training.name}")
@@ -18,7 +15,7 @@ def study(
     docs: str = "docs/study",
     *,
     from_scratch: bool = False,
-) -> dict[str, Any]:
+) -> StudyReport:
     """Evaluate every cell of the asymmetry study on held-out problems and write its page of tables and plots.
 
     Args:
@@ -28,4 +25,4 @@ def study(
         docs: Folder of the page.
         from_scratch: Leave out the shipped models.
     """
-    return asdict(run_study(training, root, num_problems, docs, evaluate, from_scratch=from_scratch))
+    return run_study(training, root, num_problems, docs, evaluate, from_scratch=from_scratch)

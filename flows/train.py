@@ -1,18 +1,15 @@
 """The training flow: a family of small models, from untrained to reinforced."""
 
-from dataclasses import asdict
-from typing import Any
-
 from prefect import flow
 
 from configs.training import Training
 from flows.stages import explore
 from tasks.engines.pool import open_engines
-from tasks.research.training.scheduler import TRAINER, train_models
+from tasks.research.training.scheduler import TRAINER, TrainingReport, train_models
 
 
 @flow(name="train", flow_run_name="{training.name}", task_runner=TRAINER)
-def train(training: Training, root: str | None = None, *, from_scratch: bool = False) -> dict[str, Any]:
+def train(training: Training, root: str | None = None, *, from_scratch: bool = False) -> TrainingReport:
     """Train explorers, sample them with the pipeline, train synthesizers on those samples, reinforce one.
 
     A finished model is never trained again; an interrupted job resumes from its last checkpoint, at most a minute old.
@@ -23,4 +20,4 @@ def train(training: Training, root: str | None = None, *, from_scratch: bool = F
         from_scratch: Train the shipped models too.
     """
     with open_engines():
-        return asdict(train_models(training, root, explore, from_scratch=from_scratch))
+        return train_models(training, root, explore, from_scratch=from_scratch)

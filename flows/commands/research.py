@@ -2,15 +2,14 @@
 
 from functools import partial
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from configs.schema import UserError
 from configs.training import load_training
 from flows.commands.options import DEFAULT_ROOT, AsJson, Root, Verbose
+from flows.commands.printing.research import print_study, print_training
 from flows.commands.process import configure_process, run_flow
 
 app = typer.Typer()
@@ -48,7 +47,9 @@ def study(
     docs: Annotated[str, typer.Option(help="Folder for the page that is written.")] = "docs/study",
     from_scratch: Annotated[
         bool,
-        typer.Option("--from-scratch", help="Only models trained into the root, none that ship with the package."),
+        typer.Option(
+            "--from-scratch", help="Only models trained into the root, none that ship with the package."
+        ),
     ] = False,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
@@ -76,22 +77,3 @@ def study(
         as_json=as_json,
         show=print_study,
     )
-
-
-def print_training(report: dict[str, Any], console: Console, root: str) -> None:  # noqa: ARG001 - the rows name folders
-    """The table at the end of `a2r train`."""
-    table = Table(title=f"training {report['training']}", title_justify="left", caption_justify="left")
-    table.caption = "accuracy: one sample per development problem, temperature 1, at the end of training"
-    for heading in report["models"][0] if report["models"] else ():
-        table.add_column(heading, justify="left" if heading in {"model", "folder"} else "right")
-    for model in report["models"]:
-        table.add_row(*map(str, model.values()))
-    console.print(table)
-
-
-def print_study(report: dict[str, Any], console: Console, root: str) -> None:  # noqa: ARG001 - the command names it
-    """Where the page is, and which models are not trained yet."""
-    console.print(f"{report['num_cells']} cells; the page is {report['page']}", highlight=False)
-    if report["missing_models"]:
-        names = ", ".join(report["missing_models"])
-        console.print(f"Not trained yet: {names}. {report['training_command']}", highlight=False)

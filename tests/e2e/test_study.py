@@ -8,7 +8,7 @@ import pytest
 
 from configs.schema import UserError
 from configs.training import Training, load_training
-from tasks.engines.onnx.engine import MODELS
+from tasks.engines.weights import MODELS
 from tasks.research.training.jobs import jobs_of
 from tasks.research.training.shipped import install_shipped
 from warehouse.catalog import connect
@@ -69,9 +69,13 @@ def test_study_measures_what_there_is_and_names_what_is_missing(prefect, trainin
     install(training, root, "explorer", "xs")
     install(training, root, "synthesizer", "s")
     report = study(training, root, NUM_PROBLEMS, str(docs))
-    assert report["status"] == "complete"
-    assert report["missing_models"] == ["a2r-shipped-explorer-s"]
+    assert report.status == "complete"
+    assert report.missing_models == ["a2r-shipped-explorer-s"]
     page = (docs / "shipped.md").read_text()
+    assert page.startswith(
+        "# shipped: what reading references is worth\n\n**synthesizer, xs → s with 4 references: "
+    )
+    assert "| synthesizer: A2R minus its model, plain prompt, " in page
     for cell in (
         "xs → s, N = 1",
         "xs → s, N = 4",

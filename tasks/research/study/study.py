@@ -1,7 +1,7 @@
 """A study's execution: every cell evaluated by the pipeline, then the page."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -84,7 +84,7 @@ def run_study(
         page=str(page),
     )
     if complaints:
-        raise FlowIncomplete(asdict(report), "\n".join(complaints))
+        raise FlowIncomplete(report, "\n".join(complaints))
     return report
 
 

@@ -235,7 +235,7 @@ class Scheduler:
         )
         if self._complaints:
             raise FlowIncomplete(
-                asdict(report),
+                report,
                 "\n".join(self._complaints)
                 + f"\n{len(models)} of {len(self._jobs)} models are done; run the same command again for the rest: "
                 "an interrupted job resumes from its last checkpoint, at most a minute old.",
