@@ -5,7 +5,8 @@ from prefect import flow
 from configs.training import Training
 from flows.stages import explore
 from tasks.engines.pool import open_engines
-from tasks.research.training.scheduler import TRAINER, TrainingReport, train_models
+from tasks.research.training.scheduler import TRAINER, train_models
+from tasks.research.training.training_report import TrainingReport
 
 
 @flow(name="train", flow_run_name="{training.name}", task_runner=TRAINER)

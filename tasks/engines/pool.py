@@ -160,7 +160,7 @@ ENGINES = EnginePool()
 def open_engines() -> Iterator[OpenEngines]:
     """Engines started inside this block are closed at its end, whatever ends it.
 
-    Inside another such block (a training whose lessons go on while the flow `explore` samples a model that
+    Inside another such block (a training whose jobs run while the flow `explore` samples a model that
     is done) the loop and the other work on it stay; what servers told belongs to both blocks.
 
     What the process holds already (a million objects of Prefect and its libraries) is kept out of

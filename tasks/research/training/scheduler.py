@@ -26,8 +26,9 @@ from tasks.executor.failures import FlowIncomplete
 from tasks.executor.shards import run_log
 from tasks.progress import PROGRESS
 from tasks.research.training.jobs import TrainingJob, jobs_of, needed_jobs, sampling_experiment
-from tasks.research.training.record import TrainingRecord, read_record
+from tasks.research.training.record import read_record
 from tasks.research.training.shipped import install_shipped
+from tasks.research.training.training_report import TrainingReport, described, trained_model
 from tasks.run import default_root
 
 MAX_CONCURRENT_JOBS = os.cpu_count() or 1
@@ -36,28 +37,6 @@ MAX_CONCURRENT_JOBS = os.cpu_count() or 1
 TRAINER = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=MAX_CONCURRENT_JOBS))
 
 LOG_FILE = "training.log"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """A row of the table that `a2r train` prints, its numbers as they are shown."""
-
-    model: str
-    parameters: str
-    tokens: str
-    seconds: str
-    accuracy: str
-    folder: str
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingReport:
-    """The object of `a2r train --json`."""
-
-    training: str
-    status: str
-    """complete, or incomplete if a job failed or could not start."""
-    models: tuple[TrainedModel, ...]
 
 
 @dataclass(kw_only=True)
@@ -93,7 +72,7 @@ def train_model(label: str, job: TrainingJob, root: str) -> str:
         if not job.is_done(root):
             tail = (folder / LOG_FILE).read_text(errors="replace")[-600:].strip()
             raise UserError(f"{label} did not finish (exit {status}); {folder / LOG_FILE} ends in:\n{tail}")
-    run_log().info("%s: %s", label, _described(read_record(folder)))
+    run_log().info("%s: %s", label, described(read_record(folder)))
     return str(folder)
 
 
@@ -225,7 +204,7 @@ class Scheduler:
             self._sampled.add(explorer.digest)
 
     def _report(self) -> TrainingReport:
-        models = tuple(_trained_model(job, self._root) for job in self._jobs if job.is_done(self._root))
+        models = tuple(trained_model(job, self._root) for job in self._jobs if job.is_done(self._root))
         status = "incomplete" if self._complaints else "complete"
         report = TrainingReport(self._training.name, status, models)
         create_table_artifact(
@@ -241,23 +220,3 @@ class Scheduler:
                 "an interrupted job resumes from its last checkpoint, at most a minute old.",
             )
         return report
-
-
-def _trained_model(job: TrainingJob, root: str) -> TrainedModel:
-    folder = job.folder(root)
-    record = read_record(folder)
-    return TrainedModel(
-        model=job.name,
-        parameters=f"{record.num_parameters:,}",
-        tokens=f"{record.num_tokens:,}",
-        seconds=f"{record.seconds:,.0f}",
-        accuracy=f"{record.accuracy:.3f}",
-        folder=str(folder),
-    )
-
-
-def _described(record: TrainingRecord) -> str:
-    return (
-        f"{record.num_parameters:,} parameters, {record.num_tokens:,} tokens, {record.seconds:,.0f} s, "
-        f"accuracy {record.accuracy:.3f} on development problems"
-    )
