@@ -23,7 +23,7 @@ class Result:
 
     cell: StudyCell
     run_id: str
-    metrics: Mapping[str, Mapping[str, Any]]
+    metrics: dict[str, dict[str, Any]]
     megaflops: float
     """Forward FLOPs per problem in millions: 2 x parameters x (prompt + completion tokens), summed over its models."""
     num_truncated: int
