@@ -42,7 +42,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
         connection = _snapshot(path)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is no readable catalog ({reason}); {remedy}") from error
+        raise UserError(f"{path} is not a readable catalog ({reason}); {remedy}") from error
     if not _is_current(connection, store):
         connection.close()
         raise UserError(f"{path} was built for another root or by another version; {remedy}")

@@ -123,7 +123,7 @@ def test_one_line_is_one_more_column_of_traces(project):
         print(list(verify(store)))
         """,
     )
-    assert (found.stdout, found.returncode) == ("59 7\n81 None\n[]\n", 0), found.stderr
+    assert (found.stdout, found.returncode) == ("59 7\n108 None\n[]\n", 0), found.stderr
 
 
 @pytest.mark.parametrize(

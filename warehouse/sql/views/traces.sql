@@ -6,8 +6,9 @@ with known as (
     select
         *
         replace (
-            case when part in (select parse_filename(present.file) from glob(trace_files()) as present) then part end
-            as part
+            case
+                when part in (select parse_filename(present.file) from glob(trace_files()) as present) then part
+            end as part
         )
     from store.traces
 )
