@@ -125,7 +125,7 @@ def _pieces(job: Job, engine: Engine) -> Iterator[Job]:
 
 def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, object]:
     """One trace with the columns of `TRACES`, times in microseconds; fields of an outcome are named like columns."""
-    row: dict[str, object] = wanted._asdict() | {"num_tries": outcome.num_tries}
+    row: dict[str, object] = {**wanted._asdict(), "num_tries": outcome.num_tries}
     if isinstance(outcome, Failure):
         row |= {"status": "error", "error_code": outcome.code, "error_message": outcome.message}
     else:
