@@ -11,7 +11,6 @@ import errno
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -37,7 +36,7 @@ class Journal:
         lock(self._file)
         self.append({"recipe": recipe.content.decode()})
 
-    def append(self, row: Mapping[str, Any]) -> None:
+    def append(self, row: Mapping[str, object]) -> None:
         """Append one row with one write. Raises OSError (disk full) with nothing half-counted."""
         line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
         if os.write(self._file, line) != len(line):
@@ -104,7 +103,7 @@ def _to_part(store: Store, recipe: Recipe, rows: bytes) -> tuple[list[str], int]
     return [store.write_part(traces_folder(recipe), table)], table.num_rows
 
 
-def traces_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def traces_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """Trace rows (times in microseconds) as a table of schema `TRACES`, sorted, one row an id."""
     return finalized(pa.Table.from_pylist(rows, schema=_JSON_SCHEMA).cast(TRACES))
 

@@ -23,6 +23,7 @@ from tasks.engines.openai.replies import Sent, outcomes_of, refuses_many_choices
 from tasks.engines.openai.retrying import retrying
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.server.managed import ManagedServer
+from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 
 
@@ -134,13 +135,13 @@ class OpenAIEngine:
                 return await retrying(self._settings, self._replicas)(send_again)
         except TransientError as error:
             message = error.message
-            if replica and error.code == "unreachable":
+            if replica and error.code == FailureCode.UNREACHABLE:
                 message = replica.unreachable(error)
-            return [Failure(error.code, message, True, started, tries)] * len(places)
+            return [Failure(error.code, message, started, tries)] * len(places)
         except RefusedError as error:
             if len(places) > 1 and refuses_many_choices(error.message):
                 raise
-            return [Failure(error.code, error.message, False, started, tries)] * len(places)
+            return [Failure(error.code, error.message, started, tries)] * len(places)
 
     def _body(self, request: Request, places: Sequence[int]) -> bytes:
         s = request.sampling
@@ -169,7 +170,7 @@ class OpenAIEngine:
         try:
             reply = await replica.call("POST", "/chat/completions", body)
         except TransientError as error:
-            if error.code == "unreachable":
+            if error.code == FailureCode.UNREACHABLE:
                 await self._replicas.leave(replica, "it refuses connections.")
             error.is_passed_on = self._replicas.has_another(replica)
             raise
@@ -177,12 +178,14 @@ class OpenAIEngine:
             if not self._replicas.has_another(replica):
                 raise
             await self._replicas.leave(replica, str(error))
-            raise TransientError("server_error", str(error), is_passed_on=True) from None
+            raise TransientError(FailureCode.SERVER_ERROR, str(error), is_passed_on=True) from None
         sent = Sent(seed, sent_at, time.perf_counter() - began, tries)
         try:
             outcomes = outcomes_of(reply, sent)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise TransientError("bad_reply", f"the reply is no chat completion ({error!r})") from None
+            raise TransientError(
+                FailureCode.BAD_REPLY, f"the reply is no chat completion ({error!r})"
+            ) from None
         if not outcomes:
-            raise TransientError("bad_reply", "the reply has no choices")
+            raise TransientError(FailureCode.BAD_REPLY, "the reply has no choices")
         return outcomes

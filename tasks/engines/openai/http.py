@@ -21,6 +21,7 @@ from tasks.engines.openai.replies import (
     refusal_code,
 )
 from tasks.engines.protocol import EngineError
+from warehouse.failures import FailureCode
 
 CONNECT_SECONDS = 10.0
 OK = 200
@@ -32,7 +33,7 @@ _UNKNOWN_ADDRESS = frozenset({404, 405, 501})
 class TransientError(Exception):
     """A try that failed in a way that may pass."""
 
-    code: str
+    code: FailureCode
     message: str
     retry_after: float = 0.0
     is_passed_on: bool = False
@@ -43,7 +44,7 @@ class TransientError(Exception):
 class RefusedError(Exception):
     """A request that will be refused whenever it is sent."""
 
-    code: str
+    code: FailureCode
     message: str
 
 
@@ -103,13 +104,15 @@ class Replica:
             raise EngineError(f"engine.base_url is {self.url!r}, which is no URL.") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             await self._revived()
-            raise TransientError("unreachable", str(error)) from None
+            raise TransientError(FailureCode.UNREACHABLE, str(error)) from None
         except TimeoutError:
             seconds = self._settings.timeout_seconds
-            raise TransientError("timeout", f"no reply within timeout_seconds ({seconds:g})") from None
+            raise TransientError(
+                FailureCode.TIMEOUT, f"no reply within timeout_seconds ({seconds:g})"
+            ) from None
         except (aiohttp.ClientError, ConnectionError) as error:
             await self._revived()
-            raise TransientError("connection", f"{type(error).__name__}: {error}") from None
+            raise TransientError(FailureCode.CONNECTION, f"{type(error).__name__}: {error}") from None
         return self._meaning(data, status, retry_after, f"{method} {path}")
 
     def _meaning(self, data: bytes, status: int, retry_after: str | None, asked: str) -> Any:  # noqa: ANN401
@@ -120,7 +123,7 @@ class Replica:
             reply = None
         if status == OK:
             if reply is None:
-                raise TransientError("bad_reply", f"the reply is no whole JSON ({len(data)} bytes)")
+                raise TransientError(FailureCode.BAD_REPLY, f"the reply is no whole JSON ({len(data)} bytes)")
             status = error_status(reply)
             if status == OK:
                 return reply
@@ -128,7 +131,7 @@ class Replica:
         if is_final(reply):
             raise RefusedError(refusal_code(message), message)
         if status in _TRANSIENT or status >= 500:  # noqa: PLR2004
-            code = "rate_limited" if status == 429 else "server_error"  # noqa: PLR2004
+            code = FailureCode.RATE_LIMITED if status == 429 else FailureCode.SERVER_ERROR  # noqa: PLR2004
             raise TransientError(code, message, _seconds(retry_after))
         if status in {401, 403}:
             named = self._settings.api_key_env or "engine.api_key_env"
@@ -166,7 +169,10 @@ class Replica:
             async with asyncio.timeout(seconds):
                 await self.call("GET", "/models")
         except (TransientError, TimeoutError) as error:
-            return isinstance(error, TransientError) and error.code in {"rate_limited", "bad_reply"}
+            return isinstance(error, TransientError) and error.code in {
+                FailureCode.RATE_LIMITED,
+                FailureCode.BAD_REPLY,
+            }
         except (RefusedError, EngineError):
             pass
         return True

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tasks.engines.protocol import Completion, Failure
 from tasks.engines.reasoning import split_reasoning
+from warehouse.failures import FailureCode
 
 _CONTEXT = re.compile(
     r"context.?(length|window|size)|maximum context|max_model_len|too (long|many tokens)|exceed\w* .{0,40}(context|tokens)",
@@ -45,7 +46,7 @@ def outcomes_of(reply: Mapping[str, Any], sent: Sent) -> list[Completion | Failu
         reason = choice.get("finish_reason") or "stop"
         if reason == "content_filter":
             message = "the endpoint withheld the completion (finish_reason content_filter)"
-            outcomes.append(Failure("content_filter", message, False, sent.started_at, sent.num_tries))
+            outcomes.append(Failure(FailureCode.CONTENT_FILTER, message, sent.started_at, sent.num_tries))
             continue
         outcomes.append(
             Completion(
@@ -108,9 +109,9 @@ def models_served(reply: object) -> list[str]:
     return []  # llama.cpp serves its one model under any name
 
 
-def refusal_code(message: str) -> str:
+def refusal_code(message: str) -> FailureCode:
     """Why a request was refused for good."""
-    return "context_overflow" if _CONTEXT.search(message) else "bad_request"
+    return FailureCode.CONTEXT_OVERFLOW if _CONTEXT.search(message) else FailureCode.BAD_REQUEST
 
 
 def refuses_many_choices(message: str) -> bool:
