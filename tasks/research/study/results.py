@@ -23,7 +23,7 @@ class Result:
 
     cell: StudyCell
     run_id: str
-    metrics: dict[str, dict[str, Any]]
+    metrics: Mapping[str, Mapping[str, Any]]
     megaflops: float
     """Forward FLOPs per problem in millions: 2 x parameters x (prompt + completion tokens), summed over its models."""
     num_truncated: int
