@@ -25,7 +25,7 @@ _REASONS: dict[Ending, tuple[str, ...]] = {
         "timeout", "user_cancel", "failed", "model_error", "internal_error", "repetition_detected",
     ),
 }  # fmt: skip
-_ENDINGS = {reason: ending for ending, reasons in _REASONS.items() for reason in reasons}
+_ENDINGS: dict[str, Ending] = {reason: ending for ending, reasons in _REASONS.items() for reason in reasons}
 
 
 def finish_of(reason: str | None) -> Ending | None:

@@ -1,4 +1,6 @@
-"""Mathematical characters outside ASCII, as LaTeX writes them: − is -, ½ is \\frac{1}{2}, x² is x^{2}."""
+r"""Mathematical characters outside ASCII, as LaTeX writes them: − is -, ½ is \frac{1}{2}, x² is x^{2}."""
+
+# ruff: noqa: RUF001 - characters that look alike are what this module is about
 
 import re
 import unicodedata
@@ -51,12 +53,13 @@ _TABLE = {
     "，": ", ",
     "；": "; ",
 }
-_GREEK = {
-    chr(0x3B1 + place): f"\\{name} "
-    for place, name in enumerate(
-        ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]
-    )
-} | {"Δ": r"\Delta ", "Γ": r"\Gamma ", "Ω": r"\Omega ", "Σ": r"\Sigma ", "Φ": r"\Phi ", "Π": r"\Pi "}
+_LETTERS = (
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu",
+    "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+)  # fmt: skip
+_GREEK = {chr(0x3B1 + place): f"\\{name} " for place, name in enumerate(_LETTERS)} | {
+    chr(0x391 + place): f"\\{name.capitalize()} " for place, name in enumerate(_LETTERS)
+}
 _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ", "0123456789+-=()ni", strict=True))
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₙₖₘ", "0123456789+-=()aeoxnkm", strict=True))
 _RAISED_RUN = re.compile(f"[{re.escape(''.join(_RAISED))}]+")

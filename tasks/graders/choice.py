@@ -8,11 +8,11 @@ from configs.graders import ChoiceGrader
 from tasks.graders.extraction import boxed_answer
 from tasks.graders.layout import undecorated
 from tasks.graders.normalise import vote_key
-from tasks.graders.phrases import HEADING
+from tasks.graders.phrases import HEADING, STATED
 from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
 _LETTER = re.compile(
-    r"(?:\(([A-Za-z])\)|([A-Za-z])(?=[.):]|$)[.):]?|([A-Z])(?=\s*[-,(]|\s+\S))(.*)", re.DOTALL
+    r"(?:\(([A-Za-z])\)|([A-Za-z])(?=[.):]|$)[.):]?|([A-Z])(?=\s*[-,(]|\s+[^\s=^_+*/<>]))(.*)", re.DOTALL
 )
 """B, (B), B) 12, B. twelve, B: 12; a capital also before a dash, a comma, a bracket or the choice's text."""
 
@@ -23,15 +23,15 @@ _NAMED = re.compile(
 )
 _ANOTHER = re.compile(r"\s*(?:(?:and|or)\b|[,&/]\s*\(?[A-J]\)?(?![A-Za-z0-9]))", re.IGNORECASE)
 _NO_CHOICE = re.compile(r"\s+[A-Za-z]")
-_DRESS = r"(?:[\s*_$\"'“”‘’`:(\[{]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|(?:option|choice)\b)*"
+_DRESS = r"(?:[\s*_$\"'“”\u2018\u2019`:(\[{]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|(?:option|choice)\b)*"
 _STATED = re.compile(
-    r"(?:\banswer\b[*_]*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?)?[ \t]*(?::|=|：|\b(?:is|must be|should be|would be|will be)\b)"
+    rf"(?:{STATED}"
     r"|\b(?:correct|right|best)[ \t]+(?:option|choice|one)\b[*_]*[ \t]*(?::|=|\b(?:is|must be|should be)\b)"
     r"|\b(?:option|choice)[ \t]*:"
     rf"|{HEADING})" + _DRESS,
     re.IGNORECASE | re.MULTILINE,
 )
-_AFTER = re.compile(r"([A-Za-z])(?![A-Za-z0-9'’=^_])(?P<rest>[^\n]{0,60})")
+_AFTER = re.compile(r"([A-Za-z])(?![A-Za-z0-9=^_])(?P<rest>[^\n]{0,60})")
 
 
 class Choice(Quick):

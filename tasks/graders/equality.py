@@ -16,13 +16,19 @@ MAX_DEPTH = 20
 
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'.\-]*")
 _CHOICE = re.compile(r"[A-J]")
-_CHOSEN = re.compile(r"\(?([A-J])(?:\)\s*[.:]?|[.:])\s*(\S.*)", re.DOTALL)
+_CHOSEN = re.compile(
+    r"(?:(?:Option|Choice|Answer)\s*:?\s*)?\(?([A-J])(?:\)\s*[.:]?|[.:])\s*(\S.*)|(?:Option|Choice)\s*\(?([A-J])\)?\.?",
+    re.DOTALL,
+)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_INTEGER = re.compile(r"-?\d{1,100}", re.ASCII)
 _DIGITS = re.compile(r"\d+")
 
 
-def decided(gold: str, answer: str) -> Verdict | None:
+def decided(gold: str, answer: str) -> Verdict | None:  # noqa: PLR0911 - one line a way to decide
     """The verdict that needs no algebra; None where only that can tell, `grader_error` where it is not worth it."""
+    if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
+        return "correct" if int(gold) == int(answer) else "wrong"
     if len(answer) > MAX_SYMBOLIC_LENGTH and len(answer) > 4 * len(gold):
         return "wrong"  # no spelling of an answer is that much longer than the answer
     golds, answers = readings(gold), readings(answer)
@@ -53,8 +59,8 @@ def _by_letter(gold: str, answer: str) -> Verdict | None:
     if match is None:
         return None
     if _CHOICE.fullmatch(gold):
-        return "correct" if match[1] == gold else "wrong"
-    return "correct" if gold in readings(match[2]) else None
+        return "correct" if (match[1] or match[3]) == gold else "wrong"
+    return "correct" if match[2] and gold in readings(match[2]) else None
 
 
 def _is_monstrous(text: str) -> bool:

@@ -20,7 +20,8 @@ _BARE = re.compile(r"[^\s{}$\\,;.]+(?:\.\d+)?")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _PROSE = re.compile(r"[A-Za-z]{2,}")
 _PLACEHOLDER = re.compile(
-    r"\\?\.{2,}|…|\\(?:l|c)?dots|\?+|_+|(?:your |the )?(?:final )?(?:answer|result)(?: here)?|\\text\{(?:your |the )?(?:final )?answer\}",
+    r"\\?\.{2,}|…|\\(?:l|c)?dots|\?+|_+|(?:your |the )?(?:final )?(?:answer|result)(?: here)?"
+    r"|\\text\{(?:your |the )?(?:final )?answer\}",
     re.IGNORECASE,
 )
 _TEXT = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s*\{([^{}]*)\}")
@@ -28,9 +29,10 @@ _LAYOUT = re.compile(r"\\(?:quad|enspace|qquad|left|right|[,;:! ()\[\]\\])|[$&]|
 _NAME_BEFORE = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?\s*=\s*$")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _JOINTS = frozenset({"and", "or"})
-_CORRECTIONS = frozenset(
-    ["not", "no", "rather", "wait", "actually", "instead", "but", "so", "then", "therefore", "thus", "hence", "correct", "corrected", "wrong", "first", "finally"]
-)
+_CORRECTIONS = frozenset({
+    "not", "no", "rather", "wait", "actually", "instead", "but", "so", "then", "therefore", "thus",
+    "hence", "correct", "corrected", "wrong", "first", "finally",
+})  # fmt: skip
 _PLAIN = 200
 """Characters of a box that is looked at without counting braces."""
 

@@ -22,6 +22,12 @@ _CONNECTED = re.compile(
 )
 r"""1, 2 and 3; 1 or 3; 6 \lor 11."""
 
+_QUALIFIED = re.compile(
+    r",?\s+(?:for\s+(?:all|any|every|each|some)|where\s+\$?[a-z]\$?\s*(?:is|\\in)|with\s+[a-z]\s*\\in)(?![a-z]).*$",
+    re.DOTALL,
+)
+"""For all x; where k is an integer: whom a formula speaks of."""
+
 _NAMES = re.compile(
     r"(?<![\\A-Za-z])(arc(?:sin|cos|tan)|(?:sin|cos|tan)h?|cot|sec|csc|log|ln|exp|sqrt|pi|infty|binom)(?![A-Za-z])"
 )
@@ -54,6 +60,7 @@ _SPELLINGS = (
     (re.compile(r"\\neq(?![a-zA-Z])|\\not\s*=|!="), r"\\ne "),
     (re.compile(r"\\(?:varnothing)(?![a-zA-Z])"), r"\\emptyset "),
     (re.compile(r"\\lbrace(?![a-zA-Z])"), r"\\{"),
+    (re.compile(r"\(?\s*\\?[pb]?mod(?![a-zA-Z])\s*\{?\s*(\w+)\s*\}?\s*\)?"), r"(mod\1)"),
     (re.compile(r"\\rbrace(?![a-zA-Z])"), r"\\}"),
     (re.compile(r"\{[bBvV]matrix\}|\{matrix\}|\{smallmatrix\}"), "{pmatrix}"),
 )
@@ -64,10 +71,15 @@ _FRENCH = re.compile(r"([\[\]])([^\[\]()]*,[^\[\]()]*)([\[\]])")
 """]1,2] is (1,2]."""
 
 _SAYINGS = {
-    **dict.fromkeys(("nosolution", "nosolutions", "norealsolution", "norealsolutions", "emptyset"), r"\emptyset "),
+    **dict.fromkeys(
+        ("nosolution", "nosolutions", "norealsolution", "norealsolutions", "emptyset"), r"\emptyset "
+    ),
     **dict.fromkeys(("allrealnumbers", "allreals", "allrealvalues", "anyrealnumber"), r"\mathbb{R}"),
     **dict.fromkeys(("dne", "doesnotexist", "doesntexist"), "doesnotexist"),
 }
+_GROUPED = re.compile(r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
+"""Braces around all of it."""
+
 _LETTER = re.compile(r"\(([A-Za-z])\)")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\-]+")
 
@@ -103,6 +115,8 @@ def named_readings(text: str) -> tuple[str, ...]:
 
 
 def _bare(text: str) -> str:
+    if _GROUPED.fullmatch(text):
+        text = text[1:-1]
     if match := _ASSIGNED.match(text):
         text = text[match.end() :].strip()
     elif match := _ASSIGNED_TO.fullmatch(text):
@@ -122,7 +136,7 @@ def spelled(text: str, *, as_list: bool = False) -> str:
     text = undecorated(text)
     if "\\begin" not in text:
         text = text.replace(" & ", ", ")
-    text = _CONNECTED.sub(", ", without_units(text)).strip()
+    text = _CONNECTED.sub(", ", without_units(_QUALIFIED.sub("", text))).strip()
     if ", " in text:
         text = ", ".join(without_units(part.strip()) for part in _SPACED_COMMA.split(text))
     text = text.strip().rstrip(".,;").strip()

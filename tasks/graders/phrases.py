@@ -13,7 +13,7 @@ STATED = (
 )
 """The answer is, the answer to this problem must be, **Answer**:"""
 
-HEADING = r"^[#>*_ \t]*(?:(?:the|my)[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t]*[:：]?[*_ \t]*\n"
+HEADING = r"^[#>*_ \t]*(?:(?:the|my)[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t]*[:\uff1a]?[*_ \t]*\n"
 """### Final Answer, on a line of its own."""
 
 _PHRASE = re.compile(

@@ -28,9 +28,17 @@ _FACTORS = {
     "thousandths": "/1000",
     "pi": r"\pi ",
 }
-_NO_UNITS = frozenset(
-    ["squared", "cubed", "times", "plus", "minus", "over", "divided", "multiplied", "mod", "modulo", "choose", "factorial", "to", "the", "power", "raised", "root", "roots", "double", "twice", "triple", "thrice", "more", "less", "fewer", "than", "not", "no", "nor", "except", "without", "unless", "if", "when", "where", "but", "only", "solution", "solutions", "none", "infinitely", "infinity", "inf", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "lcm", "gcd", "max", "min", "pairs", "dozens", "hundreds", "thousands", "millions", "billions", "base", "is", "are", "equals", "equal", "then", "therefore", "so", "thus", "implies", "or", "and", "remainder", "nth", "st", "nd", "rd", "th", "eighth", "ninth", "tenth", "quarter", "fold"]
-)
+_NO_UNITS = frozenset({
+    "squared", "cubed", "times", "plus", "minus", "over", "divided", "multiplied", "mod", "modulo",
+    "choose", "factorial", "to", "the", "power", "raised", "root", "roots", "double", "twice",
+    "triple", "thrice", "more", "less", "fewer", "than", "not", "no", "nor", "except", "without",
+    "unless", "if", "when", "where", "but", "only", "solution", "solutions", "none", "infinitely",
+    "infinity", "inf", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp",
+    "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "lcm", "gcd", "max", "min", "pairs",
+    "dozens", "hundreds", "thousands", "millions", "billions", "base", "is", "are", "equals",
+    "equal", "then", "therefore", "so", "thus", "implies", "or", "and", "remainder", "nth", "st",
+    "nd", "rd", "th", "eighth", "ninth", "tenth", "quarter", "fold",
+})  # fmt: skip
 _GLUED = (
     "cm|mm|km|dm|nm|kg|mg|ml|mL|kL|dL|ft|mph|kph|km/h|kmh|m/s|lbs|lb|oz|yd|hrs|hr|mins|min|secs|sec|kWh|kJ|kW|kN|"
     "Hz|kHz|MHz|GHz|Pa|kPa|eV|keV|MeV|rad|mol|USD|EUR|GBP"
@@ -44,7 +52,7 @@ _UNIT_FRACTION = re.compile(
     rf"((?:\d|\}}|\)|\\pi))\s*\\[dt]?frac\s*\{{\s*({_COMPOUND})\s*\}}\s*\{{\s*({_COMPOUND})\s*\}}{_AT_END}"
 )
 _UNIT_GLUED = re.compile(rf"((?<![A-Za-z])\d|\\pi)\s*(?:{_GLUED})(?![A-Za-z]){_POWER}{_AT_END}")
-_DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z])|\\circ(?![a-zA-Z]))"
+_DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|(?<=\d)\^\s*(?:o(?![a-z])|\{\s*o\s*\})|\\degree(?![a-zA-Z])|\\circ(?![a-zA-Z]))"
 _DEGREES = re.compile(
     rf"(?<=[\d}})a-zA-Z.])\s*{_DEGREE}(?:\s*[CFK](?![A-Za-z])|\s*(?:Celsius|Fahrenheit))?{_AT_END}"
 )
@@ -67,7 +75,7 @@ _APPROXIMATE = re.compile(r"^(?:\\(?:approx|simeq|sim)(?![a-z])|≈|(?:approxima
 
 
 def without_units(text: str) -> str:
-    """The value alone: 30\\pi cm^3 is 30\\pi and 8 million is 8\\cdot 1000000; 12 times y is left as it is."""
+    r"""The value alone: 30\pi cm^3 is 30\pi and 8 million is 8\cdot 1000000; 12 times y is left as it is."""
     text = _CURRENCY.sub("", _APPROXIMATE.sub("", text))
     if (lead := _LEAD.match(text)) and not _NEGATED.search(lead[0]):
         text = text[lead.end() :]

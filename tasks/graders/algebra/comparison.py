@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
-from tasks.graders.algebra.evaluation import close, constant, equal, quotient, symbols
-from tasks.graders.algebra.expressions import Apply, Node, Number, Symbol
+from tasks.graders.algebra.evaluation import constant
 from tasks.graders.algebra.forms import (
     Based,
     Chain,
@@ -16,13 +15,15 @@ from tasks.graders.algebra.forms import (
     Many,
     Matrix,
     Named,
-    Piece,
     Quantity,
     Ratio,
     Region,
     Value,
 )
-from tasks.graders.algebra.regions import merged, region_of
+from tasks.graders.algebra.functions import close
+from tasks.graders.algebra.nodes import Apply, Node, Number, Symbol, symbols
+from tasks.graders.algebra.points import equal, quotient
+from tasks.graders.algebra.regions import same_region
 
 _NEAR = 0.05
 """How near an approximation written behind a value must be to it."""
@@ -30,7 +31,7 @@ _NEAR = 0.05
 
 def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - one line a pair of kinds
     """Whether the answer is the gold answer. Raises TooLargeError."""
-    gold, answer = _alone(gold), _alone(answer)
+    gold, answer = _alone(_without_domains(gold, answer)), _alone(_without_domains(answer, gold))
     match gold, answer:
         case Value(one), Value(two):
             return equal(one, two)
@@ -43,7 +44,11 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
         case Named(name, one), _ if not (isinstance(one, Value) and isinstance(answer, Equation | Quantity)):
             return same(one, answer)
         case Named(name, Value(one)), (Equation(left, right) | Quantity(left, right)):
-            return name in symbols(left) and bool(symbols(one)) and _proportional(_gold_sides(name, one), (left, right))
+            return (
+                name in symbols(left)
+                and bool(symbols(one))
+                and _proportional(_gold_sides(name, one), (left, right))
+            )
         case _, Named(name, two) if isinstance(gold, Equation | Quantity):
             return isinstance(two, Value) and _proportional(
                 (gold.left, _right(gold)), _gold_sides(name, two.node)
@@ -56,6 +61,10 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return _proportional((gold.left, _right(gold)), (answer.left, _right(answer)))
         case Inequality(low, high, strict), Inequality(other_low, other_high, other_strict):
             return strict == other_strict and _proportional((low, high), (other_low, other_high), sign=1)
+        case Inequality(), Region():
+            return (condition := _condition(answer)) is not None and same(gold, condition)
+        case Region(), Inequality():
+            return (condition := _condition(gold)) is not None and same(condition, answer)
         case Matrix(rows), Matrix(others):
             return len(rows) == len(others) and all(
                 _in_order(row, other) for row, other in zip(rows, others, strict=True)
@@ -76,10 +85,10 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return gold == answer
         case Based(digits, _), Value(Number(value)):  # the question names the base
             return value == Fraction(digits)
-        case Many(), Many():
-            return _many(gold, answer)
+        case Many() as many, Many() as others:
+            return _many(many, others)
         case (Region(), _) | (_, Region()):
-            return _regions(gold, answer)
+            return same_region(gold, answer)
         case _:
             return False
 
@@ -91,6 +100,30 @@ def _alone(form: Form) -> Form:
     return form
 
 
+def _without_domains(form: Form, other: Form) -> Form:
+    r"""A list without k\in\mathbb{Z}, where the other answer does not say it."""
+    if not isinstance(form, Many) or (isinstance(other, Many) and any(map(_is_domain, other.items))):
+        return form
+    items = tuple(item for item in form.items if not _is_domain(item))
+    return Many(form.kind, items, form.brackets) if items and form.kind == "list" else form
+
+
+def _is_domain(form: Form) -> bool:
+    return isinstance(form, Constant) and form.name.startswith(r"\mathbb")
+
+
+def _condition(region: Region) -> Inequality | None:
+    """The inequality y > 2-x, where it was read as the region of y."""
+    if not region.variable or len(region.pieces) != 1:
+        return None
+    (piece,), name = region.pieces, Symbol(region.variable)
+    if piece.low is None and piece.high is not None:
+        return Inequality(name, piece.high, not piece.with_high)
+    if piece.high is None and piece.low is not None:
+        return Inequality(piece.low, name, not piece.with_low)
+    return None
+
+
 def _right(form: Equation | Quantity) -> Node:
     return form.right if isinstance(form, Equation) else form.value
 
@@ -99,7 +132,7 @@ def _gold_sides(name: str, value: Node) -> tuple[Node, Node]:
     return Symbol(name), value
 
 
-def _many(gold: Many, answer: Many) -> bool:
+def _many(gold: Many, answer: Many) -> bool:  # noqa: PLR0911 - one line a kind
     """Tuples in order and in the same brackets; lists in any order; a set is a list; names before order."""
     are_tuples = all(isinstance(item, Many) for item in (*gold.items, *answer.items))
     if len(gold.items) != len(answer.items) and not gold.kind == answer.kind == "set" and not are_tuples:
@@ -181,7 +214,9 @@ def _said(nodes: Sequence[Node]) -> Sequence[Node]:
     numbers = [value for value in values if value is not None]
     if len(numbers) < len(values):
         return nodes if all(equal(nodes[0], node) for node in nodes[1:]) else ()
-    near = all(close(numbers[0], number) or abs(numbers[0] - number) <= _NEAR * abs(numbers[0]) for number in numbers)
+    near = all(
+        close(numbers[0], number) or abs(numbers[0] - number) <= _NEAR * abs(numbers[0]) for number in numbers
+    )
     return nodes if near else ()
 
 
@@ -194,23 +229,3 @@ def _proportional(one: tuple[Node, Node], two: tuple[Node, Node], *, sign: int =
         return True
     factor = quotient(first, second)
     return factor is not None and (not sign or factor > 0)
-
-
-def _regions(gold: Form, answer: Form) -> bool:
-    one, two = region_of(gold), region_of(answer)
-    if one is None or two is None:
-        return False
-    pieces, others = merged(one.pieces), merged(two.pieces)
-    return len(pieces) == len(others) and all(_same_piece(*pair) for pair in zip(pieces, others, strict=True))
-
-
-def _same_piece(one: Piece, two: Piece) -> bool:
-    return (
-        (one.with_low, one.with_high) == (two.with_low, two.with_high)
-        and _same_end(one.low, two.low)
-        and _same_end(one.high, two.high)
-    )
-
-
-def _same_end(one: Node | None, two: Node | None) -> bool:
-    return one is two if one is None or two is None else equal(one, two)

@@ -4,61 +4,19 @@ A recursive descent over the tokens; what it does not know it does not read, and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
+from tasks.graders.algebra.cursor import Cursor
+from tasks.graders.algebra.leaves import geometric, number
+from tasks.graders.algebra.names import ENDS, FUNCTIONS, GREEK, INVERSE, NAMED, OPAQUE, PARTNER, ROUNDED
+from tasks.graders.algebra.nodes import Apply, Node, Number, Symbol, folded
 from tasks.graders.algebra.tokens import UnreadError
 
 MAX_DEPTH = 24
 """Brackets within brackets."""
 
-
-@dataclass(frozen=True)
-class Number:
-    """An exact number."""
-
-    value: Fraction
-
-
-@dataclass(frozen=True)
-class Symbol:
-    r"""A variable or constant: x, x_1, g', \alpha, \pi, e, i, \infty."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Apply:
-    """An operation or function on its arguments."""
-
-    name: str
-    arguments: "tuple[Node, ...]"
-
-
-Node = Number | Symbol | Apply
-
-FUNCTIONS = frozenset(
-    [r"\sin", r"\cos", r"\tan", r"\cot", r"\sec", r"\csc", r"\arcsin", r"\arccos", r"\arctan", r"\sinh", r"\cosh", r"\tanh", r"\log", r"\ln", r"\lg", r"\exp", r"\max", r"\min", r"\gcd"]
-)
-_INVERSE = {r"\sin": r"\arcsin", r"\cos": r"\arccos", r"\tan": r"\arctan"}
-_GREEK = frozenset(
-    [r"\alpha", r"\beta", r"\gamma", r"\delta", r"\epsilon", r"\varepsilon", r"\zeta", r"\eta", r"\theta", r"\vartheta", r"\iota", r"\kappa", r"\lambda", r"\mu", r"\nu", r"\xi", r"\rho", r"\sigma", r"\tau", r"\upsilon", r"\phi", r"\varphi", r"\chi", r"\psi", r"\omega", r"\Gamma", r"\Delta", r"\Theta", r"\Lambda", r"\Xi", r"\Sigma", r"\Phi", r"\Psi", r"\Omega", r"\ell", r"\hbar"]
-)
-_CONSTANTS = frozenset({r"\pi", r"\infty"})
-_OPAQUE = frozenset({"f", "g", "h", "F", "G"})
-"""Letters that are functions where a bracket follows: f(2)+f(3) is not f(5)."""
-
-_NAMED = frozenset(
-    {r"\overline", r"\bar", r"\vec", r"\hat", r"\tilde", r"\overrightarrow", r"\widehat", r"\mathcal"}
-)
-_GEOMETRIC = frozenset({r"\angle", r"\triangle"})
-_PARTNER = {
-    "(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil", r"\lvert": r"\rvert"
-}  # fmt: skip
-_ROUNDED = {r"\lfloor": "floor", r"\lceil": "ceil", r"\lvert": "abs"}
-_ENDS = frozenset(
-    {"", "+", "-", "*", "/", ")", "]", "}", r"\}", ",", ";", "=", r"\rvert", r"\rfloor", r"\rceil"}
-)
+MAX_NESTED = 48
+"""Functions, fractions and roots within each other."""
 
 
 def expression(tokens: Sequence[str]) -> Node:
@@ -70,56 +28,59 @@ def expression(tokens: Sequence[str]) -> Node:
     return tree
 
 
-class _Reader:
+class _Reader(Cursor):
     def __init__(self, tokens: list[str]) -> None:
-        self._tokens, self._place, self._depth, self._bars = tokens, 0, 0, 0
-
-    def peek(self, ahead: int = 0) -> str:
-        place = self._place + ahead
-        return self._tokens[place] if place < len(self._tokens) else ""
+        super().__init__(tokens)
+        self._depth, self._nested, self._bars = 0, 0, 0
 
     def sum(self) -> Node:
+        """Signed products."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise UnreadError("too deep")
-        tree = self._product()
+        terms = [self._product()]
         while (sign := self.peek()) in {"+", "-"}:
-            self._next()
-            tree = Apply("add" if sign == "+" else "sub", (tree, self._product()))
+            self.next()
+            term = self._product()
+            terms.append(Apply("neg", (term,)) if sign == "-" else term)
         self._depth -= 1
-        return tree
+        return folded("add", terms)
 
     def _product(self) -> Node:
-        if (sign := self.peek()) in {"+", "-"}:
-            self._next()
-            tree = self._product()
-            return Apply("neg", (tree,)) if sign == "-" else tree
-        tree = self._power()
+        r"""Factors, with * and / or side by side; what / divides by is multiplied first: a/b/c is a/(b*c)."""
+        is_negative = self._sign()
+        factors, divisors = [self._power()], []
         while True:
-            token = self.peek()
-            if token in {"*", "/"}:
-                self._next()
-                tree = Apply("mul" if token == "*" else "div", (tree, self._signed()))
-            elif token in _ENDS or not self._starts(token):
-                return tree
+            word = self.peek()
+            if word in {"*", "/"}:
+                self.next()
+                is_negative ^= self._sign()
+                (factors if word == "*" else divisors).append(self._power())
+            elif word in ENDS or not self._starts(word):
+                break
             else:
-                tree = Apply("mul", (tree, self._power()))
+                factors.append(self._power())
+        tree = folded("mul", factors)
+        if divisors:
+            tree = Apply("div", (tree, folded("mul", divisors)))
+        return Apply("neg", (tree,)) if is_negative else tree
 
-    def _signed(self) -> Node:
-        if (sign := self.peek()) in {"+", "-"}:
-            self._next()
-            tree = self._signed()
-            return Apply("neg", (tree,)) if sign == "-" else tree
-        return self._power()
+    def _sign(self) -> bool:
+        """Whether the signs to come make a minus."""
+        is_negative = False
+        while (sign := self.peek()) in {"+", "-"}:
+            self.next()
+            is_negative ^= sign == "-"
+        return is_negative
 
-    def _starts(self, token: str) -> bool:
+    def _starts(self, word: str) -> bool:
         """Whether a factor begins here; a bar closes before it opens."""
-        return token[0].isalnum() or token[0] in "\\([{." or (token == "|" and not self._bars)
+        return word[0].isalnum() or word[0] in "\\([{." or (word == "|" and not self._bars)
 
     def _power(self) -> Node:
         base = self._marked(self._atom())
         if self.peek() == "^":
-            self._next()
+            self.next()
             return self._marked(Apply("pow", (base, self._exponent())))
         return base
 
@@ -127,16 +88,18 @@ class _Reader:
         """With the factorials and degree signs behind it."""
         while True:
             if self.peek() == "!":
-                self._next()
+                self.next()
+                if self.peek() == "!":
+                    raise UnreadError("a double factorial, or one of a factorial")
                 tree = Apply("factorial", (tree,))
             elif self.peek() == r"\degree":
-                self._next()
+                self.next()
                 tree = Apply("degree", (tree,))
             elif self.peek() == "^" and self.peek(1) == r"\circ":
-                self._place += 2
+                self.skip(2)
                 tree = Apply("degree", (tree,))
             elif [self.peek(ahead) for ahead in range(4)] == ["^", "{", r"\circ", "}"]:
-                self._place += 4
+                self.skip(4)
                 tree = Apply("degree", (tree,))
             else:
                 return tree
@@ -145,89 +108,76 @@ class _Reader:
         if self.peek() == "{":
             return self._group()
         if self.peek() == "-":
-            self._next()
+            self.next()
             return Apply("neg", (self._atom(),))
         return self._atom()
 
-    def _atom(self) -> Node:  # noqa: PLR0911 - one line a kind of atom
-        token = self._next()
-        if token[:1].isdigit() or token[:1] == ".":
-            return self._number(token)
-        if token.isalpha() or token in _GREEK:
-            return self._symbol(token)
-        if token in _CONSTANTS:
-            return Symbol(token)
-        if token == r"\frac":
-            return Apply("div", (self._argument(), self._argument()))
-        if token == r"\sqrt":
-            return self._root()
-        if token in {r"\binom", r"\dbinom", r"\tbinom"}:
-            return Apply("binom", (self._argument(), self._argument()))
-        if token in FUNCTIONS:
-            return self._function(token)
-        if token in {r"\sum", r"\prod"}:
-            return self._series(token)
-        if token in _NAMED:
-            return Symbol(token + "".join(self._raw_group()))
-        if token in _GEOMETRIC:
-            return self._geometric(token)
-        if token == "|":
-            self._bars += 1
-            tree = self.sum()
-            self._bars -= 1
-            self._expect("|")
-            return Apply("abs", (tree,))
-        if token in _PARTNER:
-            self._place -= 1
+    def _atom(self) -> Node:
+        """A number, a name, a group or a function with what it takes."""
+        self._nested += 1
+        if self._nested > MAX_NESTED:
+            raise UnreadError("too deep")
+        tree = self._plain_atom()
+        self._nested -= 1
+        return tree
+
+    def _plain_atom(self) -> Node:
+        word = self.next()
+        if word[:1].isdigit() or word[:1] == ".":
+            return number(self, word)
+        if word.isalpha() or word in GREEK:
+            return self._symbol(word)
+        if word in PARTNER:
+            self.skip(-1)
             tree = self._group()
-            return Apply(_ROUNDED[token], (tree,)) if token in _ROUNDED else tree
-        raise UnreadError(token)
+            return Apply(ROUNDED[word], (tree,)) if word in ROUNDED else tree
+        return self._function(word) if word in FUNCTIONS else self._command(word)
 
-    def _number(self, token: str) -> Node:
-        number = Fraction(token)
-        if self.peek() == r"\overline" and "." in token:
-            self._next()
-            digits = "".join(self._raw_group())
-            if not digits.isdecimal():
-                raise UnreadError(digits)
-            places = len(token) - token.index(".") - 1
-            return Number(number + Fraction(int(digits), (10 ** len(digits) - 1) * 10**places))
-        if self.peek() == "_":
-            raise UnreadError("a based number")
-        if "." not in token and self.peek() == r"\frac":
-            parts = [self.peek(ahead) for ahead in range(1, 7)]
-            if (
-                parts[0] + parts[2] + parts[3] + parts[5] == "{}{}"
-                and parts[1].isdecimal()
-                and parts[4].isdecimal()
-            ):
-                self._place += 7
-                if not int(parts[4]):
-                    raise UnreadError("division by zero")
-                return Number(number + Fraction(int(parts[1]), int(parts[4])))
-        return Number(number)
+    def _command(self, word: str) -> Node:  # noqa: PLR0911 - one line a kind
+        r"""\frac and the other commands that take what they need."""
+        match word:
+            case r"\pi" | r"\infty":
+                return Symbol(word)
+            case r"\frac":
+                return Apply("div", (self._argument(), self._argument()))
+            case r"\binom" | r"\dbinom" | r"\tbinom":
+                return Apply("binom", (self._argument(), self._argument()))
+            case r"\sqrt":
+                return self._root()
+            case r"\sum" | r"\prod":
+                return self._series(word)
+            case r"\angle" | r"\triangle":
+                return geometric(self, word)
+            case "|":
+                return self._size()
+            case _ if word in NAMED:
+                return Symbol(word + "".join(self.letters()))
+            case _:
+                raise UnreadError(word)
 
-    def _symbol(self, token: str) -> Node:
-        name = token
+    def _size(self) -> Node:
+        """|x|, whose first bar was read."""
+        self._bars += 1
+        tree = self.sum()
+        self._bars -= 1
+        self.expect("|")
+        return Apply("abs", (tree,))
+
+    def _symbol(self, word: str) -> Node:
+        name = word
         if self.peek() == "_":
-            self._next()
-            name += "_" + "".join(self._raw_group() if self.peek() == "{" else [self._next()])
+            self.next()
+            name += "_" + "".join(self.letters() if self.peek() == "{" else [self.next()])
         while self.peek() == "'":
-            name += self._next()
-        if self.peek() == "(" and (token in _OPAQUE or name.endswith("'")):
-            self._next()
+            name += self.next()
+        if self.peek() == "(" and (word in OPAQUE or name.endswith("'")):
+            self.next()
             arguments = [self.sum()]
             while self.peek() == ",":
-                self._next()
+                self.next()
                 arguments.append(self.sum())
-            self._expect(")")
+            self.expect(")")
             return Apply(name, tuple(arguments))
-        return Symbol(name)
-
-    def _geometric(self, token: str) -> Node:
-        name = token
-        while self.peek().isalpha() and len(name) < len(token) + 3:
-            name += self._next()
         return Symbol(name)
 
     def _root(self) -> Node:
@@ -236,95 +186,73 @@ class _Reader:
             degree = self._group()
         return Apply("root", (self._argument(), degree))
 
-    def _function(self, token: str) -> Node:
+    def _function(self, word: str) -> Node:
         power: Node | None = None
         base: Node | None = None
         while self.peek() in {"^", "_"}:
-            if self._next() == "^":
+            if self.next() == "^":
                 power = self._exponent()
             else:
                 base = self._exponent()
-        if power == Apply("neg", (Number(Fraction(1)),)) and token in _INVERSE:
-            token, power = _INVERSE[token], None
-        if token in {r"\max", r"\min", r"\gcd"}:
-            tree: Node = Apply(token, self._several())
+        if power == Apply("neg", (Number(Fraction(1)),)) and word in INVERSE:
+            word, power = INVERSE[word], None
+        if word in {r"\max", r"\min", r"\gcd"}:
+            tree: Node = Apply(word, self._several())
         else:
             argument = self._function_argument()
-            tree = Apply(token, (argument,) if base is None else (argument, base))
+            tree = Apply(word, (argument,) if base is None else (argument, base))
         return tree if power is None else Apply("pow", (tree, power))
 
     def _several(self) -> tuple[Node, ...]:
-        opened = self._next()
+        opened = self.next()
         if opened not in {"(", r"\{"}:
             raise UnreadError(opened)
         found = [self.sum()]
         while self.peek() == ",":
-            self._next()
+            self.next()
             found.append(self.sum())
-        self._expect(_PARTNER[opened])
+        self.expect(PARTNER[opened])
         return tuple(found)
 
     def _function_argument(self) -> Node:
         r"""(…) or {…} alone, else the factors up to the next sign or function: \sin 2x\cos x is a product."""
         if self.peek() == "-":
-            self._next()
+            self.next()
             return Apply("neg", (self._function_argument(),))
         if self.peek() in {"(", "{", "["}:
             tree = self._marked(self._group())
             if self.peek() != "^":
                 return tree
-            self._next()
+            self.next()
             return Apply("pow", (tree, self._exponent()))
         tree = self._power()
         while (
-            (token := self.peek()) not in _ENDS
-            and token not in FUNCTIONS
-            and token != "("
-            and self._starts(token)
+            (word := self.peek()) not in ENDS and word not in FUNCTIONS and word != "(" and self._starts(word)
         ):
             tree = Apply("mul", (tree, self._power()))
         return tree
 
-    def _series(self, token: str) -> Node:
+    def _series(self, word: str) -> Node:
         r"""\sum_{j=1}^{m} of the product behind it."""
-        self._expect("_")
-        self._expect("{")
-        variable = self._next()
-        self._expect("=")
+        self.expect("_")
+        self.expect("{")
+        variable = self.next()
+        self.expect("=")
         low = self.sum()
-        self._expect("}")
-        self._expect("^")
+        self.expect("}")
+        self.expect("^")
         high = self._exponent()
-        return Apply(token, (Symbol(variable), low, high, self._product()))
+        return Apply(word, (Symbol(variable), low, high, self._product()))
 
     def _argument(self) -> Node:
         return self._group() if self.peek() in {"{", "("} else self._atom()
 
     def _group(self) -> Node:
-        opened = self._next()
-        if opened not in _PARTNER:
+        opened = self.next()
+        if opened not in PARTNER:
             raise UnreadError(opened)
         bars, self._bars = self._bars, 0
         tree = self.sum()
         self._bars = bars
-        self._expect(_PARTNER[opened])
+        self.expect(PARTNER[opened])
         return tree
-
-    def _raw_group(self) -> list[str]:
-        self._expect("{")
-        found = []
-        while self.peek() not in {"", "}", "{"}:
-            found.append(self._next())
-        self._expect("}")
-        return found
-
-    def _expect(self, token: str) -> None:
-        if self._next() != token:
-            raise UnreadError(token)
-
-    def _next(self) -> str:
-        token = self.peek()
-        if not token:
-            raise UnreadError("the text ends too early")
-        self._place += 1
-        return token

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.graders.algebra.evaluation import symbols
-from tasks.graders.algebra.expressions import Apply, Node, Number, Symbol
+from tasks.graders.algebra.nodes import CONSTANTS, Apply, Node, Number, Symbol, factors, symbols
 
 
 @dataclass(frozen=True)
@@ -90,14 +89,14 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Chain:
-    """2/3 = 0.66 or 2\\sqrt{2} \\approx 2.83: one value in several spellings, or nothing at all."""
+    r"""2/3 = 0.66 or 2\sqrt{2} \approx 2.83: one value in several spellings, or nothing at all."""
 
     nodes: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
 class Constant:
-    """Something that only its own spelling means: \\mathbb{Z}, \\emptyset."""
+    r"""Something that only its own spelling means: \mathbb{Z}, \emptyset."""
 
     name: str
 
@@ -126,47 +125,30 @@ Form = (
 )
 
 
-def infinite(node: Node) -> int:
-    """1 for infinity, -1 for minus infinity, 0 for others."""
-    match node:
-        case Symbol(r"\infty"):
-            return 1
-        case Apply("neg", (Symbol(r"\infty"),)):
-            return -1
-        case _:
-            return 0
-
-
-def negated(node: Node) -> Node:
-    """The expression's opposite."""
-    return Number(-node.value) if isinstance(node, Number) else Apply("neg", (node,))
-
-
-def replaced(node: Node, name: str, by: Node) -> Node:
-    """The expression with a variable replaced."""
-    match node:
-        case Symbol(own):
-            return by if own == name else node
-        case Apply(own, arguments):
-            return Apply(own, tuple(replaced(argument, name, by) for argument in arguments))
-        case _:
-            return node
-
-
 def is_name(node: Node) -> str | None:
     """The name that a left side is: x, x_1, f(x), AB, S_{ABC}; None for an expression to be solved."""
     match node:
-        case Symbol(name) if name not in {"i", "e", r"\pi", r"\infty"}:
-            return name
+        case Symbol(name):
+            return name if name not in CONSTANTS else None
         case Apply("abs", (inner,)) if len(symbols(inner)) > 1:
             return "|" + (is_name(inner) or "")
-        case Apply("mul", (Symbol(name), inner)) if isinstance(inner, Number | Symbol):  # P(A), f(3), AB
-            return name + (inner.name if isinstance(inner, Symbol) else f"({inner.value})")
-        case Apply("mul", (Apply("mul") as first, Symbol(name))) if start := is_name(first):
-            return start + name
-        case Apply("div", (above, below)) if (one := is_name(above)) and (two := is_name(below)) and (one + two).isupper():
-            return f"{one}/{two}"  # lengths, \\frac{NO}{BO}
+        case Apply("mul"):
+            return _side_by_side(factors(node))
+        case Apply("div", (above, below)):  # lengths, \\frac{NO}{BO}
+            name = (is_name(above) or "x") + (is_name(below) or "x")
+            return name if name.isupper() else None
         case Apply(name, arguments) if name[0] in "fghFG" or name.endswith("'"):
             return f"{name}{arguments}"
         case _:
             return None
+
+
+def _side_by_side(parts: list[Node]) -> str | None:
+    """AB, xyz, P(3): names, or a name and the number it is asked of."""
+    first, *rest = parts
+    if not isinstance(first, Symbol):
+        return None
+    if len(rest) == 1 and isinstance(rest[0], Number):
+        return f"{first.name}({rest[0].value})"
+    names = [part.name for part in rest if isinstance(part, Symbol)]
+    return first.name + "".join(names) if len(names) == len(rest) else None

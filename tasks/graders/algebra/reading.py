@@ -4,31 +4,32 @@ import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 
-from tasks.graders.algebra.evaluation import symbols
-from tasks.graders.algebra.expressions import Node, expression
+from tasks.graders.algebra.equations import named_chain, two_sides
+from tasks.graders.algebra.expressions import expression
 from tasks.graders.algebra.forms import (
     Based,
     Chain,
     Constant,
-    Equation,
     Form,
     Many,
     Matrix,
     Named,
-    Quantity,
     Ratio,
     Region,
     Value,
     is_name,
 )
-from tasks.graders.algebra.regions import combined, conditions, interval, related, union, without
+from tasks.graders.algebra.inequalities import related
+from tasks.graders.algebra.nodes import Node, symbols
+from tasks.graders.algebra.regions import combined, interval, union, without
 from tasks.graders.algebra.tokens import UnreadError, encloses, outside, split, tokens_of
 
 _SEPARATORS = frozenset({",", ";"})
 _ORDER = frozenset({"<", ">", r"\le", r"\ge"})
 _RELATIONS = _ORDER | {"=", r"\ne", r"\in", r"\approx", r"\simeq", r"\sim"}
+_SYSTEMS = frozenset({"cases", "aligned", "gathered", "split"})
 _SUCH_THAT = frozenset({"|", ":", r"\mid", r"\vert"})
-_LITERALS = {r"\emptyset": "empty"}
+_SETS = frozenset({r"\emptyset", r"\mathbb"})
 _REALS = (["\\mathbb", "{", "R", "}"], ["\\mathbb", "R"], ["\\R"], ["\\Reals"])
 MAX_SIGNS = 3
 """Of \\pm in one expression."""
@@ -41,32 +42,36 @@ def read(text: str) -> Form:
 
 
 def form_of(tokens: Sequence[str]) -> Form:
-    """What the tokens mean."""
+    """What the tokens mean: from what binds least, commas, to one expression."""
     tokens = list(tokens)
     while tokens[:1] == ["{"] and encloses(tokens):
         tokens = tokens[1:-1]
     if not tokens:
         raise UnreadError("nothing between brackets")
+    if (
+        tokens[0] == r"\begin"
+        and tokens.count(r"\begin") == 1
+        and tokens[-1] == "}"
+        and r"\end" in tokens[-12:]
+    ):
+        return _matrix(tokens)
     if outside(tokens, {";"}) and outside(tokens, {","}):  # p=5,q=2;p=7,q=2
         return Many("list", tuple(form_of(part) for part in split(tokens, {";"}) if part))
     if len(parts := split(tokens, _SEPARATORS)) > 1:
         return gathered([form_of(part) for part in (parts[:-1] if not parts[-1] else parts)])
-    if outside(tokens, {r"\cup", r"\setminus"}) or (
-        outside(tokens, {"\\"}) and tokens[0].startswith("\\mathbb")
-    ):
+    if outside(tokens, {r"\cup", r"\setminus"}):
         return _union(tokens)
-    if outside(tokens, _RELATIONS):
-        return _relation(tokens)
+    return _relation(tokens) if outside(tokens, _RELATIONS) else _single(tokens)
+
+
+def _single(tokens: list[str]) -> Form:
+    """What no comma and no relation divides."""
     if tokens in _REALS:
         return Region(interval(None, None))
-    if len(tokens) == 1 and tokens[0] in _LITERALS:
-        return Constant(_LITERALS[tokens[0]])
+    if tokens[0] in _SETS:
+        return Constant("".join(tokens))
     if len(tokens) > 2 and tokens[0].isdecimal() and tokens[1] == "_":  # noqa: PLR2004 - digits, _, base
         return Based(tokens[0], _base(tokens[2:]))
-    if tokens[0] == r"\mathbb":
-        return Constant("".join(tokens))
-    if tokens[0] == r"\begin":
-        return _matrix(tokens)
     if encloses(tokens):
         return _bracketed(tokens)
     if outside(tokens, {":"}):
@@ -102,13 +107,18 @@ def _base(tokens: list[str]) -> str:
 
 
 def _union(tokens: list[str]) -> Form:
-    removed = split(tokens, {r"\setminus", "\\"})
-    if len(removed) == 2:  # noqa: PLR2004 - a set and what it lacks
-        return without(form_of(removed[0]), form_of(removed[1]))
-    named = split(tokens, {r"\in"})
-    if len(named) == 2:  # noqa: PLR2004 - a name and its set
+    r"""A\cup B, A\setminus B, x\in A\cup B."""
+    if len(named := split(tokens, {r"\in"})) == 2:  # noqa: PLR2004 - a name and its set
         return form_of(named[1])
-    return union([form_of(part) for part in split(tokens, {r"\cup"})])
+    parts = [split(part, {r"\setminus"}) for part in split(tokens, {r"\cup"})]
+    if len(named) > 1 or any(len(part) > 2 for part in parts):  # noqa: PLR2004 - a set and what it lacks
+        raise UnreadError("a union that is not understood")
+    return union(
+        [
+            form_of(part[0]) if len(part) == 1 else without(form_of(part[0]), form_of(part[1]))
+            for part in parts
+        ]
+    )
 
 
 def _relation(tokens: list[str]) -> Form:
@@ -116,7 +126,12 @@ def _relation(tokens: list[str]) -> Form:
     sides = split(tokens, _RELATIONS)
     if kinds == [r"\in"]:
         names = split(sides[0], _SEPARATORS)
-        return form_of(sides[1]) if all(len(name) == 1 for name in names) else _refuse(r"\in")
+        if not all(len(name) == 1 for name in names):
+            raise UnreadError(r"\in")
+        within = form_of(sides[1])
+        return (
+            Region(within.pieces, sides[0][0]) if isinstance(within, Region) and len(names) == 1 else within
+        )
     if r"\in" in kinds:
         raise UnreadError(r"\in")
     if set(kinds) <= _ORDER or kinds == [r"\ne"]:
@@ -128,7 +143,7 @@ def _relation(tokens: list[str]) -> Form:
 
 def _equation(kinds: list[str], sides: list[list[str]]) -> Form:
     if len(sides) == 2 and (encloses(sides[0]) and "," in sides[0]):  # noqa: PLR2004 - (x,y)=(1,2)
-        names = "".join(token for token in sides[0] if token.isalpha() or token == ",")
+        names = "".join(part for part in sides[0] if part.isalpha() or part == ",")
         return Named(names, form_of(sides[1]))
     if len(sides) == 2 and outside(sides[0], {":"}):  # noqa: PLR2004 - A:B=7:32
         return Named("".join(sides[0]), form_of(sides[1]))
@@ -138,34 +153,10 @@ def _equation(kinds: list[str], sides: list[list[str]]) -> Form:
             return Named(name, value)
     nodes = [_one(side) for side in sides]
     if len(nodes) == 2:  # noqa: PLR2004 - an equation
-        return _two_sides(kinds[0], *nodes)
-    if (name := is_name(nodes[0])) or any(map(symbols, nodes[:-1])):
-        return _named_chain(name or "", kinds, nodes)
-    return Chain(tuple(nodes))
-
-
-def _named_chain(name: str, kinds: list[str], nodes: list[Node]) -> Form:
-    r"""x = 5+6 = 11, x = 1/3 \approx 0.33: the last exact value is meant, and what is near it."""
-    if is_name(nodes[-1]) and not name:
-        name, nodes, kinds = is_name(nodes[-1]) or "", nodes[::-1], kinds[::-1]
-    exact = next((place for place, kind in enumerate(kinds) if kind != "=" and place), len(kinds))
-    return Named(name, Chain((nodes[exact], *nodes[exact + 1 :])))
-
-
-def _two_sides(kind: str, left: Node, right: Node) -> Form:
-    if not symbols(left) and not symbols(right):
-        return Chain((left, right))
-    if (name := is_name(right)) and name not in symbols(left) and not is_name(left):
-        return Named(name, Value(left))
-    if name := is_name(left):
-        return Named(name, Value(right))
-    if kind != "=":
-        return Chain((left, right))
-    if len(symbols(left)) > 1 and not symbols(right):
-        return Quantity(left, right)
-    if len(symbols(right)) > 1 and not symbols(left):
-        return Quantity(right, left)
-    return Equation(left, right)
+        return two_sides(kinds[0], *nodes)
+    if not any(map(symbols, nodes)):
+        return Chain(tuple(nodes))
+    return named_chain(kinds, nodes)
 
 
 def _name(tokens: list[str]) -> str | None:
@@ -186,7 +177,7 @@ def _bracketed(tokens: list[str]) -> Form:
     opened, inner, closed = tokens[0], tokens[1:-1], tokens[-1]
     if opened == r"\{" and closed == r"\}":
         if not inner:
-            return Constant("empty")
+            return Constant(r"\emptyset")
         if outside(inner, _SUCH_THAT):
             return _such_that(inner)
         form = form_of(inner)
@@ -213,13 +204,19 @@ def _such_that(inner: list[str]) -> Form:
         raise UnreadError("".join(head))
     if r"\in" in head and head[2:] not in _REALS:
         raise UnreadError("".join(head))
-    return conditions(form_of(rest[0]))
+    condition = form_of(rest[0])
+    if not isinstance(condition, Region):
+        raise UnreadError("conditions that are no intervals")
+    return condition
 
 
 def _matrix(tokens: list[str]) -> Form:
     kind = "".join(tokens[2 : 5 + 6]).partition("}")[0]
     size = 3 + len(kind)
     inner, end = list(tokens[size:-size]), "".join(tokens[-size:])
+    if kind in _SYSTEMS and end == rf"\end{{{kind}}}":
+        rows = [[part for part in row if part != "&"] for row in split(inner, {"\\\\"})]
+        return gathered([form_of(row[:-1] if row[-1] in _SEPARATORS else row) for row in rows if row])
     if end != rf"\end{{{kind}}}" or kind not in {"pmatrix", "array"}:
         raise UnreadError(kind)
     if kind == "array" and inner[:1] == ["{"]:
@@ -234,8 +231,10 @@ def gathered(items: list[Form]) -> Form:
     """Several answers beside each other: one list, or one region where all are conditions on a variable."""
     if all(isinstance(item, Region) and item.variable for item in items):
         return combined([item for item in items if isinstance(item, Region)])
+    if all(isinstance(item, Ratio) and is_name(item.parts[0]) and len(item.parts) == 2 for item in items):  # noqa: PLR2004
+        pairs = [item.parts for item in items if isinstance(item, Ratio)]  # A: 5, B: 3
+        return Many("list", tuple(Named(is_name(name) or "", Value(value)) for name, value in pairs))
     flat: list[Form] = []
-    name = ""
     for item in items:
         if isinstance(item, Named) and isinstance(item.value, Many) and item.value.kind == "list":
             flat += [Named(item.name, value) for value in item.value.items]
@@ -245,9 +244,5 @@ def gathered(items: list[Form]) -> Form:
             flat.append(item)
     if isinstance(flat[0], Named) and not any(isinstance(item, Named) for item in flat[1:]):
         name = flat[0].name  # a=4,-8,-10 and (x,y)=(5,8),(8,5)
-        flat = [Named(name, item) if not isinstance(item, Named) else item for item in flat]
+        flat = [item if isinstance(item, Named | Constant) else Named(name, item) for item in flat]
     return Many("list", tuple(flat))
-
-
-def _refuse(what: str) -> Form:
-    raise UnreadError(what)

@@ -1,28 +1,21 @@
 r"""Sets of real numbers: intervals, conditions on a variable, their unions, and what is taken out of them."""
 
 from collections.abc import Sequence
-from fractions import Fraction
-from itertools import pairwise
 
-from tasks.graders.algebra.evaluation import constant, equal, is_real, symbols
-from tasks.graders.algebra.expressions import Apply, Node, Number, Symbol
+from tasks.graders.algebra.evaluation import constant
 from tasks.graders.algebra.forms import (
     Form,
-    Inequality,
     Many,
     Named,
     Piece,
     Region,
     Value,
-    infinite,
-    is_name,
-    negated,
-    replaced,
 )
+from tasks.graders.algebra.nodes import Node, infinite
+from tasks.graders.algebra.points import equal
 from tasks.graders.algebra.tokens import UnreadError
 
 _ENDS = frozenset({"()", "[)", "(]", "[]"})
-_FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 
 
 def interval(
@@ -85,82 +78,6 @@ def without(form: Form, removed: Form) -> Region:
     return Region(merged(pieces))
 
 
-def related(kinds: Sequence[str], sides: Sequence[Node]) -> Form:
-    """A < x <= b, x > a, x \\ne a as regions where x is a name; other inequalities as they are."""
-    if len(sides) == 2:  # noqa: PLR2004 - one relation
-        left, right = sides
-        kind = kinds[0]
-        if (is_name(right) or _is_size(right)) and not is_name(left) and kind in _FLIPPED:
-            left, right, kind = right, left, _FLIPPED[kind]
-        name = is_name(left)
-        if name and not symbols(left) & symbols(right) and not is_name(right):
-            return Region(_half(kind, right), name)
-        if kind == r"\ne":
-            raise UnreadError(kind)
-        if _is_size(left) and not symbols(left) & symbols(right):
-            return Region(_within(kind, right), *symbols(left))
-        if solved := _solved(kind, left, right):
-            return solved
-        low, high = (left, right) if kind in {"<", r"\le"} else (right, left)
-        return Inequality(low, high, kind in {"<", ">"})
-    if len(sides) == 3 and _is_size(sides[1]) and len(set(kinds)) == 1:  # noqa: PLR2004
-        return combined([region for pair in pairwise(sides) if isinstance(region := related(kinds[:1], pair), Region)])
-    if len(sides) == 3 and (name := is_name(sides[1])):  # noqa: PLR2004 - a < x < b
-        low, high = kinds
-        if {low, high} <= {"<", r"\le"}:
-            return Region(
-                interval(sides[0], sides[2], with_low=low == r"\le", with_high=high == r"\le"), name
-            )
-        if {low, high} <= {">", r"\ge"}:
-            return Region(
-                interval(sides[2], sides[0], with_low=high == r"\ge", with_high=low == r"\ge"), name
-            )
-    pairs = [
-        related([kind], pair) for kind, pair in zip(kinds, pairwise(sides), strict=True)
-    ]
-    return Many("tuple", tuple(pairs), "<<")
-
-
-def _is_size(node: Node) -> bool:
-    """|x| of a variable."""
-    return isinstance(node, Apply) and node.name == "abs" and isinstance(node.arguments[0], Symbol)
-
-
-def _within(kind: str, size: Node) -> tuple[Piece, ...]:
-    """|x| < a, |x| > a."""
-    closed = kind in {r"\le", r"\ge"}
-    if kind in {"<", r"\le"}:
-        return interval(negated(size), size, with_low=closed, with_high=closed)
-    return (*interval(None, negated(size), with_high=closed), *interval(size, None, with_low=closed))
-
-
-def _solved(kind: str, left: Node, right: Node) -> Region | None:
-    """A linear inequality in one variable, -x > -1, as the region it is; None for others."""
-    difference = Apply("sub", (left, right))
-    names = symbols(difference)
-    if len(names) != 1:
-        return None
-    (name,) = names
-    at = [replaced(difference, name, Number(Fraction(place))) for place in range(3)]
-    slope = Apply("sub", (at[1], at[0]))
-    steepness = constant(slope)
-    if steepness is None or not steepness or not is_real(steepness) or not equal(slope, Apply("sub", (at[2], at[1]))):
-        return None
-    for place in (Fraction(37, 5), Fraction(-23, 7)):  # no bend outside the points either
-        line = Apply("add", (at[0], Apply("mul", (slope, Number(place)))))
-        if not equal(replaced(difference, name, Number(place)), line):
-            return None
-    end = Apply("div", (negated(at[0]), slope))
-    return Region(_half(kind if steepness > 0 else _FLIPPED[kind], end), name)
-
-
-def conditions(form: Form) -> Region:
-    """What a set-builder says of its variable."""
-    if isinstance(form, Region):
-        return form
-    raise UnreadError("conditions that are no intervals")
-
-
 def combined(regions: Sequence[Region]) -> Region:
     """Conditions side by side: both where that leaves anything, else either: x<2, x>5."""
     first = regions[0]
@@ -185,16 +102,6 @@ def merged(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         else:
             found.append(piece)
     return tuple(found)
-
-
-def _half(kind: str, end: Node) -> tuple[Piece, ...]:
-    match kind:
-        case "<" | r"\le":
-            return interval(None, end, with_high=kind == r"\le")
-        case ">" | r"\ge":
-            return interval(end, None, with_low=kind == r"\ge")
-        case _:
-            return (*interval(None, end), *interval(end, None))
 
 
 def _cut(piece: Piece, point: Node | None) -> list[Piece]:
@@ -234,3 +141,24 @@ def _low(piece: Piece) -> float:
 
 def _high(piece: Piece) -> float:
     return float("inf") if piece.high is None else _number(piece.high) or 0.0
+
+
+def same_region(gold: Form, answer: Form) -> bool:
+    """Whether both are, or can be read as, the same set of real numbers."""
+    one, two = region_of(gold), region_of(answer)
+    if one is None or two is None:
+        return False
+    pieces, others = merged(one.pieces), merged(two.pieces)
+    return len(pieces) == len(others) and all(_same_piece(*pair) for pair in zip(pieces, others, strict=True))
+
+
+def _same_piece(one: Piece, two: Piece) -> bool:
+    return (
+        (one.with_low, one.with_high) == (two.with_low, two.with_high)
+        and _same_end(one.low, two.low)
+        and _same_end(one.high, two.high)
+    )
+
+
+def _same_end(one: Node | None, two: Node | None) -> bool:
+    return one is two if one is None or two is None else equal(one, two)
