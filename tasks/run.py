@@ -1,6 +1,5 @@
 """A run: one execution of an experiment, resolved once. The steps are handed what they work with."""
 
-import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -29,7 +28,7 @@ from warehouse.manifest import Manifest, RoleRecord, StageRecord, members_path, 
 from warehouse.planner import distinct
 from warehouse.records import MEMBERS, PROBLEMS, Member, Problem
 from warehouse.servers import ServerStats
-from warehouse.store import Store
+from warehouse.store import Store, default_root
 from warehouse.summary import StageCounts
 
 
@@ -67,11 +66,6 @@ class Run:
     def problems(self) -> list[Problem]:
         """The problems to generate for, one per question."""
         return distinct(self.listed)
-
-
-def default_root() -> str:
-    """Where results live unless said otherwise."""
-    return os.environ.get("A2R_ROOT") or "a2r-data"
 
 
 def stages_of(experiment: Experiment, root: str) -> tuple[Stage, ...]:

@@ -5,7 +5,7 @@ reads. Explorers read none. A stage that reads others is shown some of their tra
 from what the store holds at that moment, and a problem whose references may still come waits.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -18,7 +18,7 @@ from configs.models import Model, Sampling
 from tasks.engines.kinds import is_same_process, resolved, share_hardware
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Request
-from tasks.generation.generate import Job
+from tasks.generation.generate import GenerationResult, Job, generate
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.canonical import canonical_json
@@ -79,6 +79,10 @@ class Stage:
         key = canonical_json({"model": model, "engine": self.engine.model_dump(mode="json")}).decode()
         kind, settings = resolved(self.engine)
         return ENGINES.engine(key, partial(kind.build, self.model, settings))
+
+    def make(self, jobs: Iterable[Job], rank: int) -> GenerationResult:
+        """Make and store the jobs' traces; see `generate`. Raises EngineError, Stopped, UserError."""
+        return generate(self.started_engine, Store(self.root), self.recipe, jobs, rank)
 
     def shard_for(self, num_traces: int) -> int:
         """Traces per shard where so many are missing: about eight shards, so that stages stream."""

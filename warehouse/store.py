@@ -266,6 +266,11 @@ class Store:
         return UserError(f"The root {self.root} cannot be written to: {reason}; {remedy}")
 
 
+def default_root() -> str:
+    """Where results are unless a root is named: A2R_ROOT, else ./a2r-data."""
+    return os.environ.get("A2R_ROOT") or "a2r-data"
+
+
 def traces_folder(recipe: Recipe) -> str:
     """Folder of a recipe's traces."""
     return _recipe_folder(recipe.stage, recipe.key)

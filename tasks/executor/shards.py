@@ -19,11 +19,9 @@ from tasks.engines.kinds import resolved
 from tasks.engines.pool import ENGINES
 from tasks.executor.cache import ShardContent, quoted
 from tasks.executor.failures import ShardFailed
-from tasks.generation.generate import generate
 from tasks.progress import PROGRESS
 from tasks.stage import Shard, Stage, jobs_of, missing_of, shards_of
 from warehouse.records import Problem
-from warehouse.store import Store
 
 RUNNER = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=8))
 """Eight shards at once in a process keep any engine's queue full while others seal or wait."""
@@ -141,8 +139,7 @@ def generate_shard(label: str, shard: Shard) -> list[str]:  # noqa: ARG001 - the
     log, num_missing = run_log(), sum(len(plan.wanted) for plan in lacking)
     log.info("%s begins: %d traces of %d problems", shard.label, num_missing, len(shard.problems))
     began = time.monotonic()
-    engine, store = stage.started_engine, Store(stage.root)
-    result = generate(engine, store, stage.recipe, jobs_of(stage, lacking), shard.rank)
+    result = stage.make(jobs_of(stage, lacking), shard.rank)
     seconds = time.monotonic() - began
     kinds = ", ".join(f"{count} {code}" for code, count in result.failures.most_common())
     failed = f", {result.num_failed} failed ({kinds})" if result.num_failed else ""

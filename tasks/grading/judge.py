@@ -6,20 +6,22 @@ references in a trace's identity is taken by a digest of gold and answer, which 
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from configs.graders import JudgeGrader
 from tasks.engines.pool import open_engines
 from tasks.engines.protocol import EngineError
-from tasks.generation.generate import Job, generate
 from tasks.graders.extraction import boxed_answers, whole_answers
 from tasks.graders.normalise import vote_key
 from tasks.graders.protocol import Case, Verdict, key_of
+from tasks.grading.traces import LONGEST_STORED
 from tasks.progress import PROGRESS
-from tasks.stage import Stage, job_of, stage_of
+from tasks.stage import Job, Stage, job_of, stage_of
 from warehouse.canonical import digest
-from warehouse.identity import judge_recipe, trace_id
+from warehouse.grades import read_grades
+from warehouse.identity import judge_recipe
+from warehouse.identity import trace_id as identity_of
 from warehouse.planner import missing_traces
 from warehouse.records import Member, Problem, Wanted
 from warehouse.store import Store
@@ -74,8 +76,23 @@ class Judge:
                 said[trace.trace_id] = "grader_error"
         return {case: said[trace.trace_id] for case, trace in wanted.items() if trace.trace_id in said}
 
-    def members(self, cases: Collection[Case]) -> list[Member]:
-        """The judge's traces that the verdicts on these cases rest on."""
+    def members(self, stage: Stage, members: Iterable[Member]) -> list[Member]:
+        """The judge's traces behind the stored verdicts on these members of a stage: what judging them cost."""
+        digests = {(member.trace_id, member.gold): member.problem_digest for member in members}
+        cases: set[Case] = set()
+        shortened: dict[str, set[str]] = {}
+        columns = ["trace_id", "gold", "extracted"]
+        for trace_id, gold, answer in read_grades(Store(stage.root), self.key, stage.recipe, columns):
+            if answer is None or (trace_id, gold) not in digests:
+                continue
+            if len(answer) <= LONGEST_STORED:
+                cases.add(Case(digests[trace_id, gold], gold, answer))
+            else:
+                shortened.setdefault(trace_id, set()).add(gold)
+        for row in stage.index.rows(shortened, ["answer"]).to_pylist():
+            trace_id = row["trace_id"]
+            for answer in filter(None, self.extract([row["answer"]])):
+                cases.update(Case(digests[trace_id, gold], gold, answer) for gold in shortened[trace_id])
         wanted = [(case.gold, self._wanted(case)) for case in sorted(cases)]
         return [
             Member("judge", w.problem_id, w.problem_digest, w.sample_index, w.trace_id, gold)
@@ -92,8 +109,7 @@ class Judge:
             self._is_started = True
         PROGRESS.expect("judge", len(wanted))
         try:
-            engine, store = self.stage.started_engine, Store(self.stage.root)
-            result = generate(engine, store, self.stage.recipe, self._jobs(wanted), rank=0)
+            result = self.stage.make(map(self._job, wanted, wanted.values()), rank=0)
         except EngineError as error:
             self.complaints.append(f"judge: {error}")
             return
@@ -103,14 +119,13 @@ class Judge:
                 f"judge: {result.num_failed} of {len(wanted)} answers could not be judged ({kinds}); first: {result.example}"
             )
 
-    def _jobs(self, wanted: Mapping[Case, Wanted]) -> Iterator[Job]:
-        for case, trace in wanted.items():
-            question = self._problems[case.problem_digest].question
-            yield job_of(self.stage, question, {"gold": case.gold, "answer": case.answer}, [trace])
+    def _job(self, case: Case, trace: Wanted) -> Job:
+        question = self._problems[case.problem_digest].question
+        return job_of(self.stage, question, {"gold": case.gold, "answer": case.answer}, [trace])
 
     def _wanted(self, case: Case) -> Wanted:
         shown = (digest([case.gold, case.answer])[:32],)
-        held = trace_id(self.stage.recipe, case.problem_digest, 0, shown)
+        held = identity_of(self.stage.recipe, case.problem_digest, 0, shown)
         return Wanted(held, case.problem_digest, self._problems[case.problem_digest].problem_id, 0, shown)
 
 

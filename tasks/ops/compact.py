@@ -5,8 +5,7 @@ from prefect.logging import get_run_logger
 
 from configs.schema import UserError
 from tasks.ops.upkeep import CompactionReport, compact_store
-from tasks.run import default_root
-from warehouse.store import Store
+from warehouse.store import Store, default_root
 
 
 def run_compaction(root: str | None, fewest: int) -> CompactionReport:

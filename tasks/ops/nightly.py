@@ -23,8 +23,7 @@ from tasks.analysis.compare import Change, watch
 from tasks.executor.artifacts import write_sentences
 from tasks.executor.failures import FlowIncomplete
 from tasks.executor.flow_runs import scheduled_at
-from tasks.run import default_root
-from warehouse.store import Store
+from warehouse.store import Store, default_root
 from warehouse.summary import Summary
 
 MOST_REPORTS = 30

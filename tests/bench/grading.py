@@ -30,11 +30,10 @@ from cases.rewritings import drawn
 from configs.engines import OpenAISettings
 from configs.graders import MathGrader
 from configs.models import Model, Sampling
-from tasks.grade import grade_traces
 from tasks.graders import symbolic
 from tasks.graders.math import Math
 from tasks.graders.protocol import Case
-from tasks.grading.verdicts import Grading
+from tasks.grading.traces import Grading, grade_traces
 from tasks.prompts.render import load_prompt
 from tasks.stage import Stage
 from warehouse.identity import explore_recipe, trace_id

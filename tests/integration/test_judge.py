@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from configs.graders import FunctionGrader, JudgeGrader
-from tasks.grade import grade_traces
 from tasks.grading.judge import judge_stage
 from tasks.grading.kinds import grader_of
-from tasks.grading.verdicts import Grading
+from tasks.grading.traces import Grading, grade_traces
 from warehouse.identity import trace_id
 from warehouse.integrity import verify
 from warehouse.journal import traces_table

@@ -28,7 +28,7 @@ from tasks.research.training.jobs import TrainingJob, jobs_of, needed_jobs, samp
 from tasks.research.training.record import read_record
 from tasks.research.training.shipped import install_shipped
 from tasks.research.training.training_report import TrainingReport, described, trained_model
-from tasks.run import default_root
+from warehouse.store import default_root
 
 MAX_CONCURRENT_JOBS = os.cpu_count() or 1
 """A job takes one core."""

@@ -1,17 +1,22 @@
-"""A grader's verdicts on the traces of one part.
+"""A grader applied to stored traces, part by part.
 
-What is decided by form is decided here; what takes work is asked for once a distinct case and
+What is decided by form is decided here; what takes work is asked for once per distinct case and
 remembered, in this part, in later ones and in later runs.
 """
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 
 from tasks.graders.protocol import Case, Grader, Verdict
-from warehouse.records import GRADES
+from tasks.progress import PROGRESS
+from tasks.stage import Stage
+from warehouse.grades import read_grades, write_grades
+from warehouse.records import GRADES, Member
+from warehouse.store import Store, retry_if_compacted
 from warehouse.verdicts import VerdictMemory
 
 LONGEST_STORED = 1000
@@ -21,6 +26,34 @@ _UNANSWERED = (("no_answer", False, None, None), ("truncated", False, None, None
 """What is counted as wrong without asking a grader."""
 
 _READ = ("trace_id", "problem_digest", "status", "answer")
+
+
+def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") -> int:
+    """Grade the stored traces that have no verdict yet; return how many verdicts are new.
+
+    One grade part is written per trace part, so that memory is bounded by a part's answers and an
+    interrupted grading resumes where it stopped.
+    """
+    store, grader, num_new = Store(stage.root), grading.grader, 0
+    graded = set(read_grades(store, grader.key, stage.recipe, ["trace_id", "gold"]))
+    golds: dict[str, set[str]] = {}
+    for member in members:
+        if (member.trace_id, member.gold) not in graded:
+            golds.setdefault(member.trace_id, set()).add(member.gold)
+    by_part = stage.index.by_part(golds)
+    PROGRESS.expect("grade", sum(map(len, by_part.values())))
+
+    def grades_of(trace_ids: list[str]) -> pa.Table:
+        batches = stage.index.batches(trace_ids, ["problem_digest", "status", "answer"])
+        return grading.grades(batches, golds)
+
+    for trace_ids in by_part.values():
+        grades = retry_if_compacted(partial(grades_of, trace_ids))
+        if grades.num_rows:
+            write_grades(store, grader.key, stage.recipe, grades)
+        num_new += grades.num_rows
+        PROGRESS.advance("grade", count=len(trace_ids))
+    return num_new
 
 
 @dataclass
@@ -33,7 +66,7 @@ class Grading:
     """Timeouts and errors, which are worked out once a run and remembered no longer."""
 
     def grades(self, batches: Iterable[pa.Table], golds: Mapping[str, Collection[str]]) -> pa.Table:
-        """One row (schema `GRADES`) a trace and gold answer; none where there is no verdict yet.
+        """One row (schema `GRADES`) per trace and gold answer; none where there is no verdict yet.
 
         `batches` hold trace_id, problem_digest, status and answer; texts are let go of batch by batch.
         """
