@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+from tasks.engines.endings import Ending, ending_of
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
 from tasks.progress import PROGRESS
@@ -137,7 +138,7 @@ def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, Any]:
     if isinstance(outcome, Failure):
         return row | {"status": "error", "error_code": outcome.code, "error_message": outcome.message}
     return row | {
-        "status": "truncated" if outcome.finish_reason == "length" else "ok",
+        "status": "truncated" if ending_of(outcome.finish_reason) is Ending.TRUNCATED else "ok",
         "seed": outcome.seed,
         "choice_index": outcome.choice_index,
         "finish_reason": outcome.finish_reason,

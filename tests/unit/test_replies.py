@@ -15,16 +15,15 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from tasks.engines.openai.replies import (
-    Sent,
+from tasks.engines.openai.faults import (
+    TransientError,
     error_message,
     error_status,
     is_final,
-    models_served,
-    outcomes_of,
     refusal_code,
     refuses_many_choices,
 )
+from tasks.engines.openai.replies import Sent, models_served, outcomes_of
 from tasks.engines.protocol import Failure
 
 SENT = Sent(7, datetime(2026, 1, 1, tzinfo=UTC), 1.5, 1)
@@ -133,8 +132,9 @@ def test_reply_without_usage_has_no_counts():
 @pytest.mark.parametrize("reason", ["abort", "error"])
 def test_completion_that_the_server_broke_off_is_no_answer(reason):
     broken = {**VLLM, "choices": [VLLM["choices"][0] | {"finish_reason": reason}]}
-    with pytest.raises(ValueError, match=reason):
-        outcomes_of(broken, SENT)
+    [outcome] = outcomes_of(broken, SENT)
+    assert isinstance(outcome, TransientError)
+    assert reason in outcome.message
 
 
 def test_withheld_completion_is_a_failure():

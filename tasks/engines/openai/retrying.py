@@ -14,12 +14,13 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
 from configs.engines import OpenAISettings
-from tasks.engines.openai.http import TransientError
+from tasks.engines.openai.faults import TransientError
 from tasks.engines.openai.replicas import Replicas
 
 MAX_WAIT_SECONDS = 30.0
 MAX_WAIT_UNREACHABLE_SECONDS = 2.0
 MAX_WAIT_ELSEWHERE_SECONDS = 0.2
+MAX_PAID_RETRIES = 2
 
 
 def retrying(settings: OpenAISettings, replicas: Replicas) -> AsyncRetrying:
@@ -33,15 +34,21 @@ def retrying(settings: OpenAISettings, replicas: Replicas) -> AsyncRetrying:
 
 
 class StopAfterFailures(stop_base):
-    """After more than `retries` failed tries of one request; refused connections are not counted."""
+    """After more than `retries` failed tries of one request.
+
+    Refused connections and requests turned away as too many are not counted: they are waited for by all together,
+    up to `patience_seconds`. A reply that is not an answer has been paid for: it is asked for again twice at most.
+    """
 
     def __init__(self, retries: int) -> None:
-        self._left = retries
+        self._left, self._left_paid = retries, min(retries, MAX_PAID_RETRIES)
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether this failure is one too many; counts it."""
-        self._left -= _error(retry_state).code != "unreachable"
-        return self._left < 0
+        error = _error(retry_state)
+        self._left -= error.code not in {"unreachable", "rate_limited"}
+        self._left_paid -= error.code == "bad_reply"
+        return error.is_given_up or self._left < 0 or self._left_paid < 0
 
 
 class StopWhenAway(stop_base):
@@ -57,18 +64,20 @@ class StopWhenAway(stop_base):
 
 
 class WaitAsItFailed(wait_base):
-    """Exponential with full jitter; hardly at all where another replica can be asked, as Retry-After says where it does."""
+    """Exponential with full jitter; hardly at all where another replica can be asked, or all pause together (`Pace`)."""
 
     _jittered = wait_random_exponential(multiplier=0.5, max=MAX_WAIT_SECONDS)
 
     def __call__(self, retry_state: RetryCallState) -> float:
         """Seconds until the next try."""
         error, seconds = _error(retry_state), self._jittered(retry_state)
+        if error.code == "rate_limited":
+            return 0.0
         if error.is_passed_on:
             return min(seconds, MAX_WAIT_ELSEWHERE_SECONDS)
         if error.code == "unreachable":
             return min(seconds, MAX_WAIT_UNREACHABLE_SECONDS)
-        return min(max(seconds, error.retry_after), 2 * MAX_WAIT_SECONDS)
+        return seconds
 
 
 def _error(state: RetryCallState) -> TransientError:
