@@ -43,12 +43,14 @@ class Journal:
         lock(self._file)
         self._write({"recipe": recipe.content.decode()})
 
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Append one trace with one write, as far as it can be stored (see `storable`).
+    def append(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Append one trace with one write, as far as it can be stored (see `storable`); returns what was stored.
 
         Raises ValueError for what is not a trace, OSError (disk full) with nothing half-counted.
         """
-        self._write(storable(row))
+        stored = storable(row)
+        self._write(stored)
+        return stored
 
     def _write(self, content: Mapping[str, Any]) -> None:
         line = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)

@@ -82,7 +82,7 @@ async def _drive(
 
     def deliver(job: Job, place: int, outcome: Completion | Failure) -> None:
         try:
-            journal.append(_row(job.wanted[place], outcome))
+            stored = journal.append(_row(job.wanted[place], outcome))
         except OSError as error:
             broken.append(error)
             if driver:
@@ -95,7 +95,7 @@ async def _drive(
             PROGRESS.advance(stage, failed=True)
         else:
             result.num_stored += 1
-            PROGRESS.advance(stage, tokens=outcome.num_completion_tokens or 0)
+            PROGRESS.advance(stage, tokens=stored["num_completion_tokens"] or 0)
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -116,8 +116,14 @@ class ScriptedEndpoint:
         try:
             if self.latency:
                 await asyncio.sleep(self.latency)
-            if self.fault and (fault := self.fault(len(self.requests), body)):
-                return await self._faulty(request, body, fault)
+            fault = self.fault(len(self.requests), body) if self.fault else None
+            match fault:
+                case None:
+                    pass
+                case ("slow", seconds):
+                    await asyncio.sleep(seconds)
+                case _:
+                    return await self._faulty(request, body, fault)
             return web.json_response(self._reply(body))
         finally:
             self.in_flight -= 1

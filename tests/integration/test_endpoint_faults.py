@@ -341,6 +341,47 @@ def test_used_up_credit_stops_the_engine_and_refuses_nothing(endpoint, status, e
     assert len(endpoint.requests) == 2, "nothing is sent once it is known"
 
 
+def test_answers_in_flight_are_kept_where_the_engine_stops(endpoint):
+    """The credit ends while an earlier request is still being answered."""
+    delivered = []
+
+    def fault(_, body):
+        if body["seed"] == 2:
+            return case("credit-used-up.json", 402)
+        return ("slow", 0.5)
+
+    async def run():
+        engine = OpenAIEngine(Model(id="small"), OpenAISettings(kind="openai", base_url=endpoint.base_url))
+        await engine.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for seed in (1, 2, 3):
+                    group.create_task(engine.complete(request(seed), lambda _, o: delivered.append(o)))
+                    await asyncio.sleep(0.05)
+        finally:
+            await engine.close()
+
+    endpoint.fault = fault
+    with pytest.raises(ExceptionGroup):
+        asyncio.run(run())
+    assert [outcome.seed for outcome in delivered] == [1]
+    assert len(endpoint.requests) == 2
+
+
+def test_key_is_hidden_wherever_a_reply_repeats_it(endpoint, monkeypatch):
+    endpoint.key = "sk-very-secret-0123"
+    monkeypatch.setenv("SOME_KEY", endpoint.key)
+    for reply in (
+        choice(error={"code": 502, "message": f"key {endpoint.key}"}),
+        {"choices": [], "key": endpoint.key},
+        (200, f"<html>{endpoint.key}".encode(), "text/html"),
+        {"error": {"message": f"key {endpoint.key}"}},
+    ):
+        failed = replied(endpoint, reply, api_key_env="SOME_KEY", retries=0)
+        assert "***" in failed.message
+        assert endpoint.key not in failed.message
+
+
 @pytest.mark.parametrize(
     ("status", "message"),
     [
@@ -413,29 +454,84 @@ def test_errors_are_told_in_the_provider_s_words(endpoint, reply, code, words):
     assert failed.message.isprintable()
 
 
+def some_at_once(endpoint, num_requests, most, **settings):
+    """The outcomes of so many requests of which no more than `most` are under way, as a run's admission has it."""
+
+    async def run():
+        form = OpenAISettings(kind="openai", base_url=endpoint.base_url, **settings)
+        engine, admitted, outcomes = OpenAIEngine(Model(id="small"), form), asyncio.Semaphore(most), []
+
+        async def one(seed):
+            async with admitted:
+                await engine.complete(request(seed), lambda _, outcome: outcomes.append(outcome))
+
+        await engine.start()
+        try:
+            await asyncio.gather(*(one(seed) for seed in range(num_requests)))
+        finally:
+            await engine.close()
+        return outcomes
+
+    return asyncio.run(run())
+
+
 def test_endpoint_that_is_limited_for_a_while_loses_nothing_and_is_not_stormed(endpoint):
     endpoint.latency = 0.01
     limited_until = []
 
     def fault(number, _):
-        loop_time = asyncio.get_running_loop().time()
-        if number == 20:
-            limited_until.append(loop_time + 2.5)
-        is_limited = limited_until and loop_time < limited_until[0]
-        return case("rate-limited.json", 429) if is_limited else None
+        now = asyncio.get_running_loop().time()
+        if number == 21:
+            limited_until.append(now + 2.5)
+        return case("rate-limited.json", 429) if limited_until and now < limited_until[0] else None
 
     endpoint.fault = fault
-    outcomes = complete(
-        endpoint, *(request(seed) for seed in range(100)), patience_seconds=20, concurrency=32, retries=1
-    )
-    assert all(isinstance(outcome, Completion) for [outcome] in outcomes)
-    assert len(endpoint.requests) <= 100 + 100
+    outcomes = some_at_once(endpoint, 100, most=16, patience_seconds=20, retries=1)
+    assert [type(outcome) for outcome in outcomes] == [Completion] * 100
+    assert len(endpoint.requests) <= 100 + 16 + 4, "what was in flight, then one after each pause"
+
+
+def test_limit_per_time_is_kept_to_without_loss(endpoint):
+    """Ten requests each second and a half, whatever is asked in between."""
+    windows = {}
+
+    def fault(*_):
+        window = asyncio.get_running_loop().time() // 1.5
+        windows[window] = windows.get(window, 0) + 1
+        return case("rate-limited.json", 429) if windows[window] > 10 else None
+
+    endpoint.fault = fault
+    outcomes = some_at_once(endpoint, 40, most=16, patience_seconds=20, retries=1)
+    assert [type(outcome) for outcome in outcomes] == [Completion] * 40
+    assert len(endpoint.requests) <= 40 * 2
 
 
 def test_limit_that_never_ends_is_given_up_by_all_together(endpoint):
     endpoint.fault = after(20, case("rate-limited.json", 429))
-    outcomes = complete(endpoint, *(request(seed) for seed in range(100)), patience_seconds=1, retries=6)
-    lost = [outcome for [outcome] in outcomes if isinstance(outcome, Failure)]
+    outcomes = some_at_once(endpoint, 100, most=16, patience_seconds=1, retries=6)
+    lost = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     assert {(failure.code, failure.is_transient) for failure in lost} == {("rate_limited", True)}
+    assert len(lost) == 80, "none is lost without a sentence"
     assert "requests per minute" in lost[0].message
-    assert len(endpoint.requests) <= 100 + 10, "each is turned away once at most, and a few go ahead"
+    assert len(endpoint.requests) <= 20 + 16 + 10, "what was in flight, then one after each pause"
+
+
+def test_other_replica_is_asked_where_one_is_limited(endpoint):
+    with ScriptedEndpoint() as limited:
+        limited.fault = lambda *_: (429, "slow down", {"Retry-After": "30"})
+        urls = (limited.base_url, endpoint.base_url)
+        form = OpenAISettings(kind="openai", base_url=urls, patience_seconds=60)
+
+        async def run():
+            engine, outcomes = OpenAIEngine(Model(id="small"), form), []
+            await engine.start()
+            try:
+                for seed in range(10):
+                    await engine.complete(request(seed), lambda _, outcome: outcomes.append(outcome))
+            finally:
+                await engine.close()
+            return outcomes
+
+        outcomes = asyncio.run(run())
+        assert [type(outcome) for outcome in outcomes] == [Completion] * 10
+        assert len(limited.requests) <= 1

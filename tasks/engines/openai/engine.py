@@ -38,6 +38,8 @@ class OpenAIEngine:
         self._probing = asyncio.Lock()
         self._stopped_by = ""
         """What a person has to mend before anything more is sent."""
+        self._num_asked = 0
+        self._all_replied = asyncio.Event()
         limit = settings.samples_per_request
         self._takes_many: bool | None = None if limit == "auto" else limit > 1
         self.group = settings.concurrency if limit == "auto" else limit
@@ -205,7 +207,8 @@ class OpenAIEngine:
         self, replica: Replica, body: bytes, seed: int, tries: int, num_places: int
     ) -> list[Outcome]:
         if self._stopped_by:
-            raise EngineError(self._stopped_by)
+            raise await self._stopped()
+        self._num_asked += 1
         try:
             answer = await replica.ask(body, is_group=num_places > 1)
         except TransientError as error:
@@ -214,13 +217,25 @@ class OpenAIEngine:
             error.is_passed_on = self._replicas.has_another(replica)
             raise
         except EngineError as error:
-            if not self._replicas.has_another(replica):
-                self._stopped_by = str(error)
-                raise
-            await self._replicas.leave(replica, str(error))
-            raise TransientError("server_error", str(error), is_passed_on=True) from None
+            if self._replicas.has_another(replica):
+                await self._replicas.leave(replica, str(error))
+                raise TransientError("server_error", str(error), is_passed_on=True) from None
+            self._stopped_by = str(error)
+            answer = None
+        finally:
+            self._num_asked -= 1
+            self._all_replied.set()
+        if answer is None:
+            raise await self._stopped()
         sent = Sent(seed, answer.sent_at, answer.latency_seconds, tries)
-        outcomes = outcomes_of(answer.reply, sent)[:num_places]
+        outcomes = outcomes_of(answer.reply, sent, replica.hidden)[:num_places]
         if isinstance(outcomes[0], TransientError) and not any(isinstance(o, Completion) for o in outcomes):
             raise outcomes[0]
         return outcomes
+
+    async def _stopped(self) -> EngineError:
+        """What the engine stopped by, once the requests in flight are over: their answers are paid for."""
+        while self._num_asked:
+            self._all_replied.clear()
+            await self._all_replied.wait()
+        return EngineError(self._stopped_by)

@@ -125,7 +125,7 @@ class Replica:
         reply = parsed(data, headers.get("Content-Type", ""))
         if status == OK and (status := error_status(reply)) == OK:
             if reply is None:
-                said = one_line(data[:200].decode(errors="replace"))
+                said = self.hidden(one_line(data.decode(errors="replace"))[:200])
                 raise TransientError("bad_reply", f"the reply is not whole JSON ({len(data)} bytes): {said}")
             return reply
         message = self.hidden(error_message(status, data, reply))

@@ -1,6 +1,7 @@
 """What an OpenAI-compatible endpoint answers, as completions and failures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -37,15 +38,22 @@ Outcome = Completion | Failure | TransientError
 
 def parsed(data: bytes, content_type: str) -> Any:  # noqa: ANN401 - JSON
     """A body as JSON, also where it came as server-sent events; None where it is neither, or cut off."""
-    return reply_of_events(data) if looks_like_events(data, content_type) else loads(data)
+    events = reply_of_events(data) if looks_like_events(data, content_type) else None
+    return loads(data) if events is None else events
 
 
-def outcomes_of(reply: object, sent: Sent) -> list[Outcome]:
-    """One outcome per choice, in order. Raises TransientError for a reply without choices."""
+def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -> list[Outcome]:
+    """One outcome per choice, in order. Raises TransientError for a reply without choices.
+
+    Args:
+        reply: The parsed reply.
+        sent: What was asked.
+        hidden: Takes secrets out of what the reply says about itself.
+    """
     content = cast("dict[str, Any]", reply) if isinstance(reply, dict) else {}
     given = content.get("choices")
     if not isinstance(given, list) or not given:
-        raise TransientError("bad_reply", f"the reply has no choices: {one_line(str(reply))[:200]}")
+        raise TransientError("bad_reply", hidden(f"the reply has no choices: {one_line(str(reply))[:200]}"))
     choices = sorted(cast("list[Any]", given), key=_index)
     usage = content.get("usage")
     counts = cast("dict[str, Any]", usage) if isinstance(usage, dict) else {}
@@ -56,7 +64,10 @@ def outcomes_of(reply: object, sent: Sent) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for place, (choice, (reasoning, answer)) in enumerate(zip(choices, texts, strict=True)):
         if fault := _fault(choice, (reasoning, answer), shares[place], sent):
-            outcomes.append(fault)
+            said = hidden(fault.message)
+            outcomes.append(
+                fault._replace(message=said) if isinstance(fault, Failure) else replace(fault, message=said)
+            )
             continue
         outcomes.append(
             Completion(
