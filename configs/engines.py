@@ -97,9 +97,9 @@ class OpenAISettings(ConfigModel):
     timeout_seconds: float = Field(default=600.0, gt=0)
     """Longest wait for one reply."""
     retries: int = Field(default=6, ge=0)
-    """How often one request is tried again on 429, 5xx, timeouts, resets and broken replies."""
+    """How often one request is tried again on 5xx, timeouts, resets and broken replies; a 429 is not counted."""
     patience_seconds: float = Field(default=120.0, ge=0)
-    """How long an endpoint that refuses every connection is waited for before the run gives up on it."""
+    """How long an endpoint that refuses every connection, or answers every request with 429, is waited for."""
     samples_per_request: Literal["auto"] | int = "auto"
     """`auto` asks for all samples of a problem at once where the server honours `n`, else one by one."""
     logprobs: bool = False

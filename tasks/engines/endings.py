@@ -50,6 +50,8 @@ def ending_of(finish_reason: object) -> Ending:
     """The ending that a finish reason names; one that is absent, no word, or means nothing here ended of itself."""
     if not isinstance(finish_reason, str) or not finish_reason:
         return Ending.COMPLETE
+    if known := _KNOWN.get(finish_reason):
+        return known
     word = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", finish_reason).lower()).strip("_")
     if known := _KNOWN.get(word) or _KNOWN.get(word.removeprefix("finish_reason_")):
         return known

@@ -73,7 +73,7 @@ class Failure(NamedTuple):
 
     code: str
     """`context_overflow`, `content_filter`, `rate_limited`, `server_error`, `timeout`, `connection`,
-    `bad_reply`, `bad_request`, `not_recorded`, `unreachable`."""
+    `bad_reply`, `bad_request`, `not_served`, `not_recorded`, `unreachable`."""
     message: str
     is_transient: bool
     """Whether trying later may help; a refused prompt is refused again."""

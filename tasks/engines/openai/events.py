@@ -1,9 +1,12 @@
 """Server-sent events, which some gateways send though nobody asked for them: put together into one reply."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from tasks.engines.openai.lenient import loads
+from warehouse.storable import whole_number
+
+T = TypeVar("T", list[Any], dict[str, Any])
 
 
 def looks_like_events(data: bytes, content_type: str) -> bool:
@@ -29,8 +32,8 @@ def reply_of_events(data: bytes) -> dict[str, Any] | None:
         if event.get("error") or event.get("object") == "error":
             return event
         whole |= {name: value for name, value in event.items() if name != "choices" and value is not None}
-        for piece in event.get("choices") or ():
-            _take(choices, piece)
+        for piece in _of(event.get("choices"), list):
+            _take(choices, _of(piece, dict))
     is_ended = bool(choices) and all(choice["finish_reason"] for choice in choices.values())
     if not (is_done or is_ended):
         return None
@@ -50,18 +53,21 @@ def _payloads(data: bytes) -> Iterator[bytes]:
 
 def _take(choices: dict[int, dict[str, Any]], piece: Mapping[str, Any]) -> None:
     """Add a piece of a choice to what there is of it."""
-    index = piece.get("index") or 0
+    index = whole_number(piece.get("index"), 0, 2**31 - 1) or 0
     choice = choices.setdefault(index, {"index": index, "message": {}, "finish_reason": None})
     message = choice["message"]
-    for name, value in (piece.get("delta") or piece.get("message") or {}).items():
-        if (isinstance(value, str) and isinstance(message.get(name), str) and name != "role") or (
-            isinstance(value, list) and isinstance(message.get(name), list)
-        ):
-            message[name] += value
+    for name, value in (_of(piece.get("delta"), dict) or _of(piece.get("message"), dict)).items():
+        held = message.get(name)
+        if type(value) in {str, list} and type(held) is type(value) and name != "role":
+            message[name] = held + value
         elif value is not None:
             message[name] = value
     for name in ("finish_reason", "error"):
         choice[name] = piece.get(name) or choice.get(name)
-    if isinstance(logprobs := piece.get("logprobs"), dict):
-        tokens = cast("dict[str, Any]", logprobs).get("content") or []
+    if tokens := _of(_of(piece.get("logprobs"), dict).get("content"), list):
         choice.setdefault("logprobs", {"content": []})["content"] += tokens
+
+
+def _of(value: object, kind: type[T]) -> T:
+    """The value where it is of that kind, else an empty one: what has another form says nothing."""
+    return value if isinstance(value, kind) else kind()
