@@ -200,7 +200,7 @@ class ReplaySettings(ConfigModel):
     reasoning: str | None = None
     """Column with the reasoning, where it is not inside the output."""
     finish_reason: str | None = None
-    """Column with why the model stopped; `length` makes the trace truncated."""
+    """Column with why the model stopped; `length`, or what else a provider calls its limit, makes the trace truncated."""
     num_prompt_tokens: str | None = None
     """Column with the prompt's length in tokens."""
     num_completion_tokens: str | None = None

@@ -535,3 +535,22 @@ def test_other_replica_is_asked_where_one_is_limited(endpoint):
         outcomes = asyncio.run(run())
         assert [type(outcome) for outcome in outcomes] == [Completion] * 10
         assert len(limited.requests) <= 1
+
+
+def test_request_that_is_always_turned_away_is_given_up_while_others_are_answered(endpoint, monkeypatch):
+    monkeypatch.setattr("tasks.engines.openai.retrying.MAX_TURNED_AWAY", 3)
+    endpoint.fault = lambda _, body: (
+        (429, "Request too large", {"Retry-After": "0"}) if body["seed"] == 1 else None
+    )
+    outcomes = some_at_once(endpoint, 12, most=2, patience_seconds=60)
+    [lost] = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert (lost.code, lost.is_transient, lost.num_tries) == ("rate_limited", True, 4)
+    assert len(endpoint.requests) == 11 + 4
+
+
+def test_list_of_models_that_is_limited_for_ever_is_an_error_soon():
+    with (
+        ScriptedEndpoint(models_reply=case("rate-limited.json", 429)) as served,
+        pytest.raises(EngineError, match="requests per minute"),
+    ):
+        complete(served, request(7), retries=1)

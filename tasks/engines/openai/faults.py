@@ -25,6 +25,8 @@ class TransientError(Exception):
     """Seconds that the endpoint asks to be left alone."""
     is_passed_on: bool = False
     """Whether another replica can be asked instead."""
+    is_paced: bool = False
+    """Whether the next try waits with all others until the endpoint takes requests again (`Pace`)."""
     is_given_up: bool = False
     """Whether a further try is not worth it now."""
 

@@ -82,9 +82,9 @@ class Pace:
             self._pause = 0.0
 
     def limited(self, turn: Turn, error: TransientError) -> None:
-        """The request was turned away: all pause. Marks the error where no answer came for too long."""
+        """The request was turned away: all pause. Marks the error, also where no answer came for too long."""
         now, asked = time.monotonic(), min(error.retry_after or 0.0, LONGEST_ASKED_SECONDS)
-        self._said = error.message
+        self._said, error.is_paced = error.message, True
         if self._gives_up_at == math.inf:
             self._gives_up_at = now + max(self._patience, 2 * asked)
         if turn.series == self._series:

@@ -21,6 +21,7 @@ MAX_WAIT_SECONDS = 30.0
 MAX_WAIT_UNREACHABLE_SECONDS = 2.0
 MAX_WAIT_ELSEWHERE_SECONDS = 0.2
 MAX_PAID_RETRIES = 2
+MAX_TURNED_AWAY = 12
 
 
 def retrying(settings: OpenAISettings, replicas: Replicas) -> AsyncRetrying:
@@ -37,18 +38,25 @@ class StopAfterFailures(stop_base):
     """After more than `retries` failed tries of one request.
 
     Refused connections and requests turned away as too many are not counted: they are waited for by all together,
-    up to `patience_seconds`. A reply that is not an answer has been paid for: it is asked for again twice at most.
+    up to `patience_seconds`. But one that is turned away again and again while others are answered is too big.
+    A reply that is not an answer has been paid for: it is asked for again twice at most.
     """
 
     def __init__(self, retries: int) -> None:
-        self._left, self._left_paid = retries, min(retries, MAX_PAID_RETRIES)
+        self._left, self._left_paid, self._left_turned_away = (
+            retries,
+            min(retries, MAX_PAID_RETRIES),
+            MAX_TURNED_AWAY,
+        )
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether this failure is one too many; counts it."""
         error = _error(retry_state)
-        self._left -= error.code not in {"unreachable", "rate_limited"}
+        is_turned_away = error.is_paced and error.code == "rate_limited"
+        self._left_turned_away -= is_turned_away
+        self._left -= error.code != "unreachable" and not is_turned_away
         self._left_paid -= error.code == "bad_reply"
-        return error.is_given_up or self._left < 0 or self._left_paid < 0
+        return error.is_given_up or min(self._left, self._left_paid, self._left_turned_away) < 0
 
 
 class StopWhenAway(stop_base):
@@ -71,7 +79,7 @@ class WaitAsItFailed(wait_base):
     def __call__(self, retry_state: RetryCallState) -> float:
         """Seconds until the next try."""
         error, seconds = _error(retry_state), self._jittered(retry_state)
-        if error.code == "rate_limited":
+        if error.is_paced:
             return 0.0
         if error.is_passed_on:
             return min(seconds, MAX_WAIT_ELSEWHERE_SECONDS)
