@@ -276,7 +276,7 @@ def test_one_request_that_is_not_served_does_not_stop_the_others(endpoint, statu
 @pytest.mark.parametrize(
     "words",
     [
-        "Multiple candidates is not enabled for this model",
+        orjson.loads(case("n-refused.json")[1])["error"]["message"],
         "candidateCount must be 1",
         "Invalid value",
         "unknown field: n",
@@ -388,7 +388,8 @@ def test_key_is_hidden_wherever_a_reply_repeats_it(endpoint, monkeypatch):
         (403, "Your API key does not have permission for this model"),
         (400, "API key not valid. Please pass a valid API key."),
         (404, "The model `small` does not exist"),
-        (400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+        (304, ""),
+        (400, orjson.loads(case("max-tokens-refused.json")[1])["error"]["message"]),
     ],
 )
 def test_what_every_request_would_meet_stops_the_engine_at_the_first(endpoint, status, message):
@@ -420,6 +421,16 @@ def test_what_cannot_be_a_key_is_named_and_hidden(endpoint, monkeypatch, key):
     assert "sk-" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Content-Encoding": "gzip"}, {"Content-Encoding": "br"}, {"Content-Type": "\u00e9;;charset=x"}],
+)
+def test_reply_with_odd_headers_never_escapes(endpoint, headers):
+    endpoint.fault = lambda *_: (500, "oh", headers)
+    [[failed]] = complete(endpoint, request(7), retries=0)
+    assert failed.is_transient
+
+
 def test_key_that_may_not_list_models_may_be_used(endpoint):
     with ScriptedEndpoint(models_reply=case("models-403.json", 403)) as served:
         [[done]] = complete(served, request(7))
@@ -444,6 +455,8 @@ def test_model_with_a_prefix_in_the_list_is_the_same_model():
         ({"object": "error", "message": "engine is asleep", "code": 500}, "server_error", "engine is asleep"),
         ({"choices": [], "error": {"message": "upstream gone"}}, "server_error", "upstream gone"),
         ({"detail": "worker restarting"}, "server_error", "worker restarting"),
+        ((499, b"client closed request", "text/plain"), "server_error", "client closed"),
+        ((202, b"", "application/json"), "bad_reply", "not whole JSON"),
         ((502, b"\x1b[31mBad\x07 gateway\x1b[0m", "text/html"), "server_error", "Bad"),
     ],
 )

@@ -9,10 +9,10 @@ from typing import Any
 from warehouse.storable import whole_number
 
 OK = 200
-_TRANSIENT = frozenset({408, 409, 425, 429, 498})
+_TRANSIENT = frozenset({408, 409, 424, 425, 498, 499})
 _ABOUT_CONTENT = frozenset({413, 422})
 """Statuses whose message often repeats the prompt, whose words are not the endpoint's."""
-_UNKNOWN_ADDRESS = frozenset({404, 405, 410, 421, 501})
+_UNKNOWN_ADDRESS = frozenset({301, 302, 303, 304, 307, 308, 404, 405, 407, 410, 421, 501})
 
 
 @dataclass

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -123,7 +124,7 @@ class Replica:
             await self._revived()
             raise TransientError("connection", f"{type(error).__name__}: {error}") from None
         reply = parsed(data, headers.get("Content-Type", ""))
-        if status == OK and (status := error_status(reply)) == OK:
+        if OK <= status < HTTPStatus.MULTIPLE_CHOICES and (status := error_status(reply)) == OK:
             if reply is None:
                 said = self.hidden(one_line(data.decode(errors="replace"))[:200])
                 raise TransientError("bad_reply", f"the reply is not whole JSON ({len(data)} bytes): {said}")
