@@ -39,8 +39,10 @@ class Journal:
         self._store, self._recipe = store, recipe
         store.journal_folder.mkdir(parents=True, exist_ok=True)
         self.path = store.journal_folder / f"{recipe.key}-{uuid.uuid4().hex[:12]}.jsonl"
-        self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR, 0o644)
+        unnamed = self.path.with_name(f".{self.path.name}.tmp")  # nobody recovers it before it is locked
+        self._file = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR, 0o644)
         lock(self._file)
+        unnamed.rename(self.path)
         self._write({"recipe": recipe.content.decode()})
 
     def append(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,9 +100,10 @@ def recover(store: Store, say: Callable[[str], None] | None = None) -> int:
             os.close(file)
             continue
         try:
-            num_traces, complaint = _recovered(store, path)
-            found += num_traces
-            _tell(say, complaint)
+            if path.exists():  # else its owner has sealed it meanwhile
+                num_traces, complaint = _recovered(store, path)
+                found += num_traces
+                _tell(say, complaint)
         finally:
             os.close(file)
     return found

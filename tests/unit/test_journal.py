@@ -133,3 +133,17 @@ def test_long_journal_becomes_several_parts(store, monkeypatch):
     assert len(store.names(traces_folder(RECIPE), prefix="part-")) > 1
     assert len({r["problem_id"] for r in stored(store, "problem_id")}) == 7
     assert list(verify(store)) == []
+
+
+def test_journal_sealed_while_it_is_taken_over_is_left(store, monkeypatch):
+    """Another run opens the journal, then its owner seals it and lets it go."""
+    journal = Journal(store, RECIPE)
+    journal.append(row(1))
+
+    def sealed_first(file, **_):
+        journal.seal()
+        return True
+
+    monkeypatch.setattr("warehouse.journal.lock", sealed_first)
+    assert recover(store) == 0
+    assert [r["problem_id"] for r in stored(store, "problem_id")] == ["p1"]
