@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from configs.schema import UserError
+from warehouse.records import TRACES
 from warehouse.relations import before_views, column_comment, definitions, grain, sql_folder, statement
 from warehouse.store import Store
 
@@ -41,7 +42,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
         connection = _snapshot(path)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is no readable catalog ({reason}); {remedy}") from error
+        raise UserError(f"{path} is not a readable catalog ({reason}); {remedy}") from error
     if not _is_current(connection, store):
         connection.close()
         raise UserError(f"{path} was built for another root or by another version; {remedy}")
@@ -92,8 +93,10 @@ def _let_read(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
 def create_tables(connection: duckdb.DuckDBPyConnection, root: str) -> None:
     """An empty catalog's tables, and the macros that loading them uses."""
     connection.execute("create schema store")
+    connection.register("trace_columns", TRACES.empty_table())
     for made in before_views():
         connection.execute(statement(made.file))
+    connection.unregister("trace_columns")
     connection.execute(statement("load/layout"), {"digest": layout_digest(root), "root": root})
 
 
@@ -135,8 +138,9 @@ def rows(
 
 @cache
 def layout_digest(root: str) -> str:
-    """What a catalog is built by: every file of `sql/`, and the root its paths point into."""
+    """What a catalog is built by: every file of `sql/`, the columns of traces, and the root its paths point into."""
     content = hashlib.sha256(root.encode())
+    content.update(str(TRACES).encode())
     for path in sorted(sql_folder().rglob("*.*")):
         content.update(path.name.encode())
         content.update(path.read_bytes())

@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from warehouse.failures import is_permanent
 from warehouse.identity import Recipe
 from warehouse.store import Store, retry_if_compacted, traces_folder
-
-PERMANENT = frozenset({"context_overflow", "content_filter", "bad_request", "not_recorded"})
-"""Error codes of a refused prompt: asked again next run, but no reason to wait now."""
 
 
 class Stored(NamedTuple):
@@ -20,7 +18,7 @@ class Stored(NamedTuple):
     status: str
     part: str
     is_permanent: bool
-    """Whether a failure is a refusal (see `PERMANENT`)."""
+    """Whether a failure is a refusal of its prompt."""
 
 
 @dataclass
@@ -49,7 +47,7 @@ class RecipeIndex:
                 for trace_id, status, code in zip(*columns.to_pydict().values(), strict=True):
                     held = self._traces.get(trace_id)
                     if held is None or held.status == "error":
-                        self._traces[trace_id] = Stored(status, part, code in PERMANENT)
+                        self._traces[trace_id] = Stored(status, part, is_permanent(code))
                 self._seen.add(part)
 
     def get(self, trace_id: str) -> Stored | None:

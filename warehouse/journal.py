@@ -229,7 +229,7 @@ def _table_by_line(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
     return traces_table(rows), bad
 
 
-def traces_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def traces_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """Trace rows (times in microseconds) as a table of schema `TRACES`, sorted, one row an id."""
     return finalized(pa.Table.from_pylist(rows, schema=_JSON_SCHEMA).cast(TRACES))
 

@@ -139,27 +139,27 @@ def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[
 
 
 def _follow(
-    connection: duckdb.DuckDBPyConnection, store: Store, gone: AbstractSet[str], found: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, store: Store, vanished: AbstractSet[str], found: Mapping[str, str]
 ) -> None:
-    """Find the rows of parts that are gone in the parts there are. Raises _Lost where one is missing."""
+    """Find the rows of vanished parts in the parts there are. Raises _Lost where one is missing."""
     for kind, steps in _FOLLOWED.items():
-        vanished = {_place(file) for file in gone if file.startswith(f"{kind}/")}
-        files = [f"{store.root}/{file}" for file in found if _place(file) in vanished]
-        if vanished and not files:
+        groups = {_group(file) for file in vanished if file.startswith(f"{kind}/")}
+        files = [f"{store.root}/{file}" for file in found if _group(file) in groups]
+        if groups and not files:
             raise _Lost
-        names = [file.rsplit("/", 1)[-1] for file in gone]
-        values = {"gone": names, "files": files, "recipes": [place[-16:] for place in vanished]}
-        for step in steps if vanished else ():
+        names = [file.rsplit("/", 1)[-1] for file in vanished]
+        values = {"gone": names, "files": files, "recipes": [group[-16:] for group in groups]}
+        for step in steps if groups else ():
             sentence = statement(f"load/{step}")
             given = {name: value for name, value in values.items() if f"${name}" in sentence}
             if connection.execute(sentence, given).fetchone() == (True,):
                 raise _Lost
-    if any(file.startswith("runs/") for file in gone):
+    if any(file.startswith("runs/") for file in vanished):
         raise _Lost
-    connection.execute(statement("load/forget_parts"), {"paths": sorted(gone)})
+    connection.execute(statement("load/forget_parts"), {"paths": sorted(vanished)})
 
 
-def _place(file: str) -> str:
+def _group(file: str) -> str:
     """What parts that may be merged share: kind, and the recipe where they have one."""
     kind = file.split("/", 1)[0]
     match = _KINDS[kind].fullmatch(file)

@@ -9,7 +9,6 @@ gives the same name, and an import that is repeated finds itself.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -40,14 +39,14 @@ ROWS_AT_ONCE = 256
 class RecordingDigest:
     """The name of a recording, from its parts in order."""
 
-    def __init__(self, identity: Mapping[str, Any]) -> None:
+    def __init__(self, identity: Mapping[str, object]) -> None:
         self._hash = hashlib.sha256(_line(identity))
 
     def add_problem(self, line: bytes) -> None:
         """One line of the problems' file, its newline included."""
         self._hash.update(line)
 
-    def add_outputs(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add_outputs(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Rows of `OUTPUTS`."""
         for row in rows:
             self._hash.update(_line(row))
@@ -58,7 +57,7 @@ class RecordingDigest:
         return self._hash.hexdigest()[:16]
 
 
-def _line(value: Mapping[str, Any]) -> bytes:
+def _line(value: Mapping[str, object]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 

@@ -52,10 +52,12 @@ TRACES = pa.schema(
     ]
 )
 
-TRACE_LAYOUTS = (TRACES, pa.schema(list(TRACES)[:19]))
-"""Every schema that trace parts were ever written with, the present one first; a part never changes.
+_FIRST_LAYOUT = 19
+TRACE_LAYOUTS = tuple(pa.schema(list(TRACES)[:n]) for n in range(len(TRACES), _FIRST_LAYOUT - 1, -1))
+"""Every schema that a trace part may have, the present one first; a part never changes.
 
-A column that an earlier layout lacks is NULL there; columns are only ever added at the end.
+Columns are only ever added at the end, so every earlier layout is a beginning of the present one; a column
+that it lacks is NULL.
 """
 
 GRADES = pa.schema(

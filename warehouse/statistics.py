@@ -5,12 +5,17 @@ of problems drawn with replacement is drawn as counts of its distinct values, wh
 distribution and costs the same for 30 problems as for 30,000.
 """
 
+import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist
 from typing import NamedTuple
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
+
+from warehouse.relations import statement
 
 NUM_RESAMPLES = 10_000
 LEVEL = 0.05
@@ -68,11 +73,13 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
+@cache
 def student_t(nu: int) -> float:
-    """The 97.5 % quantile of Student's t, as the macro `student_t` has it."""
-    exact = {1: 12.706204736, 2: 4.302652730}
-    series = (1.959963984540054, 2.372271364, 2.822502580, 2.555851440, 1.589536)
-    return exact.get(nu) or sum(term / nu**power for power, term in enumerate(series))
+    """The 97.5 % quantile of Student's t, by the macro that intervals in SQL use."""
+    with duckdb.connect() as connection:
+        connection.execute(statement("macros/student_t"))
+        row = connection.execute("select student_t(?)::double", [nu]).fetchone()
+    return row[0] if row else math.nan
 
 
 def _resampled_means(values: Sequence[float], seed: int) -> NDArray[np.float64] | None:

@@ -47,7 +47,7 @@ class StoredFile:
 
 
 class LostPart(UserError):
-    """A part that was listed is gone: its rows have moved, or somebody deleted it."""
+    """A part that was listed is missing: its rows have moved, or somebody deleted it."""
 
 
 def retry_if_compacted(read: Callable[[], T]) -> T:
@@ -188,7 +188,7 @@ class Store:
             raise self.complaint(error) from error
 
     def remove(self, path: str) -> None:
-        """Take a file away; one that is gone already is no matter. Raises UserError."""
+        """Take a file away; one that is missing already does not matter. Raises UserError."""
         try:
             self._fs.rm_file(self._at(path))
         except FileNotFoundError:
@@ -245,7 +245,7 @@ class Store:
         return f"{self._base}/{path}"
 
     def _lost(self, path: str) -> LostPart:
-        return LostPart(f"{self.root}/{path} is gone; run the same command again.")
+        return LostPart(f"{self.root}/{path} is missing; run the same command again.")
 
     def _unreadable(self, path: str, error: Exception) -> UserError:
         return UserError(

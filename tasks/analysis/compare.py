@@ -65,7 +65,7 @@ class Comparison(NamedTuple):
 def watch(store: Store, run_id: str, num_nights: int = NUM_NIGHTS) -> list[Change]:
     """A run against the last `num_nights` earlier runs of the same experiment and benchmark.
 
-    One change a metric, corrected by Holm for the number of metrics; empty where there is no earlier
+    One change per metric, corrected by Holm for the number of metrics; empty where there is no earlier
     run. Raises UserError for an unknown run.
     """
     with connect(store) as catalog:

@@ -129,10 +129,13 @@ def start(
         append: Keep what the log holds already.
         dies_with_us: Whether it ends when this process does; `end` must be called then, whatever became of it.
     """
-    leash = Leash() if dies_with_us else None
     inherited = {n: v for n, v in (os.environ if environment is None else environment).items() if n != LEASH}
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
-    with os.fdopen(os.open(log, flags, 0o600), "ab" if append else "wb") as file:
+    with contextlib.ExitStack() as undone:
+        leash = Leash() if dies_with_us else None
+        if leash:
+            undone.callback(leash.end)
+        file = undone.enter_context(os.fdopen(os.open(log, flags, 0o600), "ab" if append else "wb"))
         offset = file.tell()
         process = subprocess.Popen(  # noqa: S603 - the caller's
             command,
@@ -142,11 +145,12 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    child = Child(process, log, offset, leash)
+        file.close()
+        undone.pop_all()
     if process.stdin:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(stdin)
-    return child
+    return Child(process, log, offset, leash)
 
 
 def group_of(leader: ProcessId) -> list[psutil.Process]:

@@ -11,6 +11,7 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from configs.models import Model, Sampling
 from configs.schema import ConfigModel, UserError
+from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 
 S = TypeVar("S", bound=ConfigModel)
@@ -71,14 +72,15 @@ class Completion(NamedTuple):
 class Failure(NamedTuple):
     """A sample that could not be had. Never an answer."""
 
-    code: str
-    """`context_overflow`, `content_filter`, `rate_limited`, `server_error`, `timeout`, `connection`,
-    `bad_reply`, `bad_request`, `not_served`, `not_recorded`, `unreachable`."""
+    code: FailureCode
     message: str
-    is_transient: bool
-    """Whether trying later may help; a refused prompt is refused again."""
     started_at: datetime
     num_tries: int
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether trying later may help; a refused prompt is refused again."""
+        return not self.code.is_permanent
 
 
 Deliver = Callable[[int, Completion | Failure], None]

@@ -1,17 +1,103 @@
-"""Where a model's reasoning ends and its answer begins."""
+"""Where a model's reasoning ends and its answer begins, for the marks of every model family we know."""
 
-OPEN, CLOSE = "<think>", "</think>"
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 
-def split_reasoning(text: str) -> tuple[str | None, str]:
+@dataclass(frozen=True)
+class Marks:
+    """What a family writes around its reasoning."""
+
+    opening: str
+    closing: str
+    closes_alone: bool = True
+    """Whether a closing mark without an opening one counts; not where it is a sentence."""
+
+
+FAMILIES: Mapping[str, Marks] = {
+    "think": Marks("<think>", "</think>"),  # DeepSeek-R1, Qwen, GLM, MiniMax, OLMo, Nemotron, Hunyuan, ERNIE
+    "thinking": Marks("<thinking>", "</thinking>"),
+    "thought": Marks("<thought>", "</thought>"),  # EXAONE Deep
+    "reasoning": Marks("<reasoning>", "</reasoning>"),
+    "mistral": Marks("[THINK]", "[/THINK]"),  # Magistral
+    "kimi": Marks("◁think▷", "◁/think▷"),  # Kimi-VL Thinking
+    "seed": Marks("<seed:think>", "</seed:think>"),  # Seed-OSS
+    "cohere": Marks("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
+    "granite": Marks(
+        "Here is my thought process:", "Here is my response:", closes_alone=False
+    ),  # Granite 3.2
+}
+"""A family, and its marks. Harmony (gpt-oss), which has channels instead, is read beside them."""
+
+_AROUND_ANSWER = re.compile(r"<\|(?:START|END)_(?:RESPONSE|TEXT)\|>")
+_CHANNEL = re.compile(
+    r"<\|channel\|>\s*(?P<name>\w+)[^<]*<\|message\|>(?P<text>.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
+    re.DOTALL,
+)
+_WITHOUT_MARKS = re.compile(r"analysis(?P<reasoning>.*?)assistantfinal(?P<answer>.*)", re.DOTALL)
+"""Harmony whose special tokens were left out when the text was decoded."""
+
+
+def split_reasoning(text: str, families: Sequence[str] = tuple(FAMILIES)) -> tuple[str | None, str]:
     """Reasoning and answer of a raw completion; None where there was no reasoning.
 
-    What stands before the last `</think>` is reasoning, also without an opening tag, since some chat
-    templates open it in the prompt. Reasoning that was never closed has no answer.
+    What stands before a first closing mark is reasoning, also without an opening one, since some chat
+    templates open it in the prompt. A block that is opened again at the start of a line is reasoning too;
+    one that is never closed has no answer behind it. A mark elsewhere in the answer is part of the answer.
     """
-    before, tag, after = text.rpartition(CLOSE)
-    if tag:
-        return before.strip().removeprefix(OPEN).strip(), after.strip()
-    if text.lstrip().startswith(OPEN):
-        return text.strip().removeprefix(OPEN).strip(), ""
-    return None, text.strip()
+    if "<|channel|>" in text:
+        return _by_channel(text)
+    if text.startswith("analysis") and (match := _WITHOUT_MARKS.fullmatch(text)):
+        return match["reasoning"].strip(), match["answer"].strip()
+    reasoning, answer, place = [], [], 0
+    while found := _next_mark(text, place, tuple(families)):
+        marks, start, is_opening = found
+        if is_opening:
+            answer.append(text[place:start])
+            start += len(marks.opening)
+            end = text.find(marks.closing, start)
+        else:
+            start, end = place, start
+        reasoning.append(_inner(text[start : end if end >= 0 else len(text)], marks))
+        place = end + len(marks.closing) if end >= 0 else len(text)
+    answer.append(text[place:])
+    said = _AROUND_ANSWER.sub("", "".join(answer)).strip()
+    return ("\n\n".join(filter(None, reasoning)) if reasoning else None), said
+
+
+def _next_mark(text: str, place: int, families: tuple[str, ...]) -> tuple[Marks, int, bool] | None:
+    """The next mark that opens a block at the start of a line; a closing one counts where none was read yet."""
+    match = _marks(families, place == 0).search(text, place)
+    if match is None:
+        return None
+    mark = match["mark"]
+    marks = next(
+        FAMILIES[name] for name in families if mark in {FAMILIES[name].opening, FAMILIES[name].closing}
+    )
+    return marks, match.start("mark"), mark == marks.opening
+
+
+@cache
+def _marks(families: tuple[str, ...], at_start: bool) -> re.Pattern[str]:  # noqa: FBT001 - a key of the cache
+    opening = "|".join(re.escape(FAMILIES[name].opening) for name in families)
+    closing = "|".join(re.escape(FAMILIES[name].closing) for name in families if FAMILIES[name].closes_alone)
+    opened = rf"^[ \t]*(?P<mark>{opening})"
+    return re.compile(
+        rf"(?:^[ \t]*(?=(?:{opening}))|(?={closing}))(?P<mark>{opening}|{closing})" if at_start else opened,
+        re.MULTILINE,
+    )
+
+
+def _inner(text: str, marks: Marks) -> str:
+    """Reasoning without a second opening mark, which a model writes behind the one of its prompt."""
+    return text.strip().removeprefix(marks.opening).strip()
+
+
+def _by_channel(text: str) -> tuple[str | None, str]:
+    """What the channel `final` holds is the answer, all others are reasoning; cut off before it, there is none."""
+    found = [(match["name"], match["text"].strip()) for match in _CHANNEL.finditer(text)]
+    reasoning = [said for name, said in found if name != "final"]
+    answer = [said for name, said in found if name == "final"]
+    return ("\n\n".join(filter(None, reasoning)) if reasoning else None), "\n\n".join(answer)

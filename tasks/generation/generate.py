@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tasks.engines.endings import Ending, ending_of
+from tasks.engines.endings import ending_of
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
 from tasks.progress import PROGRESS
@@ -124,33 +124,17 @@ def _pieces(job: Job, engine: Engine) -> Iterator[Job]:
         start += len(seeds)
 
 
-def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, Any]:
-    """One trace with the columns of `TRACES`, times in microseconds."""
-    row: dict[str, Any] = {
-        "trace_id": wanted.trace_id,
-        "problem_id": wanted.problem_id,
-        "problem_digest": wanted.problem_digest,
-        "sample_index": wanted.sample_index,
-        "reference_ids": wanted.reference_ids,
-        "num_tries": outcome.num_tries,
-        "started_at": _microseconds(outcome.started_at),
-    }
+def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, object]:
+    """One trace with the columns of `TRACES`, times in microseconds; fields of an outcome are named like columns."""
+    row: dict[str, object] = {**wanted._asdict(), "num_tries": outcome.num_tries}
     if isinstance(outcome, Failure):
-        return row | {"status": "error", "error_code": outcome.code, "error_message": outcome.message}
-    return row | {
-        "status": "truncated" if ending_of(outcome.finish_reason) is Ending.TRUNCATED else "ok",
-        "seed": outcome.seed,
-        "choice_index": outcome.choice_index,
-        "finish_reason": outcome.finish_reason,
-        "reasoning": outcome.reasoning,
-        "answer": outcome.answer,
-        "num_prompt_tokens": outcome.num_prompt_tokens,
-        "num_billed_prompt_tokens": outcome.num_billed_prompt_tokens,
-        "num_completion_tokens": outcome.num_completion_tokens,
-        "latency_seconds": outcome.latency_seconds,
-        "mean_logprob": outcome.mean_logprob,
-        "score": outcome.score,
-    }
+        row |= {"status": "error", "error_code": outcome.code, "error_message": outcome.message}
+    else:
+        row |= {
+            "status": "truncated" if ending_of(outcome.finish_reason) == "length" else "ok",
+            **outcome._asdict(),
+        }
+    return row | {"started_at": _microseconds(outcome.started_at)}
 
 
 def _microseconds(time: datetime) -> int:

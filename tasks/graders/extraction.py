@@ -2,8 +2,9 @@
 
 import itertools
 import re
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+
+from tasks.graders.phrases import FALLBACKS
 
 LONGEST = 16_000
 """Characters of an answer that are looked at: a longer box keeps its start, a longer text its end."""
@@ -17,13 +18,26 @@ _BEFORE = (1, 2, 6)
 
 _BARE = re.compile(r"[^\s{}$\\,;.]+(?:\.\d+)?")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_PHRASE = re.compile(r"\banswer\b[ \t]*(?:is|:|=)[ \t]*:?|####", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"\.(?:\s|$)|\n|;|,\s")
-_MATHS = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)")
-_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:/\d+)?")
+_PROSE = re.compile(r"[A-Za-z]{2,}")
+_PLACEHOLDER = re.compile(
+    r"\\?\.{2,}|…|\\(?:l|c)?dots|\?+|_+|(?:your |the )?(?:final )?(?:answer|result)(?: here)?"
+    r"|\\text\{(?:your |the )?(?:final )?answer\}",
+    re.IGNORECASE,
+)
+_TEXT = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s*\{([^{}]*)\}")
+_LAYOUT = re.compile(r"\\(?:quad|enspace|qquad|left|right|[,;:! ()\[\]\\])|[$&]|\\$")
+_NAME_BEFORE = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?\s*=\s*$")
+_LETTERS = re.compile(r"[A-Za-z]+")
+_JOINTS = frozenset({"and", "or"})
+_CORRECTIONS = frozenset({
+    "not", "no", "rather", "wait", "actually", "instead", "but", "so", "then", "therefore", "thus",
+    "hence", "correct", "corrected", "wrong", "first", "finally",
+})  # fmt: skip
+_PLAIN = 200
+"""Characters of a box that is looked at without counting braces."""
 
-MAX_PHRASE = 200
-"""Characters of a stated answer; what is longer is a sentence about one."""
+MAX_JOINT = 60
+"""Characters between two boxes that can both be the answer."""
 
 
 def extract_answer(text: str) -> str | None:
@@ -33,7 +47,7 @@ def extract_answer(text: str) -> str | None:
     an earlier whole one then counts. None where there is no box. Linear in the text's length.
     """
     if (plain := _plain_box(text)) is not None:
-        return plain
+        return plain[1]
     starts = list(itertools.islice(_starts(text), _MAX_BOXES))
     for group in (starts[:1], starts[1:]):
         ends = _closings(text, [start for start in group if text[start : start + 1] == "{"])
@@ -48,46 +62,83 @@ def extract_answer(text: str) -> str | None:
     return None
 
 
-def _plain_box(text: str) -> str | None:
-    r"""The last box where it is a \boxed{} without a brace or command in it: most boxes, in a few searches."""
+def _plain_box(text: str) -> tuple[int, str] | None:
+    r"""Place and content of the last box where it is a \boxed{} without a brace or command in it: most boxes."""
     place = text.rfind("\\boxed{")
     start = place + len("\\boxed{")
     if place < 0 or text.find("box", start) >= 0:
         return None
-    content = text[start : text.find("}", start)] if "}" in text[start : start + MAX_PHRASE] else "{"
-    return None if "{" in content or "\\" in content else content.strip() or None
+    content = text[start : text.find("}", start)] if "}" in text[start : start + _PLAIN] else "{"
+    return None if "{" in content or "\\" in content or not content.strip() else (place, content.strip())
 
 
-def stated_answer(text: str) -> str | None:
-    """What follows the last "the answer is", "Answer:" or "####", up to the end of its sentence."""
-    last = deque(_PHRASE.finditer(text), maxlen=1)
-    if not last:
+def boxed_answer(text: str) -> str | None:
+    r"""The answer of a text's boxes: the last one, with those before it that nothing but "and" or a comma parts.
+
+    \boxed{2} and \boxed{9} is 2, 9. A bare \boxed before a word is the word "boxed" in a sentence, and a box that
+    holds a placeholder is none.
+    """
+    if (plain := _plain_box(text)) and not _may_join(text, plain[0]) and not _PLACEHOLDER.fullmatch(plain[1]):
+        return plain[1]
+    boxes = _boxes(text)
+    if not boxes:
         return None
-    rest = text[last[0].end() : last[0].end() + 2 * MAX_PHRASE].lstrip(" \t\n*:")
-    if match := _MATHS.match(rest):
-        return (match[1] or match[2]).strip() or None
-    end = _SENTENCE_END.search(rest)
-    stated = (rest[: end.start()] if end else rest).strip(" \t*.")
-    return stated if 0 < len(stated) <= MAX_PHRASE else None
+    first, _, content = boxes[0]
+    contents = [content]
+    for start, end, content in boxes[1:]:
+        if end > first:
+            continue  # a box within a box
+        if not _is_joint(text[end:first]):
+            break
+        contents.append(content)
+        first = start
+    distinct = list(dict.fromkeys(reversed(contents)))
+    return ", ".join(distinct)[:LONGEST]
 
 
-def last_number(text: str) -> str | None:
-    """The last number in the text, with its thousands separators."""
-    last = deque(_NUMBER.finditer(text), maxlen=1)
-    return last[0].group()[:LONGEST] if last else None
+def _boxes(text: str) -> list[tuple[int, int, str]]:
+    """Where each whole box begins and ends, and its content, from the last one; the innermost of nested ones first."""
+    starts = list(itertools.islice(_starts(text), _MAX_BOXES))
+    found = []
+    for group in (starts[:1], starts[1:]):
+        ends = _closings(text, [start for start in group if text[start : start + 1] == "{"])
+        for start in group:
+            if text[start : start + 1] == "{":
+                end, content = (
+                    (ends[start] + 1, text[start + 1 : ends[start]]) if start in ends else (start, "")
+                )
+            else:
+                bare = _BARE.match(text, start)
+                end, content = (bare.end(), bare.group()) if bare else (start, "")
+                content = "" if _PROSE.match(content) else content
+            content = content.strip()
+            if content and not _PLACEHOLDER.fullmatch(content):
+                found.append((text.rfind("\\", 0, start), end, content[:LONGEST]))
+        if found and not _may_join(text, found[0][0]):
+            break
+    return found
 
 
-_FALLBACKS: dict[str, Callable[[str], str | None]] = {
-    "none": lambda _: None,
-    "phrase": stated_answer,
-    "last_number": last_number,
-}
+def _may_join(text: str, start: int) -> bool:
+    """Whether another box can end shortly before this one; a cheap look that spares most texts the second pass."""
+    return "}" in text[max(0, start - MAX_JOINT) : start]
+
+
+def _is_joint(between: str) -> bool:
+    """Whether what stands between two boxes says that both are the answer."""
+    if len(between) > MAX_JOINT or "\n\n" in between or re.search(r"\.(?:\s|$)", between):
+        return False
+    plain = _LAYOUT.sub(" ", _TEXT.sub(r"\1", between))
+    words = _LETTERS.findall(_NAME_BEFORE.sub("", plain).lower())
+    if not words:
+        return "," in between or ";" in between or "\n" not in between
+    return set(words) <= _JOINTS or ("and" in words and not _CORRECTIONS & set(words))
 
 
 def boxed_answers(texts: Sequence[str], fallback: str) -> list[str | None]:
     """The boxed answer of each text, or what the fallback finds."""
-    otherwise = _FALLBACKS[fallback]
-    return [found if (found := extract_answer(text)) is not None else otherwise(text) for text in texts]
+    otherwise = FALLBACKS[fallback]
+    return [found if (found := boxed_answer(text)) is not None else otherwise(text) for text in texts]
 
 
 def whole_answers(texts: Sequence[str]) -> list[str | None]:

@@ -27,7 +27,7 @@ class Function:
         module, _, name = form.function.partition(":")
         source = _source_of(module, form.path)
         content = hashlib.sha256(source.read_bytes()).hexdigest()
-        self.key = key_of("function", "1", settings_of(form, "path") | {"source": content})
+        self.key = key_of("function", "2", settings_of(form, "path") | {"source": content})
         self._workers = Workers(load, (module, name, form.path or ""))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:

@@ -9,32 +9,77 @@ import re
 from functools import lru_cache
 
 from tasks.graders.arithmetic import value_of
+from tasks.graders.layout import undecorated
+from tasks.graders.units import without_units
 
 MAX_LENGTH = 1000
 """Longer answers keep their text as it is: nobody writes an answer of that length twice alike."""
 
-_LAYOUT = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr|Bigl?|Bigr|quad|qquad|mathstrut)(?![a-zA-Z])"
-    r"|(?<!\\)\\[!,;:> ]|~|\$|\\\(|\\\)|\\\[|\\\]|\\\$"
-)
-_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}")
-_UNIT = re.compile(r"(?<=[\d}])\s*\\(?:text|textbf|mathrm|mbox)\s*\{\s*[A-Za-z][^{}0-9]*\}(?:\^\{?\d\}?)?$")
-_UNIT_WORDS = re.compile(
-    r"(?<=\d)\s+(?!(?:arc)?(?:sin|cos|tan|cot|sec|csc)|log|exp|sqrt|mod|inf)[A-Za-z]{3,}(?:\s+[A-Za-z]+)*$"
-)
-"""18 dollars, 12 square units; cm and kin are left to math-verify."""
+_PLAIN = re.compile(r"\d{1,30}")
 
-_CONNECTED = re.compile(r"\s*,?\s+(?:and|or)\s+")
-"""1, 2 and 3; 1 or 3."""
+_CONNECTED = re.compile(
+    r"\s*,?\s+(?:and|or)\s+|\s*,?\s*\\(?:l?or|l?and|vee|wedge)(?![a-zA-Z])\s*|(?<=[\d)}\]])(?:and|or)(?=[-\d(\\\[a-z])"
+)
+r"""1, 2 and 3; 1 or 3; 6 \lor 11."""
 
-_DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z])|°")
-_PERCENT = re.compile(r"\\?%$")
-_FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
-_SHORT_FRACTION = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))")
+_QUALIFIED = re.compile(
+    r",?\s+(?:for\s+(?:all|any|every|each|some)|where\s+\$?[a-z]\$?\s*(?:is|\\in)|with\s+[a-z]\s*\\in)(?![a-z]).*$",
+    re.DOTALL,
+)
+"""For all x; where k is an integer: whom a formula speaks of."""
+
+_NAMES = re.compile(
+    r"(?<![\\A-Za-z])(arc(?:sin|cos|tan)|(?:sin|cos|tan)h?|cot|sec|csc|log|ln|exp|sqrt|pi|infty|binom)(?![A-Za-z])"
+)
+_INFINITY = re.compile(r"(?<![\\A-Za-z])(?:infinity|inf|oo)(?![A-Za-z])", re.IGNORECASE)
+_FRACTION = re.compile(r"\\(?:[dtc]frac|nicefrac|sfrac|xfrac)(?![a-zA-Z])")
+_SHORT_FRACTION = re.compile(
+    r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]|\\pi(?![a-z])))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]|\\pi(?![a-z])))"
+)
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d|[a-zA-Z])(?![a-zA-Z])")
-_SHORT_POWER = re.compile(r"([\^_])\{(\w)\}")
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:(?:,|\{,\})\d{3})+(?:\.\d+)?")
-_ASSIGNED = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?(?:\([a-z]\))?(?:=|\\in)(?=[^=]+$)")
+_LONG_POWER = re.compile(r"(?:\^|\*\*)\s*([-+]?\d{2,}|-\d)")
+_SHORT_POWER = re.compile(r"([\^_])\{(\w)\}(?!\d)")
+_POWER_THEN_DIGIT = re.compile(r"([\^_])\s*(\w)\s+(?=\d)")
+_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\{,\}\d{3})+)(?:\.\d+)?(?![\d,])")
+_SPACED_COMMA = re.compile(r",\s+")
+_SPACED_THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?: +\d{3})+(?![\d ]*\d|\s*/)")
+_MIXED = re.compile(r"(?<![\d.])(\d+) +([1-9]\d*)\s*/\s*(\d+)(?![\d.])")
+_SCIENTIFIC = re.compile(
+    r"(?<![A-Za-z\\}_^])((?<![\d.])\d+(?:\.\d+)?|(?<![\d.])\.\d+)[eE]\{?([-+]?\d{1,4})\}?(?![\d.A-Za-z])"
+)
+_TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
+_APART = re.compile(r"(?<=\d)\s+(?=[\d.])")
+_COMMAND_THEN_LETTER = re.compile(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])")
+_SPELLINGS = (
+    (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),
+    (re.compile(r"\\div(?![a-zA-Z])"), "/"),
+    (re.compile(r"\\(?:leqslant|leqq|leq)(?![a-zA-Z])|<=|=<"), r"\\le "),
+    (re.compile(r"\\(?:geqslant|geqq|geq)(?![a-zA-Z])|>="), r"\\ge "),
+    (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
+    (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
+    (re.compile(r"\\neq(?![a-zA-Z])|\\not\s*=|!="), r"\\ne "),
+    (re.compile(r"\\(?:varnothing)(?![a-zA-Z])"), r"\\emptyset "),
+    (re.compile(r"\\lbrace(?![a-zA-Z])"), r"\\{"),
+    (re.compile(r"\(?\s*\\?[pb]?mod(?![a-zA-Z])\s*\{?\s*(\w+)\s*\}?\s*\)?"), r"(mod\1)"),
+    (re.compile(r"\\rbrace(?![a-zA-Z])"), r"\\}"),
+    (re.compile(r"\{[bBvV]matrix\}|\{matrix\}|\{smallmatrix\}"), "{pmatrix}"),
+)
+_NAME = r"[A-Za-z](?:_\{?\w+\}?)?(?:\([a-z]\))?"
+_ASSIGNED = re.compile(rf"{_NAME}(?:=|\\in(?![a-z]))(?=[^=<>]+$)")
+_ASSIGNED_TO = re.compile(rf"([^=<>A-Za-z\\]*\d[^=<>A-Za-z\\]*)={_NAME}$")
+_FRENCH = re.compile(r"([\[\]])([^\[\]()]*,[^\[\]()]*)([\[\]])")
+"""]1,2] is (1,2]."""
+
+_SAYINGS = {
+    **dict.fromkeys(
+        ("nosolution", "nosolutions", "norealsolution", "norealsolutions", "emptyset"), r"\emptyset "
+    ),
+    **dict.fromkeys(("allrealnumbers", "allreals", "allrealvalues", "anyrealnumber"), r"\mathbb{R}"),
+    **dict.fromkeys(("dne", "doesnotexist", "doesntexist"), "doesnotexist"),
+}
+_GROUPED = re.compile(r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
+"""Braces around all of it."""
+
 _LETTER = re.compile(r"\(([A-Za-z])\)")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\-]+")
 
@@ -50,31 +95,86 @@ def vote_key(answer: str) -> str:
     return plain if number is None else str(number)
 
 
-def undressed(text: str) -> str:
-    """The text without layout commands and text wrappers; its words and spaces stay."""
-    return _TEXT.sub(lambda match: match[1], _LAYOUT.sub("", text))
-
-
 def normalised(text: str) -> str:
-    """The text without layout, units and separators; still LaTeX."""
-    text = _UNIT.sub("", _LAYOUT.sub("", text).strip())
-    text = _UNIT_WORDS.sub("", _CONNECTED.sub(",", _TEXT.sub(r"\1", text)).strip())
-    text = _DEGREES.sub("", text).strip().rstrip(".,;").strip()
-    text = _PERCENT.sub("", text)
-    text = re.sub(r"\s+", "", _FRACTION.sub(r"\\frac", text))
-    text = _SHORT_FRACTION.sub(lambda m: rf"\frac{{{m[1] or m[2]}}}{{{m[3] or m[4]}}}", text)
-    text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
-    text = _SHORT_POWER.sub(r"\1\2", text)
-    text = (
-        text.replace(r"\cdot", "*").replace(r"\times", "*").replace(r"\leq", r"\le").replace(r"\geq", r"\ge")
-    )
-    text = (
-        text.replace("{bmatrix}", "{pmatrix}").replace("−", "-").replace("π", r"\pi").replace("∞", r"\infty")
-    )
-    if _THOUSANDS.fullmatch(text):
-        text = text.replace("{,}", "").replace(",", "")
+    """The text without layout, units, separators and the name of a value; still LaTeX."""
+    return _bare(spelled(text))
+
+
+def readings(text: str) -> tuple[str, ...]:
+    """The normal forms of a text that can be read in two ways: 210,315 is a number or a list of two."""
+    return tuple(dict.fromkeys(map(_bare, named_readings(text))))
+
+
+def named_readings(text: str) -> tuple[str, ...]:
+    """The same with the names of values, x=3."""
+    first = spelled(text)
+    if "," not in text:
+        return (first,)
+    second = spelled(text, as_list=True)
+    return (first,) if first == second else (first, second)
+
+
+def _bare(text: str) -> str:
+    if _GROUPED.fullmatch(text):
+        text = text[1:-1]
     if match := _ASSIGNED.match(text):
-        text = text[match.end() :]
+        text = text[match.end() :].strip()
+    elif match := _ASSIGNED_TO.fullmatch(text):
+        text = match[1]
     if match := _LETTER.fullmatch(text):
         text = match[1]
-    return text.casefold() if _WORD.fullmatch(text) else text
+    if not _WORD.fullmatch(text):
+        return text
+    return _SAYINGS.get(text.casefold(), text.casefold())
+
+
+@lru_cache(maxsize=16384)
+def spelled(text: str, *, as_list: bool = False) -> str:
+    """The text in one spelling; `as_list`: a comma separates even where it can group thousands."""
+    if _PLAIN.fullmatch(text):
+        return text
+    text = undecorated(text)
+    if "\\begin" not in text:
+        text = text.replace(" & ", ", ")
+    text = _CONNECTED.sub(", ", without_units(_QUALIFIED.sub("", text))).strip()
+    if ", " in text:
+        text = ", ".join(without_units(part.strip()) for part in _SPACED_COMMA.split(text))
+    text = text.strip().rstrip(".,;").strip()
+    text = _INFINITY.sub(r"\\infty ", _NAMES.sub(r"\\\1 ", text))
+    text = _FRACTION.sub(r"\\frac", text)
+    text = _MIXED.sub(_mixed, text)
+    text = _SPACED_THOUSANDS.sub(lambda m: m[0].replace(" ", ""), text)
+    text = text.replace("{,}", "") if as_list else _THOUSANDS.sub(lambda m: _joined(m, text), text)
+    text = _TIMES_TEN.sub("*", text)
+    for pattern, spelling in _SPELLINGS:
+        text = pattern.sub(spelling, text)
+    text = _SCIENTIFIC.sub(r"\1*10^{\2}", text)
+    text = _LONG_POWER.sub(r"^{\1}", text).replace("**", "^")
+    text = _without_blanks(_POWER_THEN_DIGIT.sub(r"\1{\2}", text))
+    text = _SHORT_FRACTION.sub(
+        lambda m: rf"\frac{{{m[2] if m[1] is None else m[1]}}}{{{m[4] if m[3] is None else m[3]}}}", text
+    )
+    text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
+    text = _SHORT_POWER.sub(r"\1\2", text)
+    if match := _FRENCH.fullmatch(text):
+        text = ("(" if match[1] == "]" else "[") + match[2] + (")" if match[3] == "[" else "]")
+    return _SAYINGS.get(text.casefold(), text)
+
+
+def _mixed(match: re.Match[str]) -> str:
+    whole, above, below = match.groups()
+    return rf"{whole}\frac{{{above}}}{{{below}}}" if int(above[:20]) < int(below[:20]) else match[0]
+
+
+def _joined(match: re.Match[str], text: str) -> str:
+    """Inside round or square brackets a comma separates; elsewhere it groups thousands."""
+    before = text[: match.start()]
+    inside = sum(before.count(c) for c in "([") - sum(before.count(c) for c in ")]")
+    return match[0] if inside > 0 and "{,}" not in match[0] else match[0].replace("{,}", "").replace(",", "")
+
+
+def _without_blanks(text: str) -> str:
+    r"""No white space but where it separates: 37 45 stays two numbers, \sin x keeps its blank."""
+    text = _APART.sub("\x00", text)
+    text = _COMMAND_THEN_LETTER.sub("\\1\x01", text)
+    return re.sub(r"\s+", "", text).replace("\x00", r"\ ").replace("\x01", " ")

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from configs.graders import NumericGrader
+from tasks.graders.algebra.values import real_value
 from tasks.graders.arithmetic import value_of
 from tasks.graders.extraction import boxed_answers
 from tasks.graders.normalise import normalised, vote_key
 from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
-_SCIENTIFIC = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))[eE]([-+]?\d{1,3})")
 _WITH_UNIT = re.compile(r"([-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))[A-Za-z°%$€£²³/^]+\d?")
 
 
@@ -19,7 +19,7 @@ class Numeric(Quick):
 
     def __init__(self, form: NumericGrader) -> None:
         self._form = form
-        self.key = key_of("numeric", "1", settings_of(form))
+        self.key = key_of("numeric", "2", settings_of(form))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The last box, or what the fallback finds."""
@@ -42,12 +42,10 @@ class Numeric(Quick):
 
 
 def number_of(text: str) -> Fraction | None:
-    r"""The exact value of an integer, decimal, fraction, power or 1.5e-3, 1.5\times10^{-3}; a unit behind it is dropped."""
+    r"""The value of an integer, decimal, fraction, power, root, multiple of \pi or e; a unit behind it is dropped."""
     plain = normalised(text)
     if (value := value_of(plain)) is not None:
         return value
-    if match := _SCIENTIFIC.fullmatch(plain):
-        return Fraction(match[1]) * Fraction(10) ** int(match[2])
     if match := _WITH_UNIT.fullmatch(plain):
         return value_of(match[1].replace(",", ""))
-    return None
+    return real_value(plain)

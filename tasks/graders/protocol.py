@@ -71,7 +71,7 @@ class Quick:
 
 
 def key_of(name: str, version: str, settings: dict[str, Any]) -> str:
-    """`math-2`, or `math-2.1a2b3c4d` where settings differ from the defaults.
+    """`math-3`, or `math-3.1a2b3c4d` where settings differ from the defaults.
 
     A setting at its default leaves no mark, so a new setting keeps every stored grade.
     """

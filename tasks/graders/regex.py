@@ -13,19 +13,25 @@ from tasks.graders.extraction import LONGEST
 from tasks.graders.normalise import vote_key
 from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+"""Code points that are no characters: no text holds them for a reason."""
+
 
 class Regex(Quick):
     """The last match's group `answer` against the gold answer. Raises UserError for a pattern it cannot use."""
 
     def __init__(self, form: RegexGrader) -> None:
         self._form = form
-        self.key = key_of("regex", "1", settings_of(form))
+        self.key = key_of("regex", "2", settings_of(form))
         if not re.search(r"\(\?P?<answer>", form.pattern):
             raise UserError(
                 f"grader.pattern is {form.pattern!r}; name the group that holds the answer: (?P<answer>…)."
             )
-        self._pattern = f"(?s:.*)(?:{form.pattern})"  # greedy, so that the last match is found
         try:
+            fields = pc.call_function(
+                "extract_regex", [pa.array([""])], pc.ExtractRegexOptions(form.pattern)
+            ).type
+            self._marked = f"{_OPEN}\\{fields.get_field_index('answer') + 1}{_CLOSE}"
             self.extract([""])
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise UserError(
@@ -34,11 +40,15 @@ class Regex(Quick):
             ) from error
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
-        """The group `answer` of the last match; None where nothing, or nothing but white space, matches."""
-        options = pc.ExtractRegexOptions(self._pattern)
-        found = pc.call_function("extract_regex", [pa.array(texts, pa.large_string())], options)
-        answers = [row["answer"] if row else None for row in found.to_pylist()]
-        return [(answer or "").strip()[:LONGEST] or None for answer in answers]
+        """The group `answer` of the last match; None where nothing, or nothing but white space, matches.
+
+        RE2 finds matches from left to right, as a user's editor does: each is put between marks, and the
+        last pair of marks is read.
+        """
+        plain = pa.array([text.replace(_OPEN, "").replace(_CLOSE, "") for text in texts], pa.large_string())
+        options = pc.ReplaceSubstringOptions(self._form.pattern, self._marked)
+        found = pc.call_function("replace_substring_regex", [plain], options)
+        return [_last(text) for text in found.to_pylist()]
 
     def vote_key(self, answer: str) -> str:
         """The normal form of a mathematical answer."""
@@ -47,3 +57,12 @@ class Regex(Quick):
     def decide(self, gold: str, answer: str) -> Verdict:
         """Whether the answer is the gold answer, but for white space."""
         return "correct" if is_same(gold, answer, ignore_case=self._form.ignore_case) else "wrong"
+
+
+def _last(text: str) -> str | None:
+    """What the last marks enclose that enclose anything."""
+    end = len(text)
+    while (end := text.rfind(_CLOSE, 0, end)) >= 0:
+        if answer := text[text.rfind(_OPEN, 0, end) + 1 : end].strip():
+            return answer[:LONGEST]
+    return None

@@ -42,7 +42,7 @@ class Judge:
     def __init__(self, form: JudgeGrader, root: str, problems: Mapping[str, Problem]) -> None:
         self._form, self._problems = form, problems
         self.stage = judge_stage(form, root)
-        self.key = key_of("judge", "1", {"recipe": self.stage.recipe.digest, "answer": form.answer})
+        self.key = key_of("judge", "2", {"recipe": self.stage.recipe.digest, "answer": form.answer})
         self.complaints: list[str] = []
         self._engines = ExitStack()
         self._is_started = False

@@ -4,13 +4,14 @@ from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
 from configs.schema import UserError
-from tasks.ops.upkeep import CompactionReport, compact_root
+from tasks.ops.upkeep import CompactionReport, compact_store
 from tasks.run import default_root
+from warehouse.store import Store
 
 
 def run_compaction(root: str | None, fewest: int) -> CompactionReport:
     """Compact a root. Raises UserError, after all else is done, where a folder had to be left alone."""
-    report = compact_root(root or default_root(), fewest, get_run_logger().info)
+    report = compact_store(Store(root or default_root()), fewest, get_run_logger().info)
     table = [
         {
             "kind": kind,

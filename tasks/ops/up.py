@@ -150,7 +150,7 @@ def _refuse_taken(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex((LOOPBACK, port)) == 0:
             raise UserError(
-                f"Port {port} is in use by something other than Prefect; choose another with --port."
+                f"Port {port} is taken by something other than Prefect; choose another with --port."
             )
 
 

@@ -74,12 +74,17 @@ def verify_root(root: str) -> Iterator[Damage]:
 def compact_root(
     root: str, fewest: int = FEWEST_PARTS, on_merge: Callable[[str], None] | None = None
 ) -> CompactionReport:
+    """Compact a root that holds something; see `compact_store`. Raises UserError for an empty root."""
+    return compact_store(_existing(root), fewest, on_merge)
+
+
+def compact_store(
+    store: Store, fewest: int = FEWEST_PARTS, on_merge: Callable[[str], None] | None = None
+) -> CompactionReport:
     """Merge small parts and bring the catalog up to date; `on_merge` is called with a line about each merge.
 
-    A damaged part holds up only its own folder. Raises UserError for an empty root, and while another
-    compaction or pruning is under way.
+    A damaged part holds up only its own folder. Raises UserError while another compaction or pruning is under way.
     """
-    store = _existing(root)
     complaints: list[str] = []
     num_dropped = 0
     with upkeep(store):

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from configs.experiment import References
 from tasks.graders.extraction import extract_answer
-from tasks.graders.normalise import vote_key
+from tasks.graders.reference_keys import reference_key
 
 CHARACTERS_PER_TOKEN = 4
 """The estimate used if the policy does not name a tokenizer."""
@@ -89,7 +89,7 @@ def shown(chosen: Sequence[Candidate], policy: References) -> tuple[Reference, .
 
 def _vote(candidate: Candidate) -> str:
     extracted = extract_answer(candidate.answer)
-    return "" if extracted is None else vote_key(extracted)
+    return "" if extracted is None else reference_key(extracted)
 
 
 def _content(candidate: Candidate, policy: References) -> str:

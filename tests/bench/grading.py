@@ -1,17 +1,18 @@
 """Measure the grading stage on stored traces: integers, LaTeX, hostile answers; references in the same run.
 
     make bench
-    python tests/bench/grading.py --only integers,latex,hostile
+    python tests/bench/grading.py --only integers,latex,pairs,hostile
 
 CPU seconds are of this process and its workers, beyond start-up (imports, the first worker). The
 reference of `integers` is math-verify asked about every sample, measured on a share of them and
 scaled; that of `latex` is one verification a distinct pair in this process; that of `hostile` is the
-same number of well-behaved answers.
+same number of well-behaved answers. `pairs` counts what is wrongly accepted and wrongly rejected.
 """
 
 import argparse
 import logging
 import random
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from cases.rewritings import drawn
 
 from configs.engines import OpenAISettings
 from configs.graders import MathGrader
@@ -198,6 +203,27 @@ def latex(folder: Path) -> None:
     told("  the same in a later run, remembered, no worker started, CPU s", f"{spent.cpu:.2f}")
 
 
+def pairs(_: Path) -> None:
+    """20,000 golds and answers drawn at random, whose values are known by construction (tests/cases/rewritings.py)."""
+    rng = random.Random(0)
+    rows = [drawn(rng) for _ in range(20_000)]
+    cases = [Case("", gold, answer) for _, gold, answer, _ in rows]
+    with closing(Math(MathGrader(kind="math"))) as grader:
+        grader.work_out([Case("", "x", "y+1")])
+        with measured() as spent:
+            said = {case: grader.decide(case.gold, case.answer) for case in set(cases)}
+            said |= grader.work_out([case for case, verdict in said.items() if verdict is None])
+    found = Counter((keeps, said[case]) for case, (*_, keeps) in zip(cases, rows, strict=True))
+    same, other = (sum(n for (keeps, _), n in found.items() if keeps is wanted) for wanted in (True, False))
+    told("pairs: 20,000 drawn, CPU s", f"{spent.cpu:.2f}")
+    told("  of the same value, rejected or left out", f"{same - found[True, 'correct']} of {same}")
+    told("  of another value, accepted", f"{found[False, 'correct']} of {other}")
+    told(
+        "  of another value, left out",
+        f"{other - found[False, 'correct'] - found[False, 'wrong']} of {other}",
+    )
+
+
 def hostile(folder: Path) -> None:
     """10,000 answers, one in five of them hostile, no two alike where that is worse."""
     calm = [(f"p{n % 500}", str(n % 500), f"{FILLER}\\boxed{{{n % 503}}}") for n in range(10_000)]
@@ -248,7 +274,7 @@ def told(what: str, figure: object) -> None:
     print(f"{what:<66} {figure}", flush=True)
 
 
-PARTS = {"integers": integers, "latex": latex, "hostile": hostile}
+PARTS = {"integers": integers, "latex": latex, "pairs": pairs, "hostile": hostile}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import configs
@@ -83,6 +84,7 @@ def a2r(*arguments, code=0, **options):
 
 def test_help_names_every_command_and_each_has_an_example():
     shown = a2r("--help").stdout
+    assert set(COMMANDS) == set(get_command(app).commands)
     for command in COMMANDS:
         assert re.search(rf"\b{command}\b", shown)
         assert f"Example: a2r {command}" in CliRunner().invoke(app, [command, "--help"]).output

@@ -157,7 +157,16 @@ def test_an_engine_of_ones_own_is_checked_from_anywhere(folder, tmp_path_factory
 
 
 def test_an_engine_of_ones_own_travels_with_its_stage(folder):
+    from prefect.utilities.callables import parameter_schema
+    from prefect.utilities.schema_tools.validation import validate
+
+    from flows.evaluate import evaluate
+    from tasks.ops.run_forms import fillable
+
     experiment = load_experiment(str(folder / "adding.yaml"))
+    form = parameter_schema(evaluate).model_dump()
+    filled_in = {"experiment": experiment.model_dump(mode="json"), "root": str(folder / "root")}
+    assert validate(filled_in, form) == validate(filled_in, fillable(form)) == []
     stage = explore_stage(experiment, str(folder / "root"))
     assert pickle.loads(pickle.dumps(stage)) == stage
     assert stage.shard_for(100_000) == 64, "as its kind says"

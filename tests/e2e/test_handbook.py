@@ -31,6 +31,16 @@ def test_restored_backup_in_another_place_is_whole_and_nothing_is_made_again(eva
     assert again["metrics"] == first["metrics"]
 
 
+def test_weekly_compaction_of_a_root_in_use_and_of_one_still_empty(evaluated, tmp_path):
+    from flows.upkeep import compact
+
+    assert compact(str(tmp_path / "empty")).before["traces"].files == 0
+    evaluated(execution__shard_size=8)
+    report = compact(str(tmp_path / "root"), fewest=2)
+    assert report.before["traces"].files > report.after["traces"].files == 2
+    assert list(verify(Store(str(tmp_path / "root")))) == []
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
 def test_service_is_valid(tmp_path):
     unit = (DOCS / "deploy" / "a2r.service").read_text()

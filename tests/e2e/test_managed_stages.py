@@ -62,3 +62,10 @@ def test_what_servers_told_is_in_the_run_s_record(evaluated, endpoint, tmp_path)
     with connect(Store(str(tmp_path / "root"))) as catalog:
         query = "select servers->>'$[0].url', (servers->>'$[0].completion_tokens')::double from runs"
         assert catalog.execute(query).fetchall() == [(endpoint.base_url, 1000.0)]
+
+
+def test_a_judge_s_server_is_in_the_run_s_record_too(evaluated, endpoint, tmp_path):
+    engine = {"kind": "openai", "base_url": endpoint.base_url, "samples_per_request": 1}
+    evaluated(synthesizer=None, grader={"kind": "judge", "model": {"id": "big"}, "engine": engine})
+    [manifest] = [json.loads(path.read_bytes()) for path in (tmp_path / "root" / "runs").glob("*.json")]
+    assert [server["model"] for server in manifest["servers"]] == ["small", "big"]

@@ -251,7 +251,7 @@ def test_torn_part_leaves_the_catalog_as_it_was(loaded):
 
 def test_catalog_of_another_version_is_rebuilt(loaded):
     loaded.catalog_path.write_bytes(b"not a catalog")
-    with pytest.raises(UserError, match="no readable catalog"):
+    with pytest.raises(UserError, match="not a readable catalog"):
         connect(loaded)
     assert load(loaded).is_rebuilt
 

@@ -91,6 +91,41 @@ def test_one_file_is_one_more_relation(project):
     assert (found.stdout, found.returncode) == ("(4, True)\n", 0), found.stderr
 
 
+def test_one_line_is_one_more_column_of_traces(project):
+    """Declared once, it is stored, loaded, and NULL for what was stored before; engines give it by its name."""
+    records = project / "warehouse/records.py"
+    declared = '        ("score", pa.float64()),\n    ]\n)\n\n_FIRST'
+    more = declared.replace("    ]", '        ("num_cached_tokens", pa.int32()),\n    ]')
+    records.write_text(records.read_text().replace(declared, more))
+    found = run(
+        project,
+        """
+        from pathlib import Path
+        from warehouse.catalog import connect
+        from warehouse.identity import Recipe
+        from warehouse.integrity import verify
+        from warehouse.journal import traces_table
+        from warehouse.loading import load
+        from warehouse.store import Store, traces_folder
+        store = Store("root")
+        [part] = store.names("traces/stage=explore/recipe=bd175d01a417d29d")
+        recipe = Recipe.read(store.read_bytes(str(Path(part).parent / "recipe.json")))
+        row = store.read_part(part).slice(0, 1).to_pylist()[0]
+        row |= {"sample_index": 99, "started_at": 0, "num_cached_tokens": 7}
+        from warehouse.identity import trace_id
+        row["trace_id"] = trace_id(recipe, row["problem_digest"], 99)
+        store.write_part(traces_folder(recipe), traces_table([row]))
+        load(store)
+        with connect(store) as catalog:
+            for relation in ("traces", "samples"):
+                query = f"select count(*), max(num_cached_tokens) from {relation}"
+                print(*catalog.execute(query).fetchone())
+        print(list(verify(store)))
+        """,
+    )
+    assert (found.stdout, found.returncode) == ("59 7\n108 None\n[]\n", 0), found.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -13,11 +13,13 @@ from pydantic import TypeAdapter
 
 from configs.graders import ChoiceGrader, ExactGrader, GraderSettings, MathGrader, NumericGrader, RegexGrader
 from configs.schema import UserError
+from tasks.engines.reasoning import split_reasoning
 from tasks.graders.arithmetic import value_of
+from tasks.graders.equality import decided
 from tasks.graders.exact import Exact
-from tasks.graders.extraction import extract_answer, last_number, stated_answer
-from tasks.graders.math import decided
+from tasks.graders.extraction import extract_answer
 from tasks.graders.normalise import vote_key
+from tasks.graders.phrases import last_number, stated_answer
 from tasks.graders.protocol import Case
 from tasks.grading.kinds import grader_of
 
@@ -57,7 +59,10 @@ def test_fallbacks_read_the_last_statement_or_number(text, stated, number):
     assert last_number(text) == number
 
 
-CASES = [orjson.loads(line) for line in (Path(__file__).parents[1] / "cases/verdicts.jsonl").open("rb")]
+TABLES = Path(__file__).parents[1] / "cases"
+CASES = [orjson.loads(line) for line in (TABLES / "verdicts.jsonl").open("rb")]
+PAIRS = [orjson.loads(line) for line in (TABLES / "pairs.jsonl").open("rb")]
+REPORTED = [orjson.loads(line) for line in (TABLES / "grading.jsonl").open("rb")]
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +98,20 @@ def test_table_of_verdicts(graders, case):
     grader = graders(kind=case["grader"], **case.get("settings", {}))
     answer = case["answer"] if "answer" in case else grader.extract([case["text"]])[0]
     assert said(grader, case["gold"], answer) == case["verdict"]
+
+
+@pytest.mark.parametrize("case", REPORTED, ids=lambda c: f"{c['kind']}-{c['gold']}-{c['output']}"[:70])
+def test_reported_outputs_have_their_right_verdict(graders, case):
+    """Outputs of public bug reports; `raw_completion`: the reasoning is still in the text."""
+    grader = graders(**case["grader"])
+    text = split_reasoning(case["output"])[1] if case.get("raw_completion") else case["output"]
+    assert said(grader, case["gold"], grader.extract([text])[0]) == case["expected"]
+
+
+@pytest.mark.parametrize("case", PAIRS, ids=lambda c: f"{c['gold']}-{c['answer']}"[:60])
+def test_pairs_have_their_right_verdict(graders, case):
+    """Tails, units, intervals, lists, names, equations and dresses, right and wrong ones beside each other."""
+    assert said(graders(kind="math"), case["gold"], case["answer"]) == case["verdict"]
 
 
 def test_table_is_as_large_as_promised():
@@ -167,10 +186,10 @@ def test_very_long_answers_are_decided_quickly():
 @pytest.mark.parametrize(
     ("form", "key"),
     [
-        (MathGrader(kind="math"), r"math-2"),
-        (MathGrader(kind="math", fallback="phrase"), r"math-2\.[0-9a-f]{8}"),
-        (ExactGrader(kind="exact"), r"exact-1"),
-        (NumericGrader(kind="numeric", absolute=0.1), r"numeric-1\.[0-9a-f]{8}"),
+        (MathGrader(kind="math"), r"math-3"),
+        (MathGrader(kind="math", fallback="phrase"), r"math-3\.[0-9a-f]{8}"),
+        (ExactGrader(kind="exact"), r"exact-2"),
+        (NumericGrader(kind="numeric", absolute=0.1), r"numeric-2\.[0-9a-f]{8}"),
     ],
 )
 def test_settings_that_change_a_verdict_are_in_the_key(form, key):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from endpoints.living import runs
 
@@ -91,6 +92,15 @@ def test_child_that_dies_with_its_owner_takes_all_along(tmp_path, left):
     owner.kill()
     owner.wait()
     until(lambda: not any(map(runs, family)))
+
+
+def test_program_that_is_not_there_leaves_nothing(tmp_path):
+    def guards():
+        return [c.pid for c in psutil.Process().children() if "tasks.engines.leash" in c.cmdline()]
+
+    with pytest.raises(FileNotFoundError):
+        start(["no-such-program-at-all"], tmp_path / "log", dies_with_us=True)
+    assert not list(filter(runs, guards()))
 
 
 def test_other_children_outlive_their_owner(tmp_path, left):

@@ -238,3 +238,10 @@ def test_reading_starts_no_threads(store):
         assert names() == before, names()
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+def test_fields_of_outcomes_are_columns_of_traces():
+    from tasks.engines.protocol import Completion
+    from warehouse.records import Wanted
+
+    assert set(Completion._fields) | set(Wanted._fields) <= set(TRACES.names)

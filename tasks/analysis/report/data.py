@@ -53,7 +53,7 @@ def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = 
             runs=runs,
             leaderboard=rows(catalog, "from leaderboard where list_contains($run_ids, run_id)", chosen),
             metrics=rows(catalog, "from metrics where list_contains($run_ids, run_id)", chosen),
-            methods=rows(catalog, statement("report/ways"), chosen),
+            methods=rows(catalog, statement("report/methods"), chosen),
             **{
                 name: rows(catalog, statement(f"report/{name}"), chosen)
                 for name in ("curves", "pairs", "flows", "problems")

@@ -22,6 +22,7 @@ from tasks.engines.onnx.kind import model_folder
 from tasks.engines.onnx.sampler import Sampler, refuse_unsupported
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
+from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 
 
@@ -80,7 +81,7 @@ class OnnxEngine:
         if len(prompt) >= room:
             message = f"the prompt has {len(prompt)} tokens, the model reads fewer than {room}"
             for place in range(len(request.seeds)):
-                deliver(place, Failure("context_overflow", message, False, datetime.now(UTC), 1))
+                deliver(place, Failure(FailureCode.CONTEXT_OVERFLOW, message, datetime.now(UTC), 1))
             return
         loop = asyncio.get_running_loop()
         call = _Call(deliver, loop, loop.create_future(), len(request.seeds))

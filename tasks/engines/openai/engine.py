@@ -23,6 +23,7 @@ from tasks.engines.openai.replies import Outcome, Sent, outcomes_of
 from tasks.engines.openai.retrying import retrying
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.server.managed import ManagedServer
+from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 
 
@@ -128,8 +129,8 @@ class OpenAIEngine:
         Not asked where `n` was honoured before, or where the prompt's length or content is named.
         """
         now = datetime.now(UTC)
-        if self._takes_many or error.code in {"context_overflow", "content_filter"}:
-            refused = Failure(error.code, error.message, error.is_transient, now, 1)
+        if self._takes_many or error.code in {FailureCode.CONTEXT_OVERFLOW, FailureCode.CONTENT_FILTER}:
+            refused = Failure(error.code, error.message, now, 1)
             for place in places:
                 deliver(place, refused)
             return []
@@ -173,13 +174,13 @@ class OpenAIEngine:
                 return await retrying(self._settings, self._replicas)(send_again)
         except TransientError as error:
             message = error.message
-            if replica and error.code == "unreachable":
+            if replica and error.code == FailureCode.UNREACHABLE:
                 message = replica.unreachable(error)
-            return [Failure(error.code, message, True, started, tries)] * len(places)
+            return [Failure(error.code, message, started, tries)] * len(places)
         except RefusedError as error:
             if len(places) > 1:
                 raise
-            return [Failure(error.code, error.message, error.is_transient, started, tries)]
+            return [Failure(error.code, error.message, started, tries)]
 
     def _body(self, request: Request, places: Sequence[int]) -> bytes:
         s = request.sampling
@@ -212,14 +213,14 @@ class OpenAIEngine:
         try:
             answer = await replica.ask(body, is_group=num_places > 1)
         except TransientError as error:
-            if error.code == "unreachable":
+            if error.code == FailureCode.UNREACHABLE:
                 await self._replicas.leave(replica, "it refuses connections.")
             error.is_passed_on = self._replicas.has_another(replica)
             raise
         except EngineError as error:
             if self._replicas.has_another(replica):
                 await self._replicas.leave(replica, str(error))
-                raise TransientError("server_error", str(error), is_passed_on=True) from None
+                raise TransientError(FailureCode.SERVER_ERROR, str(error), is_passed_on=True) from None
             self._stopped_by = str(error)
             answer = None
         finally:

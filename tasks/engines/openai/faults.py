@@ -6,6 +6,7 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
+from warehouse.failures import FailureCode
 from warehouse.storable import whole_number
 
 OK = 200
@@ -19,7 +20,7 @@ _UNKNOWN_ADDRESS = frozenset({301, 302, 303, 304, 307, 308, 404, 405, 407, 410, 
 class TransientError(Exception):
     """A try that failed in a way that may pass."""
 
-    code: str
+    code: FailureCode
     message: str
     retry_after: float | None = None
     """Seconds that the endpoint asks to be left alone."""
@@ -35,10 +36,8 @@ class TransientError(Exception):
 class RefusedError(Exception):
     """A request that is refused, though others are answered."""
 
-    code: str
+    code: FailureCode
     message: str
-    is_transient: bool = False
-    """Whether the same request may be taken at another time, as one that no provider serves at the moment."""
 
 
 class Meaning(Enum):
@@ -104,35 +103,37 @@ _SETTING = re.compile(
 )
 
 
-def meaning_of(status: int, message: str, reply: object) -> tuple[Meaning, str]:
+def meaning_of(status: int, message: str, reply: object) -> tuple[Meaning, FailureCode]:
     """What an error means and its code, by its status and the endpoint's own words; words count before a status."""
     words = f"{message} {_labels(reply)}"
     if is_final(reply) or _refuses_many(status, message):
         return Meaning.REFUSED, refusal_code(message)
     if _is_unpaid(status, words):
-        return Meaning.UNPAID, "unpaid"
+        return Meaning.UNPAID, FailureCode.BAD_REQUEST
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Meaning.MAY_PASS, "rate_limited"
+        return Meaning.MAY_PASS, FailureCode.RATE_LIMITED
     if status in _TRANSIENT or (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _UNKNOWN_ADDRESS
     ):
-        return Meaning.MAY_PASS, "server_error"
+        return Meaning.MAY_PASS, FailureCode.SERVER_ERROR
     return _refusal(status, message, words)
 
 
-def _refusal(status: int, message: str, words: str) -> tuple[Meaning, str]:
+def _refusal(status: int, message: str, words: str) -> tuple[Meaning, FailureCode]:
     """What an error means that will not pass: it is about the prompt, the key, the address or a setting."""
     if status == HTTPStatus.UNAUTHORIZED:
-        return Meaning.WRONG_KEY, "wrong_key"
+        return Meaning.WRONG_KEY, FailureCode.BAD_REQUEST
     if status not in _UNKNOWN_ADDRESS and _FLAGGED.search(words):
-        return Meaning.REFUSED, "content_filter"
+        return Meaning.REFUSED, FailureCode.CONTENT_FILTER
     says_key = _KEY_WORDS.get(status)
     if says_key and says_key.search(words):
-        return Meaning.WRONG_KEY, "wrong_key"
+        return Meaning.WRONG_KEY, FailureCode.BAD_REQUEST
     if status == HTTPStatus.FORBIDDEN or status in _UNKNOWN_ADDRESS:
-        return Meaning.DOUBTFUL, "not_served"
+        return Meaning.DOUBTFUL, FailureCode.NOT_SERVED
     code = refusal_code(message)
-    is_setting = code == "bad_request" and _SETTING.search(words) and not refuses_many_choices(message)
+    is_setting = (
+        code == FailureCode.BAD_REQUEST and _SETTING.search(words) and not refuses_many_choices(message)
+    )
     return (Meaning.DOUBTFUL if is_setting else Meaning.REFUSED), code
 
 
@@ -186,11 +187,11 @@ def is_final(reply: object) -> bool:
     return False
 
 
-def refusal_code(message: str) -> str:
+def refusal_code(message: str) -> FailureCode:
     """Why a request was refused for good."""
     if _OVERFLOW.search(message):
-        return "context_overflow"
-    return "content_filter" if _FLAGGED.search(message) else "bad_request"
+        return FailureCode.CONTEXT_OVERFLOW
+    return FailureCode.CONTENT_FILTER if _FLAGGED.search(message) else FailureCode.BAD_REQUEST
 
 
 def refuses_many_choices(message: str) -> bool:

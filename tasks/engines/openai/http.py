@@ -27,6 +27,7 @@ from tasks.engines.openai.faults import (
 from tasks.engines.openai.pacing import Pace
 from tasks.engines.openai.replies import models_served, parsed
 from tasks.engines.protocol import EngineError
+from warehouse.failures import FailureCode
 
 CONNECT_SECONDS = 10.0
 MOST_DOUBTS = 8
@@ -97,7 +98,7 @@ class Replica:
             self._has_answered, self._doubts = True, 0
             return Answer(reply, sent_at, time.perf_counter() - began)
         except TransientError as error:
-            if error.code == "rate_limited" or error.retry_after is not None:
+            if error.code == FailureCode.RATE_LIMITED or error.retry_after is not None:
                 self.pace.limited(turn, error)
             raise
         finally:
@@ -116,18 +117,22 @@ class Replica:
             raise EngineError(f"engine.base_url is {self.url!r}, which is no URL.") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             await self._revived()
-            raise TransientError("unreachable", str(error)) from None
+            raise TransientError(FailureCode.UNREACHABLE, str(error)) from None
         except TimeoutError:
             seconds = self._settings.timeout_seconds
-            raise TransientError("timeout", f"no reply within timeout_seconds ({seconds:g})") from None
+            raise TransientError(
+                FailureCode.TIMEOUT, f"no reply within timeout_seconds ({seconds:g})"
+            ) from None
         except (aiohttp.ClientError, ConnectionError) as error:
             await self._revived()
-            raise TransientError("connection", f"{type(error).__name__}: {error}") from None
+            raise TransientError(FailureCode.CONNECTION, f"{type(error).__name__}: {error}") from None
         reply = parsed(data, headers.get("Content-Type", ""))
         if OK <= status < HTTPStatus.MULTIPLE_CHOICES and (status := error_status(reply)) == OK:
             if reply is None:
                 said = self.hidden(one_line(data.decode(errors="replace"))[:200])
-                raise TransientError("bad_reply", f"the reply is not whole JSON ({len(data)} bytes): {said}")
+                raise TransientError(
+                    FailureCode.BAD_REPLY, f"the reply is not whole JSON ({len(data)} bytes): {said}"
+                )
             return reply
         message = self.hidden(error_message(status, data, reply))
         meaning, code = meaning_of(status, message, reply)
@@ -137,11 +142,13 @@ class Replica:
             400,
             401,
         }  # a key that may ask but not list, or no list
-        if meaning is Meaning.REFUSED or is_listing or (is_group and code == "bad_request"):
+        if meaning is Meaning.REFUSED or is_listing or (is_group and code == FailureCode.BAD_REQUEST):
             raise RefusedError(code, message)
         raise self._to_mend(meaning, code, message, f"{method} {path}")
 
-    def _to_mend(self, meaning: Meaning, code: str, message: str, asked: str) -> RefusedError | EngineError:
+    def _to_mend(
+        self, meaning: Meaning, code: FailureCode, message: str, asked: str
+    ) -> RefusedError | EngineError:
         """What a person has to mend, with what to do; or a refusal, where it concerns one request and others are answered."""
         named = self._settings.api_key_env or "engine.api_key_env"
         if meaning is Meaning.UNPAID:
@@ -153,7 +160,7 @@ class Replica:
             return EngineError(f"{self.url} refuses the API key ({message}); check {named}.")
         self._doubts += 1
         if self._has_answered and self._doubts <= MOST_DOUBTS:
-            return RefusedError(code, message, is_transient=code == "not_served")
+            return RefusedError(code, message)
         return EngineError(
             f"{self.url}: {asked}: {message}; check engine.base_url, model.id, the settings of sampling and {named}."
         )
@@ -189,7 +196,10 @@ class Replica:
             async with asyncio.timeout(seconds):
                 await self.call("GET", "/models")
         except (TransientError, TimeoutError) as error:
-            return isinstance(error, TransientError) and error.code in {"rate_limited", "bad_reply"}
+            return isinstance(error, TransientError) and error.code in {
+                FailureCode.RATE_LIMITED,
+                FailureCode.BAD_REPLY,
+            }
         except (RefusedError, EngineError):
             pass
         return True

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from tasks.engines.openai.faults import TransientError
+from warehouse.failures import FailureCode
 
 FIRST_PAUSE_SECONDS = 0.5
 FIRST_PAUSE_ASKED_SECONDS = 0.05
@@ -105,7 +106,7 @@ class Pace:
         asyncio.get_running_loop().call_later(self._resumes_at - now, self._admit)
 
     def _given_up(self) -> TransientError:
-        return TransientError("rate_limited", self._said, is_given_up=True)
+        return TransientError(FailureCode.RATE_LIMITED, self._said, is_given_up=True)
 
     def _admit(self) -> None:
         while self._waiting and not self.is_paused:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from tasks.engines.endings import Ending, ending_of
+from tasks.engines.endings import ending_of
 from tasks.engines.openai.events import looks_like_events, reply_of_events
 from tasks.engines.openai.faults import (
     Meaning,
@@ -18,6 +18,7 @@ from tasks.engines.openai.faults import (
 from tasks.engines.openai.lenient import loads
 from tasks.engines.protocol import Completion, Failure
 from tasks.engines.reasoning import split_reasoning
+from warehouse.failures import FailureCode
 from warehouse.storable import finite_number, storable_text, whole_number
 
 _MOST_TOKENS = 2**31 - 1
@@ -53,7 +54,9 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
     content = cast("dict[str, Any]", reply) if isinstance(reply, dict) else {}
     given = content.get("choices")
     if not isinstance(given, list) or not given:
-        raise TransientError("bad_reply", hidden(f"the reply has no choices: {one_line(str(reply))[:200]}"))
+        raise TransientError(
+            FailureCode.BAD_REPLY, hidden(f"the reply has no choices: {one_line(str(reply))[:200]}")
+        )
     choices = sorted(cast("list[Any]", given), key=_index)
     usage = content.get("usage")
     counts = cast("dict[str, Any]", usage) if isinstance(usage, dict) else {}
@@ -103,22 +106,22 @@ def _fault(
 ) -> Failure | TransientError | None:
     """Why a choice is not an answer; None where it is one."""
     if not isinstance(choice, dict):
-        return TransientError("bad_reply", "a choice of the reply is not an object")
+        return TransientError(FailureCode.BAD_REPLY, "a choice of the reply is not an object")
     choice = cast("dict[str, Any]", choice)
     if choice.get("error"):
         return _choice_error(choice, sent)
     reason, message = _reason(choice), choice.get("message")
     match ending_of(reason):
-        case Ending.BROKEN:
+        case "failed":
             return TransientError(
-                "server_error", f"the server broke the completion off (finish_reason {reason})"
+                FailureCode.SERVER_ERROR, f"the server broke the completion off (finish_reason {reason})"
             )
-        case Ending.WITHHELD:
+        case "filtered":
             said = f"the endpoint withheld the completion (finish_reason {reason})"
-            return Failure("content_filter", said, False, sent.started_at, sent.num_tries)
-        case Ending.COMPLETE if not any(texts) and num_tokens != 1:  # one token is the end of the text
+            return Failure(FailureCode.CONTENT_FILTER, said, sent.started_at, sent.num_tries)
+        case "stop" | "tool" if not any(texts) and num_tokens != 1:  # one token is the end of the text
             kind = "an empty completion" if isinstance(message, dict) else "a choice without a message"
-            return TransientError("bad_reply", f"the reply holds {kind} (finish_reason {reason})")
+            return TransientError(FailureCode.BAD_REPLY, f"the reply holds {kind} (finish_reason {reason})")
         case _:
             return None
 
@@ -129,8 +132,10 @@ def _choice_error(choice: Mapping[str, Any], sent: Sent) -> Failure | TransientE
     message = error_message(status, str(choice["error"]).encode(errors="replace"), error)
     meaning, code = meaning_of(status, message, error)
     if meaning is Meaning.REFUSED:
-        return Failure(code, message, False, sent.started_at, sent.num_tries)
-    return TransientError("rate_limited" if code == "rate_limited" else "server_error", message)
+        return Failure(code, message, sent.started_at, sent.num_tries)
+    return TransientError(
+        FailureCode.RATE_LIMITED if code == FailureCode.RATE_LIMITED else FailureCode.SERVER_ERROR, message
+    )
 
 
 def _index(choice: Any) -> int:  # noqa: ANN401 - JSON

@@ -16,6 +16,7 @@ from tenacity.wait import wait_base
 from configs.engines import OpenAISettings
 from tasks.engines.openai.faults import TransientError
 from tasks.engines.openai.replicas import Replicas
+from warehouse.failures import FailureCode
 
 MAX_WAIT_SECONDS = 30.0
 MAX_WAIT_UNREACHABLE_SECONDS = 2.0
@@ -52,10 +53,10 @@ class StopAfterFailures(stop_base):
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether this failure is one too many; counts it."""
         error = _error(retry_state)
-        is_turned_away = error.is_paced and error.code == "rate_limited"
+        is_turned_away = error.is_paced and error.code == FailureCode.RATE_LIMITED
         self._left_turned_away -= is_turned_away
-        self._left -= error.code != "unreachable" and not is_turned_away
-        self._left_paid -= error.code == "bad_reply"
+        self._left -= error.code != FailureCode.UNREACHABLE and not is_turned_away
+        self._left_paid -= error.code == FailureCode.BAD_REPLY
         return error.is_given_up or min(self._left, self._left_paid, self._left_turned_away) < 0
 
 
@@ -67,7 +68,7 @@ class StopWhenAway(stop_base):
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether they are given up."""
-        is_away = _error(retry_state).code == "unreachable"
+        is_away = _error(retry_state).code == FailureCode.UNREACHABLE
         return is_away and time.monotonic() - self._replicas.last_alive >= self._seconds
 
 
@@ -83,7 +84,7 @@ class WaitAsItFailed(wait_base):
             return 0.0
         if error.is_passed_on:
             return min(seconds, MAX_WAIT_ELSEWHERE_SECONDS)
-        if error.code == "unreachable":
+        if error.code == FailureCode.UNREACHABLE:
             return min(seconds, MAX_WAIT_UNREACHABLE_SECONDS)
         return seconds
 

@@ -8,6 +8,7 @@ from configs.models import Model
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
 from tasks.engines.replay.recordings import Recorded, RecordedOutputs
+from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 
 
@@ -41,7 +42,7 @@ class ReplayEngine:
             else:
                 held = f"{len(outputs)} outputs for this question"
                 message, began = f"{self._settings.path} holds {held}, not {index + 1}", now
-            failure = Failure("not_recorded", message, is_transient=False, started_at=began, num_tries=1)
+            failure = Failure(FailureCode.NOT_RECORDED, message, started_at=began, num_tries=1)
             deliver(place, failure)
 
     async def close(self) -> tuple[ServerStats, ...]:

@@ -26,6 +26,7 @@ from tasks.engines.vllm.arguments import (
     template_arguments,
 )
 from tasks.engines.vllm.loading import Loaded, load, prepare
+from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 
 SHUTDOWN_SECONDS = 30.0
@@ -76,7 +77,7 @@ class VllmEngine:
                 "sampling.max_tokens, or show less in references"
             )
             for place in range(len(request.seeds)):
-                deliver(place, Failure("context_overflow", message, False, datetime.now(UTC), 1))
+                deliver(place, Failure(FailureCode.CONTEXT_OVERFLOW, message, datetime.now(UTC), 1))
             return
         await asyncio.gather(
             *(self._sample(loaded, request, prompt, place, deliver) for place in range(len(request.seeds)))
@@ -113,15 +114,17 @@ class VllmEngine:
                 "same command again."
             ) from None
         except loaded.refused as error:
-            deliver(place, Failure("bad_request", str(error)[:500], False, started, 1))
+            deliver(place, Failure(FailureCode.BAD_REQUEST, str(error)[:500], started, 1))
             return
         except loaded.broken as error:
-            deliver(place, Failure("server_error", repr(error.__cause__ or error)[:500], True, started, 1))
+            deliver(
+                place, Failure(FailureCode.SERVER_ERROR, repr(error.__cause__ or error)[:500], started, 1)
+            )
             return
         [output] = final.outputs if final else [None]
         if output is None or output.finish_reason not in {"stop", "length"}:
             reason = output.finish_reason if output else "nothing"
-            deliver(place, Failure("server_error", f"vLLM ended with {reason}", True, started, 1))
+            deliver(place, Failure(FailureCode.SERVER_ERROR, f"vLLM ended with {reason}", started, 1))
             return
         reasoning, answer = split_reasoning(output.text)
         tokens, total = len(output.token_ids), output.cumulative_logprob

@@ -100,10 +100,10 @@ def write_dataset(
         "a synthesizer reads its answers."
     )
     columns = (
-        f'`load_dataset(FOLDER, "traces", split="{stages[-1]}")` has one row a trace: `question`, `gold`, `reasoning`, '
+        f'`load_dataset(FOLDER, "traces", split="{stages[-1]}")` has one row per trace: `question`, `gold`, `reasoning`, '
         "`answer`, `verdict`, `is_correct` (null: no attempt), `extracted`, `status` (ok, truncated, error), tokens, latency; "
         "`reference_ids` are the explorer's traces a synthesizer was shown, in order.\n"
-        '`load_dataset(FOLDER, "problems", split="test")` has one row a problem with the accuracy of each stage.'
+        '`load_dataset(FOLDER, "problems", split="test")` has one row per problem with the accuracy of each stage.'
     )
     (folder / "README.md").write_text(card(source, configs, about, columns), encoding="utf-8")
     return num_rows

@@ -3,12 +3,10 @@
 import asyncio
 import hashlib
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, cast
 
 from prefect import task
@@ -21,6 +19,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from configs.schema import UserError
 from configs.training import Training
 from tasks.engines.pool import ENGINES, Stopped
+from tasks.engines.processes import Child, start
 from tasks.executor.cache import first_valid_key, quoted, unquoted
 from tasks.executor.failures import FlowIncomplete
 from tasks.executor.shards import run_log
@@ -76,44 +75,27 @@ def train_model(label: str, job: TrainingJob, root: str) -> str:
     return str(folder)
 
 
-async def _run_in_process(label: str, job: TrainingJob, root: str) -> int:
+async def _run_in_process(label: str, job: TrainingJob, root: str) -> int | None:
     """Run a job in a process of its own; returns its exit status. Its output goes to its log and to the progress display.
 
-    On cancellation the process is terminated and loses the work since its last checkpoint.
+    On cancellation the process is ended and loses the work since its last checkpoint.
     """
     log = job.folder(root) / LOG_FILE
     log.parent.mkdir(parents=True, exist_ok=True)
     run_log().info("%s starts; its log is %s", label, log)
-    with _start(root) as process:
-        try:
-            await asyncio.to_thread(_communicate, label, process, job, log)
-        except asyncio.CancelledError:
-            process.terminate()
-            raise
-    return process.returncode
+    command = [sys.executable, "-P", "-m", "tasks.research.training.trainer", root]
+    child = start(command, log, stdin=job.model_dump_json().encode(), append=True, dies_with_us=True)
+    try:
+        await asyncio.to_thread(_show, label, child)
+    finally:
+        await asyncio.to_thread(child.end)
+    return child.code
 
 
-def _start(root: str) -> subprocess.Popen[bytes]:
-    """Start a job's process, which reads the job on stdin; stdout and stderr come back on one pipe."""
-    return subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, "-m", "tasks.research.training.trainer", root],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def _communicate(label: str, process: subprocess.Popen[bytes], job: TrainingJob, path: Path) -> None:
-    """Hand a process its job; append its output to a file, and show it line by line, until it ends."""
-    assert process.stdin  # noqa: S101 - a pipe
-    assert process.stdout  # noqa: S101 - a pipe
-    process.stdin.write(job.model_dump_json().encode())
-    process.stdin.close()
-    with path.open("ab") as log:
-        for line in process.stdout:
-            log.write(line)
-            log.flush()
-            PROGRESS.say(f"{label}: {line.decode(errors='replace').strip()}")
+def _show(label: str, child: Child) -> None:
+    """Show what a job writes, line by line, until it ends."""
+    for line in child.lines():
+        PROGRESS.say(f"{label}: {line.strip()}")
 
 
 def train_models(

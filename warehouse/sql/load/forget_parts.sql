@@ -1,3 +1,3 @@
--- Takes files that are gone out of the ledger.
+-- Removes files that no longer exist from the ledger.
 delete from store.parts
 where path in (select unnest($paths))

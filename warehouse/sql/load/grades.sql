@@ -1,4 +1,4 @@
--- Adds the grades of new parts, one row a trace, grader and gold answer.
+-- Adds the grades of new parts, one row per trace, grader and gold answer.
 insert into store.grades by name
 select
     found.trace_id,

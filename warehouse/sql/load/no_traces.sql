@@ -7,21 +7,54 @@ select
     problem_id,
     problem_digest,
     sample_index,
-    'error' as status,
-    null::varchar as finish_reason,
-    null::varchar as reasoning,
-    null::varchar as answer,
-    null::varchar[] as reference_ids,
-    null::bigint as seed,
-    null::integer as choice_index,
-    null::integer as num_prompt_tokens,
-    null::integer as num_billed_prompt_tokens,
-    null::integer as num_completion_tokens,
+    status,
+    finish_reason,
+    reasoning,
+    answer,
+    reference_ids,
+    seed,
+    choice_index,
+    num_prompt_tokens,
+    num_billed_prompt_tokens,
+    num_completion_tokens,
     started_at,
-    null::double as latency_seconds,
-    null::double as mean_logprob,
-    null::double as score,
+    latency_seconds,
+    * exclude (
+        trace_id,
+        stage,
+        recipe,
+        problem_id,
+        problem_digest,
+        sample_index,
+        status,
+        finish_reason,
+        reasoning,
+        answer,
+        reference_ids,
+        seed,
+        choice_index,
+        num_prompt_tokens,
+        num_billed_prompt_tokens,
+        num_completion_tokens,
+        started_at,
+        latency_seconds,
+        num_tries,
+        error_code,
+        error_message
+    ),
     num_tries,
     error_code,
     error_message
-from store.failures
+from (
+    select
+        * exclude (part),
+        null::varchar as reasoning,
+        null::varchar as answer
+    from store.traces
+    where false
+    union all by name
+    select
+        *,
+        'error' as status
+    from store.failures
+) as failed

@@ -1,13 +1,8 @@
 -- Adds the samples of stale runs, as the store is now.
+-- noqa: disable=RF02
 insert into store.samples by name
 select
-    members.run_id,
-    members.stage,
-    members.problem_id,
-    members.problem_digest,
-    members.sample_index,
-    members.trace_id,
-    members.gold,
+    members.*,
     case when failures.trace_id is not null then 'error' else traces.status end as status,
     case when traces.trace_id is null then 'infra_error' else grades.verdict end as verdict,
     grades.is_correct,
@@ -15,14 +10,20 @@ select
     grades.vote_key,
     traces.finish_reason,
     failures.error_code,
-    traces.seed,
-    traces.num_prompt_tokens,
-    traces.num_billed_prompt_tokens,
-    traces.num_completion_tokens,
-    coalesce(traces.started_at, failures.started_at) as started_at,
-    traces.latency_seconds,
-    traces.mean_logprob,
-    traces.score
+    traces.* exclude (
+        trace_id,
+        stage,
+        recipe,
+        problem_digest,
+        sample_index,
+        status,
+        finish_reason,
+        choice_index,
+        num_tries,
+        reference_ids,
+        part
+    )
+    replace (coalesce(traces.started_at, failures.started_at) as started_at)
 from store.members
 inner join store.runs on members.run_id = runs.run_id
 inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage

@@ -1,4 +1,4 @@
--- One row per metric: a run less the mean of earlier runs, paired by problem: Student's t, McNemar, the smallest effect seen.
+-- One row per metric: a run minus the mean of earlier runs, paired by problem: Student's t, McNemar, the smallest effect seen.
 create or replace macro compare_to(earlier_ids, later_id) as table
     with summed as (
         select

@@ -1,4 +1,4 @@
--- One row: a metric of one run less a metric of another (or the same), paired by problem, with Student's 95 % interval.
+-- One row: a metric of one run minus a metric of another (or the same), paired by problem, with Student's 95 % interval.
 with measured as (
     select
         run_id,

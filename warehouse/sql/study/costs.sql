@@ -1,4 +1,4 @@
--- One row per run and stage: forward FLOPs a problem (2 x parameters x tokens) and what was cut off or failed.
+-- One row per run and stage: forward FLOPs per problem (2 x parameters x tokens) and what was cut off or failed.
 select
     run_id,
     stage,

@@ -1,4 +1,4 @@
--- One row per trace that could not be had and still is not: its last failure.
+-- One row per trace that failed and has not been made since: its last failure.
 create table store.failures (
     trace_id varchar not null,
     stage varchar not null,

@@ -1,4 +1,4 @@
--- One row per run and stage: the role that worked there.
+-- One row per run and stage: the role at work in it.
 create table store.roles (
     run_id varchar not null,
     stage varchar not null,

@@ -1,22 +1,21 @@
 -- One row per stored answer, without its text.
-create table store.traces (
-    trace_id varchar not null,
-    stage varchar not null,
-    recipe varchar not null,
-    problem_digest varchar not null,
-    sample_index integer not null,
-    seed bigint,
-    choice_index integer,
-    status varchar not null,
-    finish_reason varchar,
-    num_prompt_tokens integer,
-    num_billed_prompt_tokens integer,
-    num_completion_tokens integer,
-    started_at timestamptz not null,
-    latency_seconds double,
-    mean_logprob double,
-    score double,
-    num_tries integer not null,
-    reference_ids varchar[] not null,
-    part varchar not null
-)
+create table store.traces as
+select
+    trace_id,
+    ''::varchar as stage,
+    ''::varchar as recipe,
+    problem_digest,
+    sample_index,
+    * exclude (
+        trace_id,
+        problem_id,
+        problem_digest,
+        sample_index,
+        reasoning,
+        answer,
+        error_code,
+        error_message
+    ),
+    ''::varchar as part
+from trace_columns
+where false

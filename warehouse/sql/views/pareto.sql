@@ -1,4 +1,4 @@
--- One row per run and way of answering: one sample, the vote, the synthesizer.
+-- One row per run and method of answering: one sample, the vote, the synthesizer.
 create or replace view pareto as
 with spent as (
     select
@@ -12,7 +12,7 @@ with spent as (
     group by run_id
 ),
 
-ways as (
+methods as (
     select
         runs.benchmark,
         runs.experiment,
@@ -49,14 +49,14 @@ select
         null,
         not exists (
             select 1
-            from ways as better
+            from methods as better
             where
-                better.benchmark = ways.benchmark
-                and better.num_problems = ways.num_problems
-                and better.petaflops <= ways.petaflops
-                and better.accuracy >= ways.accuracy
-                and (better.petaflops < ways.petaflops or better.accuracy > ways.accuracy)
+                better.benchmark = methods.benchmark
+                and better.num_problems = methods.num_problems
+                and better.petaflops <= methods.petaflops
+                and better.accuracy >= methods.accuracy
+                and (better.petaflops < methods.petaflops or better.accuracy > methods.accuracy)
         )
     ) as is_on_frontier
-from ways
+from methods
 order by benchmark, petaflops

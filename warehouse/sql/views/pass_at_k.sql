@@ -1,4 +1,4 @@
--- One row per run, stage, problem and k: every k up to the samples a problem.
+-- One row per run, stage, problem and k: every k up to the samples per problem.
 create or replace view pass_at_k as
 select
     results.run_id,

@@ -1,12 +1,15 @@
 -- One row per trace, its text read from Parquet; a failed one has an error and no text.
+-- noqa: disable=RF02
 create or replace view traces as
 with known as (
     -- a part that compaction has merged since this catalog was published is NULL: any part has its texts
     select
-        trace_id,
-        mean_logprob,
-        score,
-        case when part in (select parse_filename(present.file) from glob(trace_files()) as present) then part end as part
+        *
+        replace (
+            case
+                when part in (select parse_filename(present.file) from glob(trace_files()) as present) then part
+            end as part
+        )
     from store.traces
 )
 
@@ -29,8 +32,25 @@ select
     files.num_completion_tokens,
     files.started_at,
     files.latency_seconds,
-    known.mean_logprob,
-    known.score,
+    known.* exclude ( -- columns that files of earlier layouts lack
+        trace_id,
+        stage,
+        recipe,
+        problem_digest,
+        sample_index,
+        seed,
+        choice_index,
+        status,
+        finish_reason,
+        num_prompt_tokens,
+        num_billed_prompt_tokens,
+        num_completion_tokens,
+        started_at,
+        latency_seconds,
+        num_tries,
+        reference_ids,
+        part
+    ),
     files.num_tries,
     files.error_code,
     files.error_message

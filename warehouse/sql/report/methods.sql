@@ -1,4 +1,4 @@
--- One row per run and way of answering of which the cost is known, with the frontier among the given runs.
+-- One row per run and method of answering of which the cost is known, with the frontier among the given runs.
 with priced as (
     select
         benchmark,

@@ -1,0 +1,1 @@
+"""A reader of mathematical answers of our own: it reads all of a text or says that it cannot."""

@@ -1,0 +1,248 @@
+r"""From a normal form to what it means: 6,7 and \{6,7\} and x=6,y=7, -1<x<5, (-\infty,2)\cup(2,\infty), 4:7."""
+
+import itertools
+from collections.abc import Sequence
+from functools import lru_cache
+
+from tasks.graders.algebra.equations import named_chain, two_sides
+from tasks.graders.algebra.expressions import expression
+from tasks.graders.algebra.forms import (
+    Based,
+    Chain,
+    Constant,
+    Form,
+    Many,
+    Matrix,
+    Named,
+    Ratio,
+    Region,
+    Value,
+    is_name,
+)
+from tasks.graders.algebra.inequalities import related
+from tasks.graders.algebra.nodes import Node, symbols
+from tasks.graders.algebra.regions import combined, interval, union, without
+from tasks.graders.algebra.tokens import UnreadError, encloses, outside, split, tokens_of
+
+_SEPARATORS = frozenset({",", ";"})
+_ORDER = frozenset({"<", ">", r"\le", r"\ge"})
+_RELATIONS = _ORDER | {"=", r"\ne", r"\in", r"\approx", r"\simeq", r"\sim"}
+_SYSTEMS = frozenset({"cases", "aligned", "gathered", "split"})
+_SUCH_THAT = frozenset({"|", ":", r"\mid", r"\vert"})
+_SETS = frozenset({r"\emptyset", r"\mathbb"})
+_REALS = (["\\mathbb", "{", "R", "}"], ["\\mathbb", "R"], ["\\R"], ["\\Reals"])
+MAX_SIGNS = 3
+"""Of \\pm in one expression."""
+
+
+@lru_cache(maxsize=4096)
+def read(text: str) -> Form:
+    """What a normal form means. Raises UnreadError unless every character of it was understood."""
+    return form_of(tokens_of(text))
+
+
+def form_of(tokens: Sequence[str]) -> Form:
+    """What the tokens mean: from what binds least, commas, to one expression."""
+    tokens = list(tokens)
+    while tokens[:1] == ["{"] and encloses(tokens):
+        tokens = tokens[1:-1]
+    if not tokens:
+        raise UnreadError("nothing between brackets")
+    if (
+        tokens[0] == r"\begin"
+        and tokens.count(r"\begin") == 1
+        and tokens[-1] == "}"
+        and r"\end" in tokens[-12:]
+    ):
+        return _matrix(tokens)
+    if outside(tokens, {";"}) and outside(tokens, {","}):  # p=5,q=2;p=7,q=2
+        return Many("list", tuple(form_of(part) for part in split(tokens, {";"}) if part))
+    if len(parts := split(tokens, _SEPARATORS)) > 1:
+        return gathered([form_of(part) for part in (parts[:-1] if not parts[-1] else parts)])
+    if outside(tokens, {r"\cup", r"\setminus"}):
+        return _union(tokens)
+    return _relation(tokens) if outside(tokens, _RELATIONS) else _single(tokens)
+
+
+def _single(tokens: list[str]) -> Form:
+    """What no comma and no relation divides."""
+    if tokens in _REALS:
+        return Region(interval(None, None))
+    if tokens[0] in _SETS:
+        return Constant("".join(tokens))
+    if len(tokens) > 2 and tokens[0].isdecimal() and tokens[1] == "_":  # noqa: PLR2004 - digits, _, base
+        return Based(tokens[0], _base(tokens[2:]))
+    if encloses(tokens):
+        return _bracketed(tokens)
+    if outside(tokens, {":"}):
+        return Ratio(tuple(expression(part) for part in split(tokens, {":"})))
+    return _value(tokens)
+
+
+def _value(tokens: list[str]) -> Form:
+    r"""One expression, or one for each choice of its signs: 1\pm\sqrt{2}."""
+    signs = [place for place, token in enumerate(tokens) if token in {r"\pm", r"\mp"}]
+    if not signs:
+        return Value(expression(tokens))
+    if len(signs) > MAX_SIGNS:
+        raise UnreadError("too many signs")
+    together = r"\mp" in tokens
+    found = []
+    for choice in (
+        [("+",) * len(signs), ("-",) * len(signs)] if together else itertools.product("+-", repeat=len(signs))
+    ):
+        chosen = list(tokens)
+        for place, sign in zip(signs, choice, strict=True):
+            opposite = {"+": "-", "-": "+"}[sign]
+            chosen[place] = opposite if tokens[place] == r"\mp" else sign
+        found.append(Value(expression(chosen)))
+    return Many("list", tuple(found))
+
+
+def _base(tokens: list[str]) -> str:
+    base = "".join(tokens).strip("{}")
+    if not base.isalnum():
+        raise UnreadError(base)
+    return base
+
+
+def _union(tokens: list[str]) -> Form:
+    r"""A\cup B, A\setminus B, x\in A\cup B."""
+    if len(named := split(tokens, {r"\in"})) == 2:  # noqa: PLR2004 - a name and its set
+        return form_of(named[1])
+    parts = [split(part, {r"\setminus"}) for part in split(tokens, {r"\cup"})]
+    if len(named) > 1 or any(len(part) > 2 for part in parts):  # noqa: PLR2004 - a set and what it lacks
+        raise UnreadError("a union that is not understood")
+    return union(
+        [
+            form_of(part[0]) if len(part) == 1 else without(form_of(part[0]), form_of(part[1]))
+            for part in parts
+        ]
+    )
+
+
+def _relation(tokens: list[str]) -> Form:
+    kinds = outside(tokens, _RELATIONS)
+    sides = split(tokens, _RELATIONS)
+    if kinds == [r"\in"]:
+        names = split(sides[0], _SEPARATORS)
+        if not all(len(name) == 1 for name in names):
+            raise UnreadError(r"\in")
+        within = form_of(sides[1])
+        return (
+            Region(within.pieces, sides[0][0]) if isinstance(within, Region) and len(names) == 1 else within
+        )
+    if r"\in" in kinds:
+        raise UnreadError(r"\in")
+    if set(kinds) <= _ORDER or kinds == [r"\ne"]:
+        return related(kinds, [_one(side) for side in sides])
+    if set(kinds) & (_ORDER | {r"\ne"}):
+        raise UnreadError("relations of several kinds")
+    return _equation(kinds, sides)
+
+
+def _equation(kinds: list[str], sides: list[list[str]]) -> Form:
+    if len(sides) == 2 and (encloses(sides[0]) and "," in sides[0]):  # noqa: PLR2004 - (x,y)=(1,2)
+        names = "".join(part for part in sides[0] if part.isalpha() or part == ",")
+        return Named(names, form_of(sides[1]))
+    if len(sides) == 2 and outside(sides[0], {":"}):  # noqa: PLR2004 - A:B=7:32
+        return Named("".join(sides[0]), form_of(sides[1]))
+    if len(sides) == 2 and (name := _name(sides[0])):  # noqa: PLR2004 - x=…
+        value = form_of(sides[1])
+        if not isinstance(value, Value) or name not in symbols(value.node):
+            return Named(name, value)
+    nodes = [_one(side) for side in sides]
+    if len(nodes) == 2:  # noqa: PLR2004 - an equation
+        return two_sides(kinds[0], *nodes)
+    if not any(map(symbols, nodes)):
+        return Chain(tuple(nodes))
+    return named_chain(kinds, nodes)
+
+
+def _name(tokens: list[str]) -> str | None:
+    try:
+        return is_name(expression(tokens))
+    except UnreadError:
+        return None
+
+
+def _one(tokens: list[str]) -> Node:
+    form = form_of(tokens)
+    if not isinstance(form, Value):
+        raise UnreadError("".join(tokens))
+    return form.node
+
+
+def _bracketed(tokens: list[str]) -> Form:
+    opened, inner, closed = tokens[0], tokens[1:-1], tokens[-1]
+    if opened == r"\{" and closed == r"\}":
+        if not inner:
+            return Constant(r"\emptyset")
+        if outside(inner, _SUCH_THAT):
+            return _such_that(inner)
+        form = form_of(inner)
+        return Many("set", form.items if isinstance(form, Many) and form.kind == "list" else (form,), "{}")
+    parts = split(inner, _SEPARATORS)
+    if len(parts) == 1:
+        if (opened, closed) in {("(", ")"), ("[", "]")}:
+            return form_of(inner)
+        return _value(tokens)
+    items = tuple(form_of(part) for part in parts if part)
+    if opened in {r"\lfloor", r"\lceil", r"\lvert"} or closed in {r"\rfloor", r"\rceil", r"\rvert"}:
+        raise UnreadError(opened)
+    brackets = "()" if opened == r"\langle" else opened + closed
+    return Many("tuple", items, brackets)
+
+
+def _such_that(inner: list[str]) -> Form:
+    r"""\{x : x<7\}, \{x \in \mathbb{R} \mid x \ne 2\}."""
+    split_at = next(kind for kind in (r"\mid", "|", ":", r"\vert") if outside(inner, {kind}))
+    head, *rest = split(inner, {split_at})
+    if len(rest) != 1 or not head or not head[0].isalpha():
+        raise UnreadError("a set that is not understood")
+    if len(head) > 1 and head[1] != r"\in":
+        raise UnreadError("".join(head))
+    if r"\in" in head and head[2:] not in _REALS:
+        raise UnreadError("".join(head))
+    condition = form_of(rest[0])
+    if not isinstance(condition, Region):
+        raise UnreadError("conditions that are no intervals")
+    return condition
+
+
+def _matrix(tokens: list[str]) -> Form:
+    kind = "".join(tokens[2 : 5 + 6]).partition("}")[0]
+    size = 3 + len(kind)
+    inner, end = list(tokens[size:-size]), "".join(tokens[-size:])
+    if kind in _SYSTEMS and end == rf"\end{{{kind}}}":
+        rows = [[part for part in row if part != "&"] for row in split(inner, {"\\\\"})]
+        return gathered([form_of(row[:-1] if row[-1] in _SEPARATORS else row) for row in rows if row])
+    if end != rf"\end{{{kind}}}" or kind not in {"pmatrix", "array"}:
+        raise UnreadError(kind)
+    if kind == "array" and inner[:1] == ["{"]:
+        inner = inner[inner.index("}") + 1 :]
+    rows = [split(row, {"&"}) for row in split(inner, {"\\\\"}) if row]
+    if len({len(row) for row in rows}) != 1:
+        raise UnreadError("rows of several lengths")
+    return Matrix(tuple(tuple(form_of(cell) for cell in row) for row in rows))
+
+
+def gathered(items: list[Form]) -> Form:
+    """Several answers beside each other: one list, or one region where all are conditions on a variable."""
+    if all(isinstance(item, Region) and item.variable for item in items):
+        return combined([item for item in items if isinstance(item, Region)])
+    if all(isinstance(item, Ratio) and is_name(item.parts[0]) and len(item.parts) == 2 for item in items):  # noqa: PLR2004
+        pairs = [item.parts for item in items if isinstance(item, Ratio)]  # A: 5, B: 3
+        return Many("list", tuple(Named(is_name(name) or "", Value(value)) for name, value in pairs))
+    flat: list[Form] = []
+    for item in items:
+        if isinstance(item, Named) and isinstance(item.value, Many) and item.value.kind == "list":
+            flat += [Named(item.name, value) for value in item.value.items]
+        elif isinstance(item, Many) and item.kind == "list":
+            flat += item.items
+        else:
+            flat.append(item)
+    if isinstance(flat[0], Named) and not any(isinstance(item, Named) for item in flat[1:]):
+        name = flat[0].name  # a=4,-8,-10 and (x,y)=(5,8),(8,5)
+        flat = [item if isinstance(item, Named | Constant) else Named(name, item) for item in flat]
+    return Many("list", tuple(flat))

@@ -1,0 +1,77 @@
+"""What follows from the spelling of gold and answer alone, in this process: no algebra, linear in their length."""
+
+import re
+from itertools import accumulate, product
+
+from tasks.graders.arithmetic import value_of
+from tasks.graders.layout import undecorated
+from tasks.graders.normalise import readings
+from tasks.graders.protocol import Verdict
+
+MAX_SYMBOLIC_LENGTH = 400
+"""Longer answers are compared as text only."""
+
+MAX_DEPTH = 20
+"""Brackets within brackets; no answer needs as many."""
+
+_WORDS = re.compile(r"[A-Za-z][A-Za-z'.\-]*")
+_CHOICE = re.compile(r"[A-J]")
+_CHOSEN = re.compile(
+    r"(?:(?:Option|Choice|Answer)\s*:?\s*)?\(?([A-J])(?:\)\s*[.:]?|[.:])\s*(\S.*)|(?:Option|Choice)\s*\(?([A-J])\)?\.?",
+    re.DOTALL,
+)
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_INTEGER = re.compile(r"-?\d{1,100}", re.ASCII)
+_DIGITS = re.compile(r"\d+")
+
+
+def decided(gold: str, answer: str) -> Verdict | None:  # noqa: PLR0911 - one line a way to decide
+    """The verdict that needs no algebra; None where only that can tell, `grader_error` where it is not worth it."""
+    if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
+        return "correct" if int(gold) == int(answer) else "wrong"
+    if len(answer) > MAX_SYMBOLIC_LENGTH and len(answer) > 4 * len(gold):
+        return "wrong"  # no spelling of an answer is that much longer than the answer
+    golds, answers = readings(gold), readings(answer)
+    if set(golds) & set(answers):
+        return "correct"
+    if (by_letter := _by_letter(golds[0], answer)) is not None:
+        return by_letter
+    values = [(value_of(one), value_of(two)) for one, two in product(golds, answers)]
+    if any(one is not None and one == two for one, two in values):
+        return "correct"
+    if _DECIMAL_COMMA.fullmatch(answers[-1]) and values[0][0] is not None and values[0][0].denominator > 1:
+        return "correct" if value_of(answers[-1].replace(",", ".")) == values[0][0] else "wrong"
+    if all(one is not None and two is not None for one, two in values):
+        return "wrong"
+    if _is_word(golds[0]) and (_is_word(answers[0]) or values[0][1] is not None):
+        return "wrong"  # they are not spelled alike, and nothing else makes words equal
+    return "grader_error" if any(map(_is_monstrous, (*golds, *answers))) else None
+
+
+def _is_word(text: str) -> bool:
+    """A word of three letters or more; one or two letters can be a product of variables."""
+    return bool(_WORDS.fullmatch(text)) and len(text) > 2  # noqa: PLR2004
+
+
+def _by_letter(gold: str, answer: str) -> Verdict | None:
+    r"""A letter and the text of its choice, (D) 48: right for the letter, and for the text where that is the gold."""
+    match = _CHOSEN.fullmatch(undecorated(answer))
+    if match is None:
+        return None
+    if _CHOICE.fullmatch(gold):
+        return "correct" if (match[1] or match[3]) == gold else "wrong"
+    return "correct" if match[2] and gold in readings(match[2]) else None
+
+
+def _is_monstrous(text: str) -> bool:
+    return (
+        len(text) > MAX_SYMBOLIC_LENGTH
+        or any(len(digits) > MAX_SYMBOLIC_LENGTH // 4 for digits in _DIGITS.findall(text))
+        or _depth(text) > MAX_DEPTH
+    )
+
+
+def _depth(text: str) -> int:
+    """How deep brackets of any kind stand within brackets."""
+    steps = (1 if c in "([{" else -1 if c in ")]}" else 0 for c in text)
+    return max(accumulate(steps), default=0)

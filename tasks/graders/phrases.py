@@ -1,0 +1,91 @@
+"""Answers without a box: what follows "the answer is", or the last number. Linear in the text's length."""
+
+import re
+from collections import deque
+from collections.abc import Callable
+
+MAX_PHRASE = 200
+"""Characters of a stated answer; what is longer is a sentence about one."""
+
+STATED = (
+    r"\banswer\b[*_]*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?)?[ \t]*(?::|=|\b(?:is|must be|should be|would be|will be|"
+    r"equals|comes to|turns out to be)\b)[ \t*_]*:?"
+)
+"""The answer is, the answer to this problem must be, **Answer**:"""
+
+HEADING = r"^[#>*_ \t]*(?:(?:the|my)[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t]*[:\uff1a]?[*_ \t]*\n"
+"""### Final Answer, on a line of its own."""
+
+_PHRASE = re.compile(
+    rf"{STATED}|{HEADING}|^[ \t]*####[ \t]*(?=[-+−$\\(\[{{.\d]|[^\n]*\Z)", re.IGNORECASE | re.MULTILINE
+)
+_MATHS = re.compile(r"\$\$\s*(.+?)\s*\$\$|\\\[\s*(.+?)\s*\\\]|\$([^$\n]+)\$|\\\((.+?)\\\)", re.DOTALL)
+_AND_MATHS = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*(?=\$|\\\(|\\\[)")
+_FILLER = re.compile(
+    r"(?:(?:therefore|thus|then|hence|simply|just|exactly|precisely|indeed|clearly|now|equal to|given by|"
+    r"approximately|about|roughly|that|(?:the|a|an) (?:number|value|integer|total|sum|expression|function|"
+    r"pair|set|interval|list|point|matrix|equation)(?: of)?)\b[\s,:]*)+",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(
+    r"\s+(?:because|since|which|where|whereas|as|so|by|from|when|if|for|but|after|given|obtained|meaning|i\.e\.|"
+    r"—|–|--?)(?:\s|$)"
+)
+_ITEM = re.compile(r",\s+(?:and\s+|or\s+)?(?=[-+−$\\(\[{.\d]|[a-zA-Z]\s*=)|,\s+(?:and|or)\s+(?=[\w$\\(\[])")
+_NUMBER = re.compile(r"(?<![\w.])[-+−–]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:/\d+)?")
+
+
+def stated_answer(text: str) -> str | None:
+    """What follows the last "the answer is", "Answer:", heading or "####", up to the end of its sentence."""
+    last = deque(_PHRASE.finditer(text), maxlen=1)
+    if not last:
+        return None
+    rest = text[last[0].end() : last[0].end() + 2 * MAX_PHRASE].lstrip(" \t\n*_:>")
+    rest = _FILLER.sub("", rest, count=1) if _FILLER.match(rest) else rest
+    if maths := _in_maths(rest):
+        return maths
+    stated = _sentence(rest).strip(" \t*_.,;")
+    return stated if 0 < len(stated) <= MAX_PHRASE else None
+
+
+def last_number(text: str) -> str | None:
+    """The last number in the text, with its thousands separators."""
+    last = deque(_NUMBER.finditer(text), maxlen=1)
+    return last[0].group()[:MAX_NUMBER] if last else None
+
+
+MAX_NUMBER = 16_000
+
+FALLBACKS: dict[str, Callable[[str], str | None]] = {
+    "none": lambda _: None,
+    "phrase": stated_answer,
+    "last_number": last_number,
+}
+"""How an answer is found without a box, by the setting's name."""
+
+
+def _in_maths(rest: str) -> str | None:
+    r"""$…$, \(…\), \[…\] at the start, with the ones that an "and" or a comma joins to it."""
+    found, place = [], 0
+    while match := _MATHS.match(rest, place):
+        found.append(next(group for group in match.groups() if group is not None).strip())
+        joint = _AND_MATHS.match(rest, match.end())
+        place = joint.end() if joint else len(rest)
+    return ", ".join(filter(None, found)) or None
+
+
+def _sentence(rest: str) -> str:
+    """Up to the first full stop, line end, semicolon or comma outside brackets; a comma inside a list goes on."""
+    depth, end = 0, len(rest)
+    for place, character in enumerate(rest):
+        depth += (character in "([{") - (character in ")]}")
+        if depth > 0 and character != "\n":
+            continue
+        is_stop = character == "." and (
+            place + 1 == len(rest) or rest[place + 1].isspace() or rest[place + 1] == "*"
+        )
+        is_comma = character == "," and rest[place + 1 : place + 2].isspace() and not _ITEM.match(rest, place)
+        if is_stop or is_comma or character in "\n;":
+            end = place
+            break
+    return _TAIL.split(rest[:end], maxsplit=1)[0]

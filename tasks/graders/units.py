@@ -1,0 +1,107 @@
+"""Words around a number: units are dropped, words that change the value are not."""
+
+import re
+
+from tasks.graders.layout import UNIT_LETTERS
+
+_FACTORS = {
+    "hundred": r"\cdot 100",
+    "thousand": r"\cdot 1000",
+    "million": r"\cdot 1000000",
+    "billion": r"\cdot 1000000000",
+    "trillion": r"\cdot 1000000000000",
+    "dozen": r"\cdot 12",
+    "score": r"\cdot 20",
+    "half": "/2",
+    "halves": "/2",
+    "third": "/3",
+    "thirds": "/3",
+    "fourths": "/4",
+    "quarters": "/4",
+    "fifths": "/5",
+    "sixths": "/6",
+    "sevenths": "/7",
+    "eighths": "/8",
+    "ninths": "/9",
+    "tenths": "/10",
+    "hundredths": "/100",
+    "thousandths": "/1000",
+    "pi": r"\pi ",
+}
+_NO_UNITS = frozenset({
+    "squared", "cubed", "times", "plus", "minus", "over", "divided", "multiplied", "mod", "modulo",
+    "choose", "factorial", "to", "the", "power", "raised", "root", "roots", "double", "twice",
+    "triple", "thrice", "more", "less", "fewer", "than", "not", "no", "nor", "except", "without",
+    "unless", "if", "when", "where", "but", "only", "solution", "solutions", "none", "infinitely",
+    "infinity", "inf", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp",
+    "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "lcm", "gcd", "max", "min", "pairs",
+    "dozens", "hundreds", "thousands", "millions", "billions", "base", "is", "are", "equals",
+    "equal", "then", "therefore", "so", "thus", "implies", "or", "and", "remainder", "nth", "st",
+    "nd", "rd", "th", "eighth", "ninth", "tenth", "quarter", "fold",
+})  # fmt: skip
+_GLUED = (
+    "cm|mm|km|dm|nm|kg|mg|ml|mL|kL|dL|ft|mph|kph|km/h|kmh|m/s|lbs|lb|oz|yd|hrs|hr|mins|min|secs|sec|kWh|kJ|kW|kN|"
+    "Hz|kHz|MHz|GHz|Pa|kPa|eV|keV|MeV|rad|mol|USD|EUR|GBP"
+)
+_WORD = r"(?:[A-Za-z]{2,}\.?|[" + "".join(sorted(UNIT_LETTERS)) + "])"
+_POWER = r"(?:\s*\^\s*(?:\{\s*-?\s*\d\s*\}|-?\d))?"
+_COMPOUND = rf"{_WORD}{_POWER}(?:\s*(?:/|\\cdot|\*|-|\s)\s*{_WORD}{_POWER})*"
+_AT_END = r"\.?\s*(?=$|,\s|;)"
+_UNIT = re.compile(rf"((?:\d|\}}|\)|\\pi)(?:\s*\^\s*\{{?\s*\\circ\s*\}}?)?)\s+({_COMPOUND}){_AT_END}")
+_UNIT_FRACTION = re.compile(
+    rf"((?:\d|\}}|\)|\\pi))\s*\\[dt]?frac\s*\{{\s*({_COMPOUND})\s*\}}\s*\{{\s*({_COMPOUND})\s*\}}{_AT_END}"
+)
+_UNIT_GLUED = re.compile(rf"((?<![A-Za-z])\d|\\pi)\s*(?:{_GLUED})(?![A-Za-z]){_POWER}{_AT_END}")
+_DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|(?<=\d)\^\s*(?:o(?![a-z])|\{\s*o\s*\})|\\degree(?![a-zA-Z])|\\circ(?![a-zA-Z]))"
+_DEGREES = re.compile(
+    rf"(?<=[\d}})a-zA-Z.])\s*{_DEGREE}(?:\s*[CFK](?![A-Za-z])|\s*(?:Celsius|Fahrenheit))?{_AT_END}"
+)
+_PERCENT = re.compile(
+    rf"\s*(?:\\?%|(?:percent(?:age)?(?:\s+points?)?|pct)(?![A-Za-z])){_AT_END}", re.IGNORECASE
+)
+_ANGULAR = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![a-z])|['\"]")
+_LEAD = re.compile(
+    r"(?:(?:[A-Za-z][A-Za-z'-]*,?\s+)+(?:is|are|was|be|equals|costs|weighs|has|have|in|by)\b"
+    r"|[A-Za-z][A-Za-z' ]{2,}(?::|=(?=\s*[-\d.])))"
+    r"\s*(?:exactly|about|approximately|equal to|just|only|:|=)?\s*(?=[-+\\(\[{$.\d])"
+)
+_CURRENCY = re.compile(r"^(?:US|USD|EUR|GBP|Rs\.?|INR|CAD|AUD)\s*(?=[\d.])")
+_NEGATED = re.compile(
+    r"\b(?:not|no|never|nor|least|most|more|less|fewer|between|than|over|under|below|above|if|when|unless|except|"
+    r"remainder|mod|base)\b",
+    re.IGNORECASE,
+)
+_APPROXIMATE = re.compile(r"^(?:\\(?:approx|simeq|sim)(?![a-z])|≈|(?:approximately|about|roughly)\s)\s*")
+
+
+def without_units(text: str) -> str:
+    r"""The value alone: 30\pi cm^3 is 30\pi and 8 million is 8\cdot 1000000; 12 times y is left as it is."""
+    text = _CURRENCY.sub("", _APPROXIMATE.sub("", text))
+    if (lead := _LEAD.match(text)) and not _NEGATED.search(lead[0]):
+        text = text[lead.end() :]
+    text = _PERCENT.sub("", text)
+    text = _UNIT_FRACTION.sub(_per, text)
+    text = _UNIT.sub(_unit, text)
+    text = _UNIT_GLUED.sub(r"\1", text)
+    if _ANGULAR.search(text):  # \sin 30^\circ, 48^\circ 15': degrees that count
+        return text
+    return _DEGREES.sub("", text)
+
+
+def _unit(match: re.Match[str]) -> str:
+    words = re.findall(r"[A-Za-z]+", match[2])
+    if words[0].lower() in _FACTORS and not any(_is_operator(word) for word in words):
+        factor = _FACTORS[words[0].lower()]
+        if len(words) > 1 and words[1].lower() in _FACTORS:
+            factor += _FACTORS[words[1].lower()]
+        return match[1] + factor
+    return match[0] if any(_is_operator(word) for word in words) else match[1]
+
+
+def _per(match: re.Match[str]) -> str:
+    words = re.findall(r"[A-Za-z]+", match[2] + " " + match[3])
+    return match[0] if any(_is_operator(word) for word in words) else match[1]
+
+
+def _is_operator(word: str) -> bool:
+    return word.lower() in _NO_UNITS
