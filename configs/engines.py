@@ -97,9 +97,9 @@ class OpenAISettings(ConfigModel):
     timeout_seconds: float = Field(default=600.0, gt=0)
     """Longest wait for one reply."""
     retries: int = Field(default=6, ge=0)
-    """How often one request is tried again on 429, 5xx, timeouts, resets and broken replies."""
+    """How often one request is tried again on 5xx, timeouts, resets and broken replies; a 429 is not counted."""
     patience_seconds: float = Field(default=120.0, ge=0)
-    """How long an endpoint that refuses every connection is waited for before the run gives up on it."""
+    """How long an endpoint that refuses every connection, or answers every request with 429, is waited for."""
     samples_per_request: Literal["auto"] | int = "auto"
     """`auto` asks for all samples of a problem at once where the server honours `n`, else one by one."""
     logprobs: bool = False
@@ -200,7 +200,7 @@ class ReplaySettings(ConfigModel):
     reasoning: str | None = None
     """Column with the reasoning, where it is not inside the output."""
     finish_reason: str | None = None
-    """Column with why the model stopped; `length` makes the trace truncated."""
+    """Column with why the model stopped; `length`, or what else a provider calls its limit, makes the trace truncated."""
     num_prompt_tokens: str | None = None
     """Column with the prompt's length in tokens."""
     num_completion_tokens: str | None = None

@@ -20,6 +20,7 @@ from tasks.explore import explore_stage
 from tasks.graders.protocol import Grader
 from tasks.grading.judge import Judge
 from tasks.grading.kinds import grader_of
+from tasks.progress import PROGRESS
 from tasks.stage import Stage, plans_of
 from tasks.synthesize import synthesize_stage
 from warehouse.journal import recover
@@ -97,7 +98,7 @@ def resolve(experiment: Experiment, store: Store, limit: int | None = None) -> R
     stages = stages_of(experiment, store.root)
     grader = grader_of(experiment.grader, store.root, problems)
     store.open_for_writing()
-    num_recovered = recover(store)
+    num_recovered = recover(store, PROGRESS.say)
     rows = pa.Table.from_pylist([asdict(problem) for problem in problems], schema=PROBLEMS)
     store.write_part("problems", rows)
     return Run(

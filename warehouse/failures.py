@@ -14,6 +14,7 @@ class FailureCode(StrEnum):
     SERVER_ERROR = "server_error"
     TIMEOUT = "timeout"
     CONNECTION = "connection"
+    NOT_SERVED = "not_served"
     BAD_REPLY = "bad_reply"
     UNREACHABLE = "unreachable"
 

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.identity import Recipe, problem_digest, trace_id
+from warehouse.journal import set_aside_path, unreadable_lines
 from warehouse.manifest import Manifest, NewerManifestError, manifest_path, members_path
 from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
@@ -28,8 +30,8 @@ _RECORDING_FILE = re.compile(
     r"(?P<folder>imports/(?P<name>[0-9a-f]{16}))/((?P<about>import\.json)|outputs\.parquet|experiment\.yaml|[\w.-]+\.jsonl)"
 )
 _OWN_FILE = re.compile(
-    r"(catalog\.duckdb|\.(catalog|in-use|upkeep)\.lock|verdicts\.sqlite(-journal)?|journal/[0-9a-f]{16}-[0-9a-f]{12}\.jsonl"
-    r"|reports/night-\d{4}-\d\d-\d\d\.html)"
+    r"(catalog\.duckdb|\.(catalog|in-use|upkeep)\.lock|verdicts\.sqlite(-journal)?"
+    r"|journal/[0-9a-f]{16}-[0-9a-f]{12}\.(jsonl|unreadable)|reports/night-\d{4}-\d\d-\d\d\.html)"
 )
 
 
@@ -50,6 +52,28 @@ def verify(store: Store) -> Iterator[Damage]:
     recipes: dict[str, Recipe | None] = {}
     for file in files:
         yield from _damages(store, file.path, file.size, paths, recipes)
+    yield from _journal_damages(store)
+
+
+def _journal_damages(store: Store) -> Iterator[Damage]:
+    """What cannot become traces in journals, those in use too, and what was set aside of earlier ones."""
+    for path in sorted(store.journal_folder.glob("*.jsonl")):
+        name = f"journal/{path.name}"
+        try:
+            bad = list(unreadable_lines(path))
+        except FileNotFoundError:  # sealed meanwhile
+            continue
+        except OSError as error:
+            yield Damage(name, "torn", f"cannot be read ({error.strerror})")
+            continue
+        for number, reason in bad:
+            aside = set_aside_path(path).name
+            yield Damage(name, "torn", f"line {number} {reason}; the next run sets it aside as {aside}")
+    for path in sorted(store.journal_folder.glob(set_aside_path(Path("*")).name)):
+        detail = (
+            "lines that could not become traces, which are made again; delete it once you have looked at it"
+        )
+        yield Damage(f"journal/{path.name}", "torn", detail)
 
 
 def _damages(

@@ -5,12 +5,17 @@ trace, each appended by a single write. At the shard's end the journal becomes a
 is removed. A process that dies leaves its journals; the next run turns them into parts first. A
 lock on the open file tells a journal in use from one left behind, and the kernel drops it with
 the process.
+
+One bad line costs that line, one bad journal that journal: it is set aside as `journal/….unreadable`, which
+`a2r verify` names, and its traces are made again.
 """
 
 import errno
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -19,9 +24,11 @@ import pyarrow.json as pj
 from warehouse.files import lock
 from warehouse.identity import Recipe
 from warehouse.records import TRACES, UTC
+from warehouse.storable import REQUIRED, storable
 from warehouse.store import Store, traces_folder
 
-_LONGEST_LINE = 2**30
+_PIECE_BYTES = 2**28
+"""Journal read at once and written as one part: Arrow's columns of text end at 2 GiB."""
 _JSON_SCHEMA = pa.schema([(f.name, pa.int64() if f.type == UTC else f.type) for f in TRACES])
 
 
@@ -32,21 +39,32 @@ class Journal:
         self._store, self._recipe = store, recipe
         store.journal_folder.mkdir(parents=True, exist_ok=True)
         self.path = store.journal_folder / f"{recipe.key}-{uuid.uuid4().hex[:12]}.jsonl"
-        self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR, 0o644)
+        unnamed = self.path.with_name(f".{self.path.name}.tmp")  # nobody recovers it before it is locked
+        self._file = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR, 0o644)
         lock(self._file)
-        self.append({"recipe": recipe.content.decode()})
+        unnamed.rename(self.path)
+        self._write({"recipe": recipe.content.decode()})
 
-    def append(self, row: Mapping[str, object]) -> None:
-        """Append one row with one write. Raises OSError (disk full) with nothing half-counted."""
-        line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-        if os.write(self._file, line) != len(line):
+    def append(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Append one trace with one write, as far as it can be stored (see `storable`); returns what was stored.
+
+        Raises ValueError for what is not a trace, OSError (disk full) with nothing half-counted.
+        """
+        stored = storable(row)
+        self._write(stored)
+        return stored
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        line = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
+        written = os.write(self._file, line)
+        if written != len(line):
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def seal(self) -> list[str]:
         """Turn the journal into parts of the store, remove it, and return the parts' paths."""
         try:
-            _, _, rows = self.path.read_bytes().partition(b"\n")
-            parts, _ = _to_part(self._store, self._recipe, rows)
+            parts, _, _ = _to_parts(self._store, self._recipe, self.path)
             self.path.unlink()
         finally:
             self.close()
@@ -59,48 +77,156 @@ class Journal:
             self._file = -1
 
 
-def recover(store: Store) -> int:
-    """Turn the journals that dead processes left into parts; return how many traces they held."""
+def recover(store: Store, say: Callable[[str], None] | None = None) -> int:
+    """Turn the journals that dead processes left into parts; return how many traces they held.
+
+    Args:
+        store: Whose journals.
+        say: Is given a sentence for each journal that had to be set aside, wholly or in lines.
+    """
     found = 0
     for path in sorted(store.journal_folder.glob("*.jsonl")):
         try:
             file = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             continue
+        except PermissionError:
+            _tell(
+                say,
+                f"{path} belongs to another user and is left; its traces are recovered by a run of theirs.",
+            )
+            continue
         if not lock(file, wait=False):
             os.close(file)
             continue
         try:
-            head, _, rows = path.read_bytes().partition(b"\n")
-            if recipe := _recipe_of(head):
-                store.write_recipe(recipe)
-                found += _to_part(store, recipe, rows)[1]
-            path.unlink(missing_ok=True)
+            if path.exists():  # else its owner has sealed it meanwhile
+                num_traces, complaint = _recovered(store, path)
+                found += num_traces
+                _tell(say, complaint)
         finally:
             os.close(file)
     return found
 
 
-def _recipe_of(head: bytes) -> Recipe | None:
-    """The recipe in a journal's first line; None where a kill came before even that was written."""
+def unreadable_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a journal that cannot become traces: number and reason; line 1 says what it is a journal of."""
+    with path.open("rb") as file:
+        head = file.readline()
+        if head.endswith(b"\n") and _recipe_of(head, path) is None:
+            yield 1, "does not say of which recipe it is a journal"
+        for number, line in enumerate(file, start=2):
+            if line.endswith(b"\n"):
+                try:
+                    _row_of(line)
+                except ValueError as error:
+                    yield number, str(error)
+
+
+def set_aside_path(path: Path) -> Path:
+    """Where what cannot be read of a journal is put."""
+    return path.with_suffix(".unreadable")
+
+
+def _tell(say: Callable[[str], None] | None, complaint: str | None) -> None:
+    if say and complaint:
+        say(complaint)
+
+
+def _recovered(store: Store, path: Path) -> tuple[int, str | None]:
+    """The traces taken from a journal, which is gone then, and what to say of what could not be read of it."""
+    aside = set_aside_path(path)
+    with path.open("rb") as file:
+        head, has_rows = file.readline(), bool(file.readline())
+    recipe = _recipe_of(head, path)
+    if recipe is None and has_rows:
+        path.replace(aside)
+        return (
+            0,
+            f"A journal that does not say its recipe is set aside as {aside}; its traces are made again.",
+        )
+    if recipe is None:
+        path.unlink(missing_ok=True)
+        return 0, None
+    store.write_recipe(recipe)
+    _, num_traces, num_bad = _to_parts(store, recipe, path)
+    path.unlink(missing_ok=True)
+    if num_bad:
+        return num_traces, (
+            f"{num_bad} unreadable lines of a journal are set aside as {aside}; their traces are made again."
+        )
+    return num_traces, None
+
+
+def _recipe_of(head: bytes, path: Path) -> Recipe | None:
+    """The recipe in a journal's first line, which its name repeats; None after a kill before it was written."""
     try:
-        return Recipe.read(orjson.loads(head)["recipe"].encode())
-    except orjson.JSONDecodeError:
+        recipe = Recipe.read(orjson.loads(head)["recipe"].encode())
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None
+    return recipe if path.name.startswith(f"{recipe.key}-") else None
 
 
-def _to_part(store: Store, recipe: Recipe, rows: bytes) -> tuple[list[str], int]:
-    """Write a journal's whole lines as a part; one cut short by a kill or a full disk is no answer."""
-    whole = rows[: rows.rfind(b"\n") + 1]
-    if not whole:
-        return [], 0
-    table = pj.read_json(
-        pa.BufferReader(whole),
-        read_options=pj.ReadOptions(use_threads=False, block_size=min(len(whole), _LONGEST_LINE)),
-        parse_options=pj.ParseOptions(explicit_schema=_JSON_SCHEMA),
-    )
-    table = finalized(table.select(_JSON_SCHEMA.names).cast(TRACES))
-    return [store.write_part(traces_folder(recipe), table)], table.num_rows
+def _row_of(line: bytes) -> dict[str, Any]:
+    """The row that a line holds. Raises ValueError."""
+    try:
+        content = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"is not JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise ValueError("is not a JSON object")  # noqa: TRY004 - one error for whatever the line is
+    return storable(content)
+
+
+def _to_parts(store: Store, recipe: Recipe, path: Path) -> tuple[list[str], int, int]:
+    """Write a journal's whole lines as parts, what cannot be read of it aside; parts, traces and bad lines.
+
+    A line cut short by a kill or a full disk is not an answer.
+    """
+    parts: list[str] = []
+    num_traces = num_bad = 0
+    with path.open("rb") as file:
+        file.readline()
+        while lines := file.readlines(_PIECE_BYTES):
+            table, bad = _table_of([line for line in lines if line.endswith(b"\n")])
+            if bad:
+                num_bad += len(bad)
+                with set_aside_path(path).open("ab") as aside:
+                    aside.writelines(bad)
+            if table.num_rows:
+                parts.append(store.write_part(traces_folder(recipe), table))
+                num_traces += table.num_rows
+    return parts, num_traces, num_bad
+
+
+def _table_of(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
+    """Whole lines as a table of schema `TRACES`; and those that cannot be read, for which each is read alone."""
+    if not lines:
+        return traces_table([]), []
+    whole = b"".join(lines)
+    try:
+        table = pj.read_json(
+            pa.BufferReader(whole),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(whole)),
+            parse_options=pj.ParseOptions(explicit_schema=_JSON_SCHEMA, unexpected_field_behavior="ignore"),
+        )
+        table = table.select(_JSON_SCHEMA.names).cast(TRACES)
+    except (pa.ArrowException, OverflowError):
+        return _table_by_line(lines)
+    if table.num_rows != len(lines) or any(table[name].null_count for name in REQUIRED):
+        return _table_by_line(lines)
+    return finalized(table), []
+
+
+def _table_by_line(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
+    rows: list[dict[str, Any]] = []
+    bad: list[bytes] = []
+    for line in lines:
+        try:
+            rows.append(_row_of(line))
+        except ValueError:
+            bad.append(line)
+    return traces_table(rows), bad
 
 
 def traces_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:

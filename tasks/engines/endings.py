@@ -1,5 +1,6 @@
 """Why a completion ended, in the words of every provider we know."""
 
+import re
 from typing import Literal
 
 Ending = Literal["stop", "length", "tool", "filtered", "failed"]
@@ -23,8 +24,19 @@ _REASONS: dict[Ending, tuple[str, ...]] = {
     "failed": (
         "error", "insufficient_system_resource", "network_error", "abort", "aborted", "cancel", "cancelled", "canceled",
         "timeout", "user_cancel", "failed", "model_error", "internal_error", "repetition_detected",
+        "server_error", "unexpected_tool_call", "other", "unknown", "unspecified", "null", "none",
     ),
 }  # fmt: skip
+_ALIKE: tuple[tuple[Ending, str], ...] = (
+    (
+        "failed",
+        r"abort|cancel|interrupt|timed?_?out|fail|network|overload|unavailable|resource|preempt|disconnect",
+    ),
+    ("filtered", r"filter|safety|moderat|flagged|policy|prohibit|block|refus|toxic|guardrail|sensitive"),
+    ("length", r"length|limit|trunc|max_?|maximum|context|exceed|too_long|budget|incomplete"),
+    ("failed", r"error|exception|malformed|kill|crash"),
+)
+"""For words outside the table, the first that is found in one."""
 _ENDINGS: dict[str, Ending] = {reason: ending for ending, reasons in _REASONS.items() for reason in reasons}
 
 
@@ -34,3 +46,16 @@ def finish_of(reason: str | None) -> Ending | None:
         return None
     word = reason.rpartition(".")[2].strip().lower().replace("-", "_").replace(" ", "_")
     return _ENDINGS.get(word.removeprefix("finish_reason_").removeprefix("stop_reason_"))
+
+
+def ending_of(reason: object) -> Ending:
+    """The same for a text that has to be judged: an unknown word by what it resembles; absent or no word, it finished."""
+    if not isinstance(reason, str) or not reason:
+        return "stop"
+    if known := _ENDINGS.get(reason) or finish_of(reason):
+        return known
+    word = reason.lower().replace("-", "_").replace(" ", "_")
+    for ending, stems in _ALIKE:
+        if re.search(stems, word):
+            return ending
+    return "stop"

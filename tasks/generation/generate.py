@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
+from tasks.engines.endings import ending_of
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
 from tasks.progress import PROGRESS
@@ -81,7 +82,7 @@ async def _drive(
 
     def deliver(job: Job, place: int, outcome: Completion | Failure) -> None:
         try:
-            journal.append(_row(job.wanted[place], outcome))
+            stored = journal.append(_row(job.wanted[place], outcome))
         except OSError as error:
             broken.append(error)
             if driver:
@@ -94,7 +95,7 @@ async def _drive(
             PROGRESS.advance(stage, failed=True)
         else:
             result.num_stored += 1
-            PROGRESS.advance(stage, tokens=outcome.num_completion_tokens or 0)
+            PROGRESS.advance(stage, tokens=stored["num_completion_tokens"] or 0)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -129,7 +130,10 @@ def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, object]:
     if isinstance(outcome, Failure):
         row |= {"status": "error", "error_code": outcome.code, "error_message": outcome.message}
     else:
-        row |= {"status": "truncated" if outcome.finish_reason == "length" else "ok", **outcome._asdict()}
+        row |= {
+            "status": "truncated" if ending_of(outcome.finish_reason) == "length" else "ok",
+            **outcome._asdict(),
+        }
     return row | {"started_at": _microseconds(outcome.started_at)}
 
 

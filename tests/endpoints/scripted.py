@@ -26,6 +26,8 @@ class ScriptedEndpoint:
     fault: Callable[[int, dict[str, Any]], Any] | None = None
     """Called with the request's number and body; a dict or tuple replaces the good answer (see `_faulty`)."""
     answer: Callable[[str, int], str] | None = None
+    models_reply: tuple[int, bytes, str] | None = None
+    """Status, body and type of the list of models in place of the good one."""
     metrics: Callable[[], str] | None = None
     """The text of /metrics; None: there is no such page."""
     silent: threading.Event = field(default_factory=threading.Event)
@@ -91,6 +93,9 @@ class ScriptedEndpoint:
     async def _models(self, request: web.Request) -> web.Response:
         if denied := self._denied(request):
             return denied
+        if self.models_reply:
+            status, data, kind = self.models_reply
+            return web.Response(status=status, body=data, headers={"Content-Type": kind})
         return web.json_response({"object": "list", "data": [{"id": name} for name in self.models]})
 
     def _denied(self, request: web.Request) -> web.Response | None:
@@ -111,8 +116,14 @@ class ScriptedEndpoint:
         try:
             if self.latency:
                 await asyncio.sleep(self.latency)
-            if self.fault and (fault := self.fault(len(self.requests), body)):
-                return await self._faulty(request, body, fault)
+            fault = self.fault(len(self.requests), body) if self.fault else None
+            match fault:
+                case None:
+                    pass
+                case ("slow", seconds):
+                    await asyncio.sleep(seconds)
+                case _:
+                    return await self._faulty(request, body, fault)
             return web.json_response(self._reply(body))
         finally:
             self.in_flight -= 1
@@ -130,6 +141,8 @@ class ScriptedEndpoint:
                 return web.Response(status=500)
             case (int(status), str(message), dict(headers)):
                 return web.json_response({"error": {"message": message}}, status=status, headers=headers)
+            case (int(status), bytes(data), str(kind)):
+                return web.Response(status=status, body=data, headers={"Content-Type": kind})
             case dict():
                 return web.json_response(fault)
         raise AssertionError(fault)

@@ -11,7 +11,7 @@ ENGINES = Path(__file__).parents[2] / "tasks/engines"
 def test_stored_codes_keep_their_names():
     assert set(FailureCode) == {
         *("context_overflow", "content_filter", "bad_request", "not_recorded"),
-        *("rate_limited", "server_error", "timeout", "connection", "bad_reply", "unreachable"),
+        *("rate_limited", "server_error", "timeout", "connection", "bad_reply", "unreachable", "not_served"),
     }
 
 

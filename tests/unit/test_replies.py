@@ -10,22 +10,32 @@
   `n must be 1` and `invalid temperature`, a gateway's error inside a 200.
 """
 
+import contextlib
+import copy
+import json
+import math
 from datetime import UTC, datetime
 
 import orjson
 import pytest
 
-from tasks.engines.openai.replies import (
-    Sent,
+from configs.models import Model, Sampling
+from tasks.engines.openai.faults import (
+    TransientError,
     error_message,
     error_status,
     is_final,
-    models_served,
-    outcomes_of,
+    meaning_of,
     refusal_code,
     refuses_many_choices,
 )
-from tasks.engines.protocol import Failure
+from tasks.engines.openai.replies import Sent, models_served, outcomes_of, parsed
+from tasks.engines.protocol import Completion, Failure
+from tasks.generation.generate import _row
+from warehouse.identity import explore_recipe
+from warehouse.journal import Journal
+from warehouse.records import Wanted
+from warehouse.store import Store
 
 SENT = Sent(7, datetime(2026, 1, 1, tzinfo=UTC), 1.5, 1)
 
@@ -133,8 +143,9 @@ def test_reply_without_usage_has_no_counts():
 @pytest.mark.parametrize("reason", ["abort", "error"])
 def test_completion_that_the_server_broke_off_is_no_answer(reason):
     broken = {**VLLM, "choices": [VLLM["choices"][0] | {"finish_reason": reason}]}
-    with pytest.raises(ValueError, match=reason):
-        outcomes_of(broken, SENT)
+    [outcome] = outcomes_of(broken, SENT)
+    assert isinstance(outcome, TransientError)
+    assert reason in outcome.message
 
 
 def test_withheld_completion_is_a_failure():
@@ -231,3 +242,86 @@ def test_models_are_read_where_a_name_matters():
     assert models_served({"data": [{"id": "x.gguf", "owned_by": "llamacpp"}]}) == [], "any name will do"
     assert models_served({"data": [{"id": "qwen3:8b", "owned_by": "library"}]}) == ["qwen3:8b"]
     assert models_served({"object": "list", "data": None}) == [], "Ollama without a model"
+
+
+ODD = (
+    None, True, -1, 0, 3, 12.0, 12.5, 2**40, 2**70, math.nan, math.inf, "", "12", "\ud83d", "x\x00\x1b[2J",
+    [], [[]], [None], ["a"], {}, {"a": 1}, {"error": {"code": 3}}, [{"type": "text"}], [{"type": 5, "text": 7}],
+)  # fmt: skip
+
+
+def places(value, path=()):
+    """Every place of a JSON value."""
+    yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, held in inside:
+        yield from places(held, (*path, key))
+
+
+def replaced(value, path, odd):
+    if not path:
+        return odd
+    value = copy.deepcopy(value)
+    inner = value
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = odd
+    return value
+
+
+def test_nothing_odd_anywhere_in_a_reply_is_more_than_no_answer(tmp_path):
+    """Every value of a reply is replaced by every odd one; what counts as an answer becomes a part."""
+    whole = VLLM | {
+        "choices": [VLLM["choices"][0] | {"logprobs": {"content": [{"token": "a", "logprob": -1.0}]}}]
+    }
+    store, recipe = Store(str(tmp_path)), explore_recipe(Model(id="m"), "p", Sampling())
+    journal, num_stored = Journal(store, recipe), 0
+    for path in places(whole):
+        for odd in ODD:
+            reply = parsed(json.dumps(replaced(whole, path, odd)).encode(), "application/json")
+            assert error_status(reply) >= 200
+            models_served(reply)
+            try:
+                outcomes = outcomes_of(reply, SENT)
+            except TransientError:
+                continue
+            for outcome in outcomes:
+                if not isinstance(outcome, TransientError):
+                    assert isinstance(outcome, Failure) or outcome.reasoning or outcome.answer
+                    num_stored += 1
+                    journal.append(_row(Wanted(str(num_stored), "d", "p", 0), outcome))
+    [part] = journal.seal()
+    assert store.read_part(part).num_rows == num_stored > 100
+    assert not list(store.journal_folder.iterdir())
+    assert isinstance(outcomes_of(whole, SENT)[0], Completion)
+
+
+def test_nothing_odd_in_an_error_or_an_event_escapes():
+    errors = [
+        {"error": {"message": "m", "code": 429, "type": "t", "metadata": {"raw": "r"}}},
+        {"errors": [{"message": "a", "code": "1"}]},
+        [{"error": {"message": "a", "status": "RESOURCE_EXHAUSTED"}}],
+        {"detail": [{"msg": "a"}]},
+        {"object": "error", "message": "x", "code": 400},
+    ]
+    for error in errors:
+        for path in places(error):
+            for odd in ODD:
+                body = json.dumps(replaced(error, path, odd)).encode()
+                reply = parsed(body, "application/json")
+                message = error_message(500, body, reply)
+                assert message.isprintable()
+                for status in (error_status(reply), 400, 402, 403, 404, 429, 500, 999):
+                    meaning_of(status, message, reply)
+    event = {
+        "choices": [
+            {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop", "logprobs": {"content": [{}]}}
+        ],
+        "usage": {"prompt_tokens": 1},
+    }
+    for path in places(event):
+        for odd in ODD:
+            pieces = [json.dumps(piece).encode() for piece in (replaced(event, path, odd), event)]
+            reply = parsed(b"".join(b"data: " + piece + b"\n\n" for piece in pieces), "text/event-stream")
+            with contextlib.suppress(TransientError):
+                assert outcomes_of(reply, SENT)

@@ -7,7 +7,7 @@ from typing import Literal
 import duckdb
 import orjson
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escaped_markup
 from rich.panel import Panel
 from rich.table import Table
 
@@ -19,6 +19,10 @@ OutputFormat = Literal["table", "csv", "json", "parquet"]
 MAX_TABLE_ROWS = 200
 """Rows a terminal table prints; the file formats print all."""
 _COLOURS = {"correct": "green", "wrong": "red"}
+_VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | dict.fromkeys(
+    range(127, 160), 65533
+)
+"""What a terminal would obey, as pictures of it: models and servers write stored texts, not we."""
 
 
 def print_rows(
@@ -43,20 +47,25 @@ def print_rows(
 def print_problem(problem: ProblemView, *, full: bool) -> None:
     """The question and every trace with its verdict; with `full` also the reasoning."""
     console = Console()
-    title, gold = f"problem {problem.problem_id}", f"gold: {escape(problem.gold)}"
-    console.print(Panel(escape(problem.question), title=title, subtitle=gold))
+    title, gold = f"problem {_escape(problem.problem_id)}", f"gold: {_escape(problem.gold)}"
+    console.print(Panel(_escape(problem.question), title=title, subtitle=gold))
     for trace in problem.traces:
         colour = _COLOURS.get(trace.verdict or "", "yellow")
-        extracted = f" · {escape(trace.extracted)}" if trace.extracted is not None else ""
+        extracted = f" · {_escape(trace.extracted)}" if trace.extracted is not None else ""
         console.print(
             Panel(
-                escape(_text(trace, full=full)),
+                _escape(_text(trace, full=full)),
                 title=f"{trace.stage} {trace.sample_index}: [{colour}]{trace.verdict or 'not graded'}[/]{extracted}",
                 subtitle=f"{_cell(trace.num_tokens)} tokens · seed {_cell(trace.seed)}",
                 title_align="left",
             )
         )
     console.print(f"run {problem.run_id}", highlight=False)
+
+
+def _escape(text: str) -> str:
+    """A stored text as it can be printed: neither the terminal nor rich takes any of it for a command."""
+    return escaped_markup(text.translate(_VISIBLE))
 
 
 def _text(trace: TraceView, *, full: bool) -> str:
@@ -72,7 +81,7 @@ def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
         table.add_column(name, overflow="fold")
     rows = relation.fetchmany(MAX_TABLE_ROWS + 1)
     for row in rows[:MAX_TABLE_ROWS]:
-        table.add_row(*(escape(_cell(value)) for value in row))
+        table.add_row(*(_escape(_cell(value)) for value in row))
     console.print(table)
     if len(rows) > MAX_TABLE_ROWS:
         console.print(f"… the first {MAX_TABLE_ROWS} rows; --format csv prints all.")

@@ -1,14 +1,13 @@
 """Any OpenAI-compatible endpoint, or several that serve the same model, by a thin client on aiohttp.
 
-One layer retries, here: 429, 408, 409, 5xx, timeouts, resets and broken replies, with jittered
-exponential backoff, `Retry-After` honoured, up to `retries`; on another replica at once where there
-is one. Endpoints that all refuse connections are waited for by everyone together, up to
-`patience_seconds` after one of them last answered anything.
+One layer retries, here: 408, 409, 5xx, timeouts, resets and broken replies, with jittered exponential backoff,
+up to `retries`; on another replica at once where there is one. Endpoints that all refuse connections, or
+turn requests away as too many (429), are waited for by everyone together, up to `patience_seconds` after
+one of them last answered. What only a person can mend stops the engine: nothing more is sent.
 """
 
 import asyncio
 import os
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +16,10 @@ import orjson
 
 from configs.engines import OpenAISettings
 from configs.models import Model
-from tasks.engines.openai.http import RefusedError, Replica, TransientError
+from tasks.engines.openai.faults import RefusedError, TransientError, refuses_many_choices
+from tasks.engines.openai.http import Replica
 from tasks.engines.openai.replicas import Replicas
-from tasks.engines.openai.replies import Sent, outcomes_of, refuses_many_choices
+from tasks.engines.openai.replies import Outcome, Sent, outcomes_of
 from tasks.engines.openai.retrying import retrying
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.server.managed import ManagedServer
@@ -37,6 +37,10 @@ class OpenAIEngine:
         self._replicas = Replicas([Replica(url, settings, revive) for url in settings.urls], model.id)
         self.concurrency = settings.concurrency * len(self._replicas)
         self._probing = asyncio.Lock()
+        self._stopped_by = ""
+        """What a person has to mend before anything more is sent."""
+        self._num_asked = 0
+        self._all_replied = asyncio.Event()
         limit = settings.samples_per_request
         self._takes_many: bool | None = None if limit == "auto" else limit > 1
         self.group = settings.concurrency if limit == "auto" else limit
@@ -45,10 +49,15 @@ class OpenAIEngine:
         """Read the key, start the server if it is ours, reach it, and see that it serves the model."""
         key = ""
         if name := self._settings.api_key_env:
-            key = os.environ.get(name, "")
+            key = os.environ.get(name, "").strip()  # a key read from a file ends in a newline
             if not key:
                 raise EngineError(
                     f"The environment variable {name} is not set; `export {name}=…` with the API key."
+                )
+            if not (key.isascii() and key.isprintable()):
+                raise EngineError(
+                    f"The environment variable {name} holds what cannot be a key (line breaks, or characters beyond "
+                    f"ASCII); `export {name}=…` with the API key alone."
                 )
         if self._server:
             await self._server.start(key)
@@ -86,43 +95,73 @@ class OpenAIEngine:
 
     # --- one request ---
 
-    async def _single(self, request: Request, place: int, deliver: Deliver) -> None:
-        [outcome, *_] = await self._outcomes(request, [place])
+    async def _single(self, request: Request, place: int, deliver: Deliver) -> Completion | Failure:
+        outcome = (await self._outcomes(request, [place]))[0]
+        assert not isinstance(outcome, TransientError)  # noqa: S101 - one that is alone is raised and tried again
         deliver(place, outcome)
+        return outcome
 
     async def _group(self, request: Request, places: Sequence[int], deliver: Deliver) -> list[int]:
         """Ask for several samples at once; returns the places that have to be asked for one by one."""
         try:
             outcomes = await self._outcomes(request, places)
-        except RefusedError:
-            self._takes_many, self.group = False, 1
-            return list(places)
+        except RefusedError as error:
+            if refuses_many_choices(error.message):
+                self._takes_many, self.group = False, 1
+                return list(places)
+            return await self._after_refusal(request, places, deliver, error)
         if any(isinstance(outcome, Completion) for outcome in outcomes):
             self._takes_many = len(outcomes) >= len(places)
             self.group = self.group if self._takes_many else 1
+        again = list(places[len(outcomes) :])
         for place, outcome in zip(places, outcomes, strict=False):
-            deliver(place, outcome)
-        return list(places[len(outcomes) :])
+            if isinstance(outcome, TransientError):
+                again.append(place)
+            else:
+                deliver(place, outcome)
+        return again
 
-    async def _outcomes(self, request: Request, places: Sequence[int]) -> list[Completion | Failure]:
-        """Send until answered or given up. Raises RefusedError only where `n` itself was refused."""
+    async def _after_refusal(
+        self, request: Request, places: Sequence[int], deliver: Deliver, error: RefusedError
+    ) -> list[int]:
+        """A group was refused in words that do not say whether because of `n`: one sample alone shows it.
+
+        Not asked where `n` was honoured before, or where the prompt's length or content is named.
+        """
+        now = datetime.now(UTC)
+        if self._takes_many or error.code in {FailureCode.CONTEXT_OVERFLOW, FailureCode.CONTENT_FILTER}:
+            refused = Failure(error.code, error.message, now, 1)
+            for place in places:
+                deliver(place, refused)
+            return []
+        first, *rest = places
+        outcome = await self._single(request, first, deliver)
+        if isinstance(outcome, Completion):
+            self._takes_many, self.group = False, 1
+            return rest
+        for place in rest:
+            deliver(place, outcome)
+        return []
+
+    async def _outcomes(self, request: Request, places: Sequence[int]) -> Sequence[Outcome]:
+        """Send until answered or given up. Raises RefusedError where several samples at once were refused."""
         body = self._body(request, places)
         tries = 0
         started = datetime.now(UTC)
         replica: Replica | None = None
         failures: list[TransientError] = []
 
-        async def send() -> list[Completion | Failure]:
+        async def send() -> list[Outcome]:
             nonlocal replica, tries
-            tries += 1
             replica = self._replicas.pick(replica)
             replica.in_flight += len(places)
+            tries += 1
             try:
-                return await self._post(replica, body, request.seeds[places[0]], tries)
+                return await self._post(replica, body, request.seeds[places[0]], tries, len(places))
             finally:
                 replica.in_flight -= len(places)
 
-        async def send_again() -> list[Completion | Failure]:
+        async def send_again() -> list[Outcome]:
             if failures:  # the first try goes without tenacity, whose 30 µs of CPU most requests need not pay
                 raise failures.pop()
             return await send()
@@ -139,9 +178,9 @@ class OpenAIEngine:
                 message = replica.unreachable(error)
             return [Failure(error.code, message, started, tries)] * len(places)
         except RefusedError as error:
-            if len(places) > 1 and refuses_many_choices(error.message):
+            if len(places) > 1:
                 raise
-            return [Failure(error.code, error.message, started, tries)] * len(places)
+            return [Failure(error.code, error.message, started, tries)]
 
     def _body(self, request: Request, places: Sequence[int]) -> bytes:
         s = request.sampling
@@ -165,27 +204,39 @@ class OpenAIEngine:
             body["chat_template_kwargs"] = {"enable_thinking": s.enable_thinking}
         return orjson.dumps(body | s.extra)
 
-    async def _post(self, replica: Replica, body: bytes, seed: int, tries: int) -> list[Completion | Failure]:
-        sent_at, began = datetime.now(UTC), time.perf_counter()
+    async def _post(
+        self, replica: Replica, body: bytes, seed: int, tries: int, num_places: int
+    ) -> list[Outcome]:
+        if self._stopped_by:
+            raise await self._stopped()
+        self._num_asked += 1
         try:
-            reply = await replica.call("POST", "/chat/completions", body)
+            answer = await replica.ask(body, is_group=num_places > 1)
         except TransientError as error:
             if error.code == FailureCode.UNREACHABLE:
                 await self._replicas.leave(replica, "it refuses connections.")
             error.is_passed_on = self._replicas.has_another(replica)
             raise
         except EngineError as error:
-            if not self._replicas.has_another(replica):
-                raise
-            await self._replicas.leave(replica, str(error))
-            raise TransientError(FailureCode.SERVER_ERROR, str(error), is_passed_on=True) from None
-        sent = Sent(seed, sent_at, time.perf_counter() - began, tries)
-        try:
-            outcomes = outcomes_of(reply, sent)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise TransientError(
-                FailureCode.BAD_REPLY, f"the reply is no chat completion ({error!r})"
-            ) from None
-        if not outcomes:
-            raise TransientError(FailureCode.BAD_REPLY, "the reply has no choices")
+            if self._replicas.has_another(replica):
+                await self._replicas.leave(replica, str(error))
+                raise TransientError(FailureCode.SERVER_ERROR, str(error), is_passed_on=True) from None
+            self._stopped_by = str(error)
+            answer = None
+        finally:
+            self._num_asked -= 1
+            self._all_replied.set()
+        if answer is None:
+            raise await self._stopped()
+        sent = Sent(seed, answer.sent_at, answer.latency_seconds, tries)
+        outcomes = outcomes_of(answer.reply, sent, replica.hidden)[:num_places]
+        if isinstance(outcomes[0], TransientError) and not any(isinstance(o, Completion) for o in outcomes):
+            raise outcomes[0]
         return outcomes
+
+    async def _stopped(self) -> EngineError:
+        """What the engine stopped by, once the requests in flight are over: their answers are paid for."""
+        while self._num_asked:
+            self._all_replied.clear()
+            await self._all_replied.wait()
+        return EngineError(self._stopped_by)

@@ -2,50 +2,44 @@
 
 import asyncio
 import email.utils
+import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
 import aiohttp
-import orjson
 from yarl import URL
 
 from configs.engines import OpenAISettings
-from tasks.engines.openai.replies import (
+from tasks.engines.openai.faults import (
+    OK,
+    Meaning,
+    RefusedError,
+    TransientError,
     error_message,
     error_status,
-    is_final,
-    models_served,
-    refusal_code,
+    meaning_of,
+    one_line,
 )
+from tasks.engines.openai.pacing import Pace
+from tasks.engines.openai.replies import models_served, parsed
 from tasks.engines.protocol import EngineError
 from warehouse.failures import FailureCode
 
 CONNECT_SECONDS = 10.0
-OK = 200
-_TRANSIENT = frozenset({408, 409, 425, 429})
-_UNKNOWN_ADDRESS = frozenset({404, 405, 501})
+MOST_DOUBTS = 8
+"""Refusals in a row, none answered between them, after which what may concern one request concerns them all."""
 
 
-@dataclass
-class TransientError(Exception):
-    """A try that failed in a way that may pass."""
+class Answer(NamedTuple):
+    """A good reply to a chat request."""
 
-    code: FailureCode
-    message: str
-    retry_after: float = 0.0
-    is_passed_on: bool = False
-    """Whether another replica can be asked instead."""
-
-
-@dataclass
-class RefusedError(Exception):
-    """A request that will be refused whenever it is sent."""
-
-    code: FailureCode
-    message: str
+    reply: Any
+    sent_at: datetime
+    latency_seconds: float
 
 
 class Replica:
@@ -60,6 +54,9 @@ class Replica:
         self.is_up = True
         self.last_alive = time.monotonic()
         self._settings, self._revive = settings, revive
+        self.pace = Pace(settings.patience_seconds)
+        self._has_answered = False
+        self._doubts = 0
         self._key = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -91,7 +88,23 @@ class Replica:
         if broken:
             await broken.close()
 
-    async def call(self, method: str, path: str, body: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
+    async def ask(self, body: bytes, *, is_group: bool) -> Answer:
+        """One chat request, sent once the address is not too busy; a group is for several choices. Raises as `call` does."""
+        turn = await self.pace.acquire()
+        try:
+            sent_at, began = datetime.now(UTC), time.perf_counter()
+            reply = await self.call("POST", "/chat/completions", body, is_group=is_group)
+            self.pace.answered(turn)
+            self._has_answered, self._doubts = True, 0
+            return Answer(reply, sent_at, time.perf_counter() - began)
+        except TransientError as error:
+            if error.code == FailureCode.RATE_LIMITED or error.retry_after is not None:
+                self.pace.limited(turn, error)
+            raise
+        finally:
+            self.pace.release(turn)
+
+    async def call(self, method: str, path: str, body: bytes | None = None, *, is_group: bool = False) -> Any:  # noqa: ANN401 - JSON
         """One HTTP exchange. Raises TransientError, RefusedError or EngineError for all but a good reply."""
         if self._session is None:
             raise EngineError("the endpoint's client is closed.")
@@ -99,7 +112,7 @@ class Replica:
             async with self._session.request(method, _address(self.url, path), data=body) as response:
                 data, status = await response.read(), response.status
                 self.last_alive = time.monotonic()
-                retry_after = response.headers.get("Retry-After") if status != OK else None
+                headers = response.headers
         except aiohttp.InvalidURL:
             raise EngineError(f"engine.base_url is {self.url!r}, which is no URL.") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -113,32 +126,44 @@ class Replica:
         except (aiohttp.ClientError, ConnectionError) as error:
             await self._revived()
             raise TransientError(FailureCode.CONNECTION, f"{type(error).__name__}: {error}") from None
-        return self._meaning(data, status, retry_after, f"{method} {path}")
-
-    def _meaning(self, data: bytes, status: int, retry_after: str | None, asked: str) -> Any:  # noqa: ANN401
-        """The one place that knows what a reply means."""
-        try:
-            reply = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            reply = None
-        if status == OK:
+        reply = parsed(data, headers.get("Content-Type", ""))
+        if OK <= status < HTTPStatus.MULTIPLE_CHOICES and (status := error_status(reply)) == OK:
             if reply is None:
-                raise TransientError(FailureCode.BAD_REPLY, f"the reply is no whole JSON ({len(data)} bytes)")
-            status = error_status(reply)
-            if status == OK:
-                return reply
-        message = self._hidden(error_message(status, data, reply))
-        if is_final(reply):
-            raise RefusedError(refusal_code(message), message)
-        if status in _TRANSIENT or status >= 500:  # noqa: PLR2004
-            code = FailureCode.RATE_LIMITED if status == 429 else FailureCode.SERVER_ERROR  # noqa: PLR2004
-            raise TransientError(code, message, _seconds(retry_after))
-        if status in {401, 403}:
-            named = self._settings.api_key_env or "engine.api_key_env"
-            raise EngineError(f"{self.url} refuses the API key ({message}); check {named}.")
-        if status in _UNKNOWN_ADDRESS and asked.startswith("POST"):
-            raise EngineError(f"{self.url}: {asked}: {message}; check engine.base_url and model.id.")
-        raise RefusedError(refusal_code(message), message)
+                said = self.hidden(one_line(data.decode(errors="replace"))[:200])
+                raise TransientError(
+                    FailureCode.BAD_REPLY, f"the reply is not whole JSON ({len(data)} bytes): {said}"
+                )
+            return reply
+        message = self.hidden(error_message(status, data, reply))
+        meaning, code = meaning_of(status, message, reply)
+        if meaning is Meaning.MAY_PASS:
+            raise TransientError(code, message, _seconds(headers.get("Retry-After")))
+        is_listing = method == "GET" and status not in {
+            400,
+            401,
+        }  # a key that may ask but not list, or no list
+        if meaning is Meaning.REFUSED or is_listing or (is_group and code == FailureCode.BAD_REQUEST):
+            raise RefusedError(code, message)
+        raise self._to_mend(meaning, code, message, f"{method} {path}")
+
+    def _to_mend(
+        self, meaning: Meaning, code: FailureCode, message: str, asked: str
+    ) -> RefusedError | EngineError:
+        """What a person has to mend, with what to do; or a refusal, where it concerns one request and others are answered."""
+        named = self._settings.api_key_env or "engine.api_key_env"
+        if meaning is Meaning.UNPAID:
+            return EngineError(
+                f"{self.url} has no credit left for us ({message}); add some, or check {named}, and run again: "
+                "what was answered is stored."
+            )
+        if meaning is Meaning.WRONG_KEY:
+            return EngineError(f"{self.url} refuses the API key ({message}); check {named}.")
+        self._doubts += 1
+        if self._has_answered and self._doubts <= MOST_DOUBTS:
+            return RefusedError(code, message)
+        return EngineError(
+            f"{self.url}: {asked}: {message}; check engine.base_url, model.id, the settings of sampling and {named}."
+        )
 
     async def text(self, path: str, seconds: float) -> str | None:
         """What stands beside the API, such as /metrics; None where there is nothing to be had."""
@@ -157,7 +182,9 @@ class Replica:
             served = models_served(await self.call("GET", "/models"))
         except RefusedError:
             return  # a server without a list of models is asked by the first request
-        if served and name not in served and f"{name}:latest" not in served:
+        if served and not {name, f"{name}:latest", f"models/{name}", name.removeprefix("models/")} & set(
+            served
+        ):
             more = f" and {len(served) - 10} more" if len(served) > 10 else ""  # noqa: PLR2004
             raise EngineError(
                 f"{self.url} does not serve {name}; it serves {', '.join(served[:10])}{more}. Set model.id."
@@ -180,7 +207,7 @@ class Replica:
     def unreachable(self, error: TransientError) -> str:
         """What to do about an address that does not answer."""
         return (
-            f"{self.url} does not answer ({self._hidden(error.message)}); start it, or correct engine.base_url, "
+            f"{self.url} does not answer ({self.hidden(error.message)}); start it, or correct engine.base_url, "
             "and run again."
         )
 
@@ -189,7 +216,8 @@ class Replica:
         if self._revive and await self._revive():
             self.last_alive = time.monotonic()
 
-    def _hidden(self, text: str) -> str:
+    def hidden(self, text: str) -> str:
+        """The text without the API key."""
         return text.replace(self._key, "***") if self._key else text
 
 
@@ -202,15 +230,17 @@ def _address(url: str, path: str) -> URL:
         raise EngineError(f"engine.base_url is {url!r}, which is no URL.") from None
 
 
-def _seconds(retry_after: str | None) -> float:
-    """Seconds that a Retry-After header asks for; 0 where it says nothing usable."""
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for; None where it says nothing usable."""
     if not retry_after:
-        return 0.0
+        return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
     except ValueError:
         pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return 0.0
+    except (ValueError, OverflowError):
+        return None

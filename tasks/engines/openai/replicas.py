@@ -10,7 +10,8 @@ import contextlib
 from collections import Counter
 from collections.abc import Sequence
 
-from tasks.engines.openai.http import Replica, TransientError
+from tasks.engines.openai.faults import TransientError
+from tasks.engines.openai.http import Replica
 from tasks.engines.openai.metrics import Watch
 from tasks.engines.protocol import EngineError
 from tasks.progress import PROGRESS
@@ -45,7 +46,7 @@ class Replicas:
         if self._only:
             return self._only
         ups = [r for r in self._all if r.is_up] or self._all
-        return min([r for r in ups if r is not avoid] or ups, key=lambda r: r.in_flight)
+        return min([r for r in ups if r is not avoid] or ups, key=lambda r: (r.pace.is_paused, r.in_flight))
 
     def has_another(self, than: Replica) -> bool:
         """Whether somebody else can be asked at once."""

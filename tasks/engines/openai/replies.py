@@ -1,26 +1,27 @@
 """What an OpenAI-compatible endpoint answers, as completions and failures."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+from tasks.engines.endings import ending_of
+from tasks.engines.openai.events import looks_like_events, reply_of_events
+from tasks.engines.openai.faults import (
+    Meaning,
+    TransientError,
+    error_message,
+    error_status,
+    meaning_of,
+    one_line,
+)
+from tasks.engines.openai.lenient import loads
 from tasks.engines.protocol import Completion, Failure
 from tasks.engines.reasoning import split_reasoning
 from warehouse.failures import FailureCode
+from warehouse.storable import finite_number, storable_text, whole_number
 
-_CONTEXT = re.compile(
-    r"context.?(length|window|size)|maximum context|max_model_len|too (long|many tokens)|exceed\w* .{0,40}(context|tokens)",
-    re.IGNORECASE,
-)
-_ONE_CHOICE = re.compile(
-    r"(?<![\w.])[`'\"]?n[`'\"]?(?![\w]).{0,80}(1|one|not? |unsupported|support)|only one completion choice",
-    re.IGNORECASE,
-)
-
-
-_BROKEN_OFF = frozenset({"abort", "error"})
-"""Finish reasons of vLLM and SGLang for a text that they did not finish: it is no answer."""
+_MOST_TOKENS = 2**31 - 1
 
 
 class Sent(NamedTuple):
@@ -32,27 +33,50 @@ class Sent(NamedTuple):
     num_tries: int
 
 
-def outcomes_of(reply: Mapping[str, Any], sent: Sent) -> list[Completion | Failure]:
-    """One outcome a choice, in order. Raises KeyError, TypeError or ValueError for a reply of another form."""
-    choices = sorted(reply["choices"], key=lambda choice: choice.get("index", 0))
-    usage = reply.get("usage") or {}
-    prompt_tokens = usage.get("prompt_tokens")
-    if broken := next((r for c in choices if (r := c.get("finish_reason")) in _BROKEN_OFF), None):
-        raise ValueError(f"the server broke the completion off: finish_reason {broken}")
-    texts = [_texts(choice["message"]) for choice in choices]
-    shares = _shared_out(usage.get("completion_tokens"), [len(r or "") + len(a) for r, a in texts])
-    outcomes: list[Completion | Failure] = []
+Outcome = Completion | Failure | TransientError
+"""What became of one choice; a TransientError is no outcome yet: it has to be asked for again."""
+
+
+def parsed(data: bytes, content_type: str) -> Any:  # noqa: ANN401 - JSON
+    """A body as JSON, also where it came as server-sent events; None where it is neither, or cut off."""
+    events = reply_of_events(data) if looks_like_events(data, content_type) else None
+    return loads(data) if events is None else events
+
+
+def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -> list[Outcome]:
+    """One outcome per choice, in order. Raises TransientError for a reply without choices.
+
+    Args:
+        reply: The parsed reply.
+        sent: What was asked.
+        hidden: Takes secrets out of what the reply says about itself.
+    """
+    content = cast("dict[str, Any]", reply) if isinstance(reply, dict) else {}
+    given = content.get("choices")
+    if not isinstance(given, list) or not given:
+        raise TransientError(
+            FailureCode.BAD_REPLY, hidden(f"the reply has no choices: {one_line(str(reply))[:200]}")
+        )
+    choices = sorted(cast("list[Any]", given), key=_index)
+    usage = content.get("usage")
+    counts = cast("dict[str, Any]", usage) if isinstance(usage, dict) else {}
+    prompt_tokens = whole_number(counts.get("prompt_tokens"), 0, _MOST_TOKENS)
+    texts = [_texts(choice) for choice in choices]
+    total = whole_number(counts.get("completion_tokens"), 0, _MOST_TOKENS)
+    shares = _shared_out(total, [len(r or "") + len(a) for r, a in texts])
+    outcomes: list[Outcome] = []
     for place, (choice, (reasoning, answer)) in enumerate(zip(choices, texts, strict=True)):
-        reason = choice.get("finish_reason") or "stop"
-        if reason == "content_filter":
-            message = "the endpoint withheld the completion (finish_reason content_filter)"
-            outcomes.append(Failure(FailureCode.CONTENT_FILTER, message, sent.started_at, sent.num_tries))
+        if fault := _fault(choice, (reasoning, answer), shares[place], sent):
+            said = hidden(fault.message)
+            outcomes.append(
+                fault._replace(message=said) if isinstance(fault, Failure) else replace(fault, message=said)
+            )
             continue
         outcomes.append(
             Completion(
                 reasoning=reasoning,
                 answer=answer,
-                finish_reason=reason,
+                finish_reason=_reason(choice) or "stop",
                 seed=sent.seed,
                 choice_index=place,
                 num_prompt_tokens=prompt_tokens,
@@ -67,72 +91,117 @@ def outcomes_of(reply: Mapping[str, Any], sent: Sent) -> list[Completion | Failu
     return outcomes
 
 
-def error_message(status: int, body: bytes, reply: object) -> str:
-    """The endpoint's own words about an error, at most 500 characters."""
-    match reply:
-        case {"error": {"message": str(message)}} | {"error": str(message)} | {"message": str(message)}:
-            text = message
-        case {"detail": detail}:
-            text = str(detail)
-        case _:
-            text = body[:500].decode(errors="replace")
-    return f"HTTP {status}: {' '.join(text.split())[:500]}"
-
-
-def error_status(reply: object) -> int:
-    """The status inside a reply that came as 200 but is an error (gateways, older llama.cpp); else 200."""
-    match reply:
-        case {"choices": _}:
-            return 200
-        case {"error": {"code": int(code)}} if code >= 400:  # noqa: PLR2004
-            return code
-        case {"error": error} if error:
-            return 502
-    return 200
-
-
-def is_final(reply: object) -> bool:
-    """Whether an error is a refusal whatever its status: llama.cpp sends some of its refusals as 500."""
-    match reply:
-        case {"error": {"type": "exceed_context_size_error"}}:
-            return True
-        case {"error": {"message": str(message)}}:
-            return "only one completion choice" in message.lower()
-    return False
-
-
 def models_served(reply: object) -> list[str]:
     """Names under which an endpoint takes requests; empty where any will do or it does not say."""
     match reply:
-        case {"data": list(models)} if not any(m.get("owned_by") == "llamacpp" for m in models):
-            return [str(m.get("id")) for m in models]
+        case {"data": list(models)}:
+            named = [m for m in cast("list[Any]", models) if isinstance(m, dict) and m.get("id")]
+            if not any(m.get("owned_by") == "llamacpp" for m in named):
+                return [str(m["id"]) for m in named]
     return []  # llama.cpp serves its one model under any name
 
 
-def refusal_code(message: str) -> FailureCode:
-    """Why a request was refused for good."""
-    return FailureCode.CONTEXT_OVERFLOW if _CONTEXT.search(message) else FailureCode.BAD_REQUEST
+def _fault(
+    choice: object, texts: tuple[str | None, str], num_tokens: int | None, sent: Sent
+) -> Failure | TransientError | None:
+    """Why a choice is not an answer; None where it is one."""
+    if not isinstance(choice, dict):
+        return TransientError(FailureCode.BAD_REPLY, "a choice of the reply is not an object")
+    choice = cast("dict[str, Any]", choice)
+    if choice.get("error"):
+        return _choice_error(choice, sent)
+    reason, message = _reason(choice), choice.get("message")
+    match ending_of(reason):
+        case "failed":
+            return TransientError(
+                FailureCode.SERVER_ERROR, f"the server broke the completion off (finish_reason {reason})"
+            )
+        case "filtered":
+            said = f"the endpoint withheld the completion (finish_reason {reason})"
+            return Failure(FailureCode.CONTENT_FILTER, said, sent.started_at, sent.num_tries)
+        case "stop" | "tool" if not any(texts) and num_tokens != 1:  # one token is the end of the text
+            kind = "an empty completion" if isinstance(message, dict) else "a choice without a message"
+            return TransientError(FailureCode.BAD_REPLY, f"the reply holds {kind} (finish_reason {reason})")
+        case _:
+            return None
 
 
-def refuses_many_choices(message: str) -> bool:
-    """Whether a refusal is about `n`."""
-    return bool(_ONE_CHOICE.search(message))
+def _choice_error(choice: Mapping[str, Any], sent: Sent) -> Failure | TransientError:
+    error = {"error": choice["error"]}
+    status = error_status(error)
+    message = error_message(status, str(choice["error"]).encode(errors="replace"), error)
+    meaning, code = meaning_of(status, message, error)
+    if meaning is Meaning.REFUSED:
+        return Failure(code, message, sent.started_at, sent.num_tries)
+    return TransientError(
+        FailureCode.RATE_LIMITED if code == FailureCode.RATE_LIMITED else FailureCode.SERVER_ERROR, message
+    )
 
 
-def _texts(message: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Reasoning and answer: from fields of their own (vLLM, SGLang, DeepSeek), else from think tags."""
-    content = message.get("content") or ""
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
+def _index(choice: Any) -> int:  # noqa: ANN401 - JSON
+    """A choice's place; those that do not say theirs stay in the order in which they came."""
+    return (isinstance(choice, dict) and whole_number(choice.get("index"), 0, _MOST_TOKENS)) or 0  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
+
+
+def _reason(choice: Mapping[str, Any]) -> str | None:
+    """The finish reason where it is a word."""
+    reason = choice.get("finish_reason")
+    return one_line(storable_text(reason)) if isinstance(reason, str) else None
+
+
+def _texts(choice: Any) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
+    """Reasoning and answer: from fields or parts of their own, else from think tags."""
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        return None, ""
+    said = cast("dict[str, Any]", message)
+    thought, content = _parts(said.get("content"))
+    fields = (said.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
+    reasoning = next((text for field in fields if (text := _flat(field))), thought)
+    content = content or _flat(said.get("refusal"))
     if reasoning:
-        return str(reasoning).strip(), content.strip()
+        return reasoning.strip(), content.strip()
     return split_reasoning(content)
 
 
-def _mean_logprob(logprobs: Mapping[str, Any] | None) -> float | None:
-    """Mean over the tokens of a choice (`logprobs.content`); None where the server gave none."""
-    tokens = (logprobs or {}).get("content") or ()
-    values = [float(token["logprob"]) for token in tokens]
-    return sum(values) / len(values) if values else None
+def _parts(content: object) -> tuple[str, str]:
+    """Reasoning and answer of a message's content: a text, or parts of which some are thoughts."""
+    if not isinstance(content, list):
+        return "", _flat(content)
+    thoughts: list[str] = []
+    answers: list[str] = []
+    for part in cast("list[Any]", content):
+        kind = str(part.get("type", "")) if isinstance(part, dict) else ""
+        (thoughts if kind.startswith(("thinking", "reasoning")) else answers).append(_flat(part))
+    return "".join(thoughts), "".join(answers)
+
+
+def _flat(value: object) -> str:
+    """The text of a value: itself, its parts', or that of the part's field that holds some."""
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, list):
+        return "".join(map(_flat, cast("list[Any]", value)))
+    if isinstance(value, dict):
+        part = cast("dict[str, Any]", value)
+        return next(
+            (t for n in ("text", "thinking", "reasoning", "content") if (t := _flat(part.get(n)))), ""
+        )
+    return ""
+
+
+def _mean_logprob(logprobs: object) -> float | None:
+    """Mean over the tokens of a choice (`logprobs.content`); None where the server did not give each of them."""
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+    if not isinstance(tokens, list) or not tokens:
+        return None
+    total = 0.0
+    for token in cast("list[Any]", tokens):
+        value = finite_number(token.get("logprob")) if isinstance(token, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
+        if value is None:
+            return None
+        total += value
+    return finite_number(total / len(cast("list[Any]", tokens)))
 
 
 def _shared_out(total: int | None, lengths: Sequence[int]) -> list[int | None]:

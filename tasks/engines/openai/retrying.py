@@ -14,12 +14,15 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
 from configs.engines import OpenAISettings
-from tasks.engines.openai.http import TransientError
+from tasks.engines.openai.faults import TransientError
 from tasks.engines.openai.replicas import Replicas
+from warehouse.failures import FailureCode
 
 MAX_WAIT_SECONDS = 30.0
 MAX_WAIT_UNREACHABLE_SECONDS = 2.0
 MAX_WAIT_ELSEWHERE_SECONDS = 0.2
+MAX_PAID_RETRIES = 2
+MAX_TURNED_AWAY = 12
 
 
 def retrying(settings: OpenAISettings, replicas: Replicas) -> AsyncRetrying:
@@ -33,15 +36,28 @@ def retrying(settings: OpenAISettings, replicas: Replicas) -> AsyncRetrying:
 
 
 class StopAfterFailures(stop_base):
-    """After more than `retries` failed tries of one request; refused connections are not counted."""
+    """After more than `retries` failed tries of one request.
+
+    Refused connections and requests turned away as too many are not counted: they are waited for by all together,
+    up to `patience_seconds`. But one that is turned away again and again while others are answered is too big.
+    A reply that is not an answer has been paid for: it is asked for again twice at most.
+    """
 
     def __init__(self, retries: int) -> None:
-        self._left = retries
+        self._left, self._left_paid, self._left_turned_away = (
+            retries,
+            min(retries, MAX_PAID_RETRIES),
+            MAX_TURNED_AWAY,
+        )
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether this failure is one too many; counts it."""
-        self._left -= _error(retry_state).code != "unreachable"
-        return self._left < 0
+        error = _error(retry_state)
+        is_turned_away = error.is_paced and error.code == FailureCode.RATE_LIMITED
+        self._left_turned_away -= is_turned_away
+        self._left -= error.code != FailureCode.UNREACHABLE and not is_turned_away
+        self._left_paid -= error.code == FailureCode.BAD_REPLY
+        return error.is_given_up or min(self._left, self._left_paid, self._left_turned_away) < 0
 
 
 class StopWhenAway(stop_base):
@@ -52,23 +68,25 @@ class StopWhenAway(stop_base):
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether they are given up."""
-        is_away = _error(retry_state).code == "unreachable"
+        is_away = _error(retry_state).code == FailureCode.UNREACHABLE
         return is_away and time.monotonic() - self._replicas.last_alive >= self._seconds
 
 
 class WaitAsItFailed(wait_base):
-    """Exponential with full jitter; hardly at all where another replica can be asked, as Retry-After says where it does."""
+    """Exponential with full jitter; hardly at all where another replica can be asked, or all pause together (`Pace`)."""
 
     _jittered = wait_random_exponential(multiplier=0.5, max=MAX_WAIT_SECONDS)
 
     def __call__(self, retry_state: RetryCallState) -> float:
         """Seconds until the next try."""
         error, seconds = _error(retry_state), self._jittered(retry_state)
+        if error.is_paced:
+            return 0.0
         if error.is_passed_on:
             return min(seconds, MAX_WAIT_ELSEWHERE_SECONDS)
-        if error.code == "unreachable":
+        if error.code == FailureCode.UNREACHABLE:
             return min(seconds, MAX_WAIT_UNREACHABLE_SECONDS)
-        return min(max(seconds, error.retry_after), 2 * MAX_WAIT_SECONDS)
+        return seconds
 
 
 def _error(state: RetryCallState) -> TransientError:

@@ -1,0 +1,83 @@
+"""What of a trace row can be stored: nothing that an engine or a server said reaches a journal unchecked.
+
+A count that cannot be read is NULL, text is made valid Unicode; a row that does not say whose trace it is
+is refused. So every line of a journal can become a row of a part.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from warehouse.records import TRACES, UTC
+
+REQUIRED = ("trace_id", "problem_id", "problem_digest", "sample_index", "status")
+"""Columns without which a row is not a trace."""
+_STATUSES = frozenset({"ok", "truncated", "error"})
+_LAST_MICROSECOND = 253_402_300_799_999_999
+"""The end of the year 9999, past which no reader of timestamps goes."""
+
+
+def storable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with the columns of `TRACES` that can be stored. Raises ValueError for one that is not a trace."""
+    checked = {name: _READ[name](value) for name, value in row.items() if name in _READ}
+    if lacking := [name for name in REQUIRED if checked.get(name) is None]:
+        raise ValueError(f"has no readable {', '.join(lacking)}")
+    if checked["status"] not in _STATUSES:
+        raise ValueError(f"has the status {checked['status']!r}")
+    return checked
+
+
+def storable_text(text: str) -> str:
+    """The text with U+FFFD in place of what is not Unicode; two halves of one character become it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def whole_number(value: object, low: int, high: int) -> int | None:
+    """The whole number that a value is (12.0 is 12), within the bounds; None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if low <= value <= high else None
+
+
+def finite_number(value: object) -> float | None:
+    """The number that a value is; None for anything else, and for what is not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(value: object) -> str | None:
+    return storable_text(value) if isinstance(value, str) else None
+
+
+def _texts(value: object) -> list[str] | None:
+    if not isinstance(value, list | tuple):
+        return None
+    return [storable_text(text) for text in value if isinstance(text, str)]
+
+
+def _reader(kind: pa.DataType) -> Callable[[object], Any]:
+    if kind == pa.int32():
+        return lambda value: whole_number(value, -(2**31), 2**31 - 1)
+    if kind == pa.int64():
+        return lambda value: whole_number(value, -(2**63), 2**63 - 1)
+    if kind == UTC:
+        return lambda value: whole_number(value, 0, _LAST_MICROSECOND)
+    if kind == pa.float64():
+        return finite_number
+    return _text if kind == pa.string() else _texts
+
+
+_READ = {field.name: _reader(field.type) for field in TRACES}
