@@ -75,7 +75,7 @@ def graded(stored, settings):
     parts = store.names(f"grades/grader={grader.key}")
     rows = [row for part in parts for row in store.read_part(part).to_pylist()]
     return (
-        done.num_new,
+        done,
         grader.complaints,
         [row["verdict"] for row in sorted(rows, key=lambda row: row["trace_id"])],
     )
