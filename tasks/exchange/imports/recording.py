@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.exchange.imports.samples import Judgement, LogHeader, ReadReport, Sample
+from tasks.exchange.imports.samples import SHOWN_BREAKS, Judgement, LogHeader, ReadReport, Sample
 from warehouse.files import place_folder
 from warehouse.identity import problem_digest
 from warehouse.recordings import OUTPUTS, ROWS_AT_ONCE, RecordingDigest
@@ -46,6 +46,10 @@ class KnownProblem:
     def rank(self, sample_index: int) -> int:
         """A sample's index in the store: its rank among the problem's samples."""
         return bisect.bisect_left(self.indexes, sample_index)
+
+    def has(self, sample_index: int) -> bool:
+        """Whether this sample was taken over already; samples mostly come in order."""
+        return bool(self.indexes) and sample_index <= self.indexes[-1] and sample_index in self.indexes
 
 
 @dataclass(slots=True)
@@ -75,7 +79,9 @@ class Recorder:
         self._imports, self._benchmark, self._report = imports, benchmark, report
         self._temporary = imports / f".{uuid.uuid4().hex[:8]}.tmp"
         self._problems: dict[str, KnownProblem] = {}
-        self._owners: dict[bytes, int] = {}
+        self._owners: dict[bytes, KnownProblem] = {}
+        self._refused: tuple[str, int] | None = None
+        self._repeats: list[str] = []
         self._rows: list[dict[str, Any]] = []
         self._num_bytes = 0
         self._arrival = self._num_failed = self._num_shared = 0
@@ -95,22 +101,32 @@ class Recorder:
         """Spool every sample and pass on the judgements as they arrive."""
         for record in records:
             if isinstance(record, Judgement):
-                yield record
-            else:
-                self._add(record)
+                if (record.problem_id, record.sample_index) != self._refused:
+                    yield record
+                continue
+            reason = self._add(record)
+            self._refused = (record.problem_id, record.sample_index) if reason else None
+            if reason:
+                self._report.broken(f"{record.where or 'the log'}: problem {record.problem_id} {reason}")
 
-    def _add(self, sample: Sample) -> None:
+    def _add(self, sample: Sample) -> str | None:
+        """Spool a sample; returns why not, where it contradicts the earlier ones."""
         known = self._problems.get(sample.problem_id)
         digest = problem_digest(sample.question)
+        owner = self._owners.get(_words(sample.question))
+        if known is not None and known.digest != digest:
+            return "has two different questions; name a column of unique ids with --id"
+        if (earlier := known or owner) is not None and earlier.gold != sample.gold:
+            return (
+                f"has the gold answer {sample.gold!r}, where an earlier line has {earlier.gold!r} for the same question; "
+                "outputs are found by question, so keep one answer"
+            )
         if known is None:
             known = self._new_problem(sample, digest)
-        elif known.digest != digest:
-            self._report.broken(
-                f"problem {sample.problem_id} has two different questions; name a column of unique ids with --id"
-            )
-            return
         if not known.owns_question:
-            return
+            return None
+        if known.has(sample.sample_index):
+            return f"has sample {sample.sample_index + 1} twice; the first is used"
         known.indexes.append(sample.sample_index)
         self._num_failed += sample.output is None
         row = {name: getattr(sample, name) for name in OUTPUTS.names}
@@ -122,14 +138,19 @@ class Recorder:
         self._num_bytes += len(sample.output or "") + len(sample.reasoning or "") + len(sample.question) + 100
         if self._num_bytes > _SPOOLED_BYTES:
             self._flush()
+        return None
 
     def _new_problem(self, sample: Sample, digest: str) -> KnownProblem:
-        words = hashlib.sha256(" ".join(sample.question.split()).encode()).digest()[:16]
-        index = len(self._problems)
-        owner = self._owners.setdefault(words, index)
-        self._num_shared += owner != index
-        known = KnownProblem(index, digest, sample.gold, owns_question=owner == index)
+        words = _words(sample.question)
+        known = KnownProblem(
+            len(self._problems), digest, sample.gold, owns_question=words not in self._owners
+        )
+        self._owners.setdefault(words, known)
         self._problems[sample.problem_id] = known
+        if not known.owns_question:
+            self._num_shared += 1
+            if len(self._repeats) < SHOWN_BREAKS:
+                self._repeats.append(sample.problem_id)
         own = {"id": sample.problem_id, "question": sample.question, "gold": sample.gold}
         others = {f"log_{name}" if name in own else name: value for name, value in sample.metadata.items()}
         self._lines.write(orjson.dumps({**own, **others}, default=str, option=orjson.OPT_APPEND_NEWLINE))
@@ -144,6 +165,11 @@ class Recorder:
         self._flush()
         self._spool.close()
         self._lines.close()
+        if self._repeats:
+            more = ", …" if self._num_shared > len(self._repeats) else ""
+            header.notes.append(
+                f"these problems repeat the question of another: {', '.join(self._repeats)}{more}"
+            )
         digest = RecordingDigest(identity)
         with (self._temporary / f"{self._benchmark}.jsonl").open("rb") as lines:
             for line in lines:
@@ -201,3 +227,8 @@ class Recorder:
                 table = pa.Table.from_batches([batch]).cast(OUTPUTS)
                 digest.add_outputs(table.to_pylist())
                 writer.write_table(table, row_group_size=ROWS_AT_ONCE)
+
+
+def _words(question: str) -> bytes:
+    """What two questions share that differ only in white space; a recording's outputs are found by it."""
+    return hashlib.sha256(" ".join(question.split()).encode()).digest()[:16]
