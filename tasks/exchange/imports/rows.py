@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import UserError
+from tasks.benchmarks.files import rows_of
 from tasks.benchmarks.texts import after_mark, answer_text, question_text
 from tasks.engines.replay.recordings import DETAILS
 from tasks.exchange.imports.samples import (
@@ -199,7 +200,7 @@ def _rows(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, Any]]
         with pq.ParquetFile(file) as rows:
             size, count, number = file.stat().st_size, max(rows.metadata.num_rows, 1), 0
             for batch in rows.iter_batches(_ROWS_AT_ONCE):
-                for row in batch.to_pylist():
+                for row in rows_of(batch):
                     number += 1
                     yield f"{file}, row {number}", row
                 report.num_bytes += size * batch.num_rows // count
