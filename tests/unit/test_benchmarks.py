@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.experiment import Columns, FileBenchmark, GeneratedBenchmark
+from configs.experiment import Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from configs.loading import load_experiment
 from configs.schema import UserError
 from tasks.benchmarks.families.generate import FAMILIES, parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import split_of
@@ -170,6 +171,74 @@ def test_choices_are_lettered_in_an_order_of_the_problems_own():
     assert gpqa() == problems, "the same on every run"
     assert gpqa()[7:9] == problems[7:9]
     assert {problem.gold for problem in gpqa(shuffle_choices=False)} == {"A"}
+
+
+OLYMPIAD = {
+    "context": None,
+    "image_1": None,
+    "solution": ["…"],
+    "unit": None,
+    "error": None,
+    "subfield": "Algebra",
+}
+DOCUMENTED = [
+    ("aime26", {"problem_idx": 7, "answer": 277, "problem": "Find n."}, "7", "Find n.", "277"),
+    (
+        "hmmt25",
+        {"problem_idx": 1, "problem": "Find p.", "answer": "\\frac{1}{576}", "problem_type": ["Algebra"]},
+        "1",
+        "Find p.",
+        "\\frac{1}{576}",
+    ),
+    ("beyond-aime", {"problem": "Find N.", "answer": 10**18}, "0", "Find N.", "1" + 18 * "0"),
+    (
+        "olympiadbench",
+        OLYMPIAD | {"id": 1709, "question": "Find all.", "final_answer": ["$(1,8,19), (2,7,13)$"]},
+        "1709",
+        "Find all.",
+        "$(1,8,19), (2,7,13)$",
+    ),
+    (
+        "mmlu-pro",
+        {
+            "question_id": 70,
+            "question": "How many?",
+            "options": ["3", "2", "0", "1"],
+            "answer": "C",
+            "answer_index": 2,
+        },
+        "70",
+        "How many?\n\nA) 3\nB) 2\nC) 0\nD) 1",
+        "C",
+    ),
+]
+
+
+@pytest.mark.parametrize(("preset", "row", "problem_id", "question", "gold"), DOCUMENTED)
+def test_a_preset_reads_rows_of_the_documented_shape(preset, row, problem_id, question, gold):
+    columns = load_experiment(preset).benchmark
+    assert isinstance(columns, HubBenchmark)
+    [problem] = problems_of([row], columns, preset, preset)
+    assert (problem.problem_id, problem.question, problem.gold) == (problem_id, question, gold)
+
+
+def test_the_preset_of_gpqa_letters_the_right_answer_among_the_wrong():
+    experiment = load_experiment("gpqa-diamond")
+    columns = experiment.benchmark
+    assert isinstance(columns, HubBenchmark) and experiment.grader.kind == "choice"
+    rows = [
+        {
+            "Record ID": f"rec{i}",
+            "Question": f"q{i}",
+            "Correct Answer": f" right{i}\n",
+            "Subdomain": "Physics",
+        }
+        | {f"Incorrect Answer {k}": f"wrong{i}{k}" for k in (1, 2, 3)}
+        for i in range(20)
+    ]
+    problems = problems_of(rows, columns, "gpqa", "gpqa")
+    assert all(f"{p.gold}) right{i}" in p.question for i, p in enumerate(problems))
+    assert {p.gold for p in problems} == set("ABCD")
 
 
 def of_text(tmp_path, text, suffix="jsonl", **columns):
