@@ -58,12 +58,10 @@ def question_text(value: object) -> str | None:
             raise ValueError(f"has an object with {', '.join(map(str, value))}, not a text")
         case bytes():
             return _decoded(value).strip() or None
-        case float() if math.isnan(value):
-            return None
-        case float() if value.is_integer():
-            return str(int(value)) if not isinstance(value, LongNumber) else str(value)
+        case float() if value.is_integer() and not isinstance(value, LongNumber):
+            return str(int(value))
         case _:
-            return None if value is None else str(value).strip() or None
+            return None if value is None or is_nan(value) else str(value).strip() or None
 
 
 def number_text(value: int | float | Decimal) -> str | None:  # noqa: PYI041 - an int is written as it is
@@ -89,6 +87,11 @@ def after_mark(mark: str | None, text: str) -> str | None:
     _, found, answer = text.rpartition(mark)
     answer = answer.strip()
     return (answer.replace(",", "") if _THOUSANDS.fullmatch(answer) else answer) or None if found else None
+
+
+def is_nan(value: object) -> bool:
+    """Whether a value is the NaN with which data frames mark what is absent."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _user_message(messages: Sequence[object]) -> str | None:

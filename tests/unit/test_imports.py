@@ -404,21 +404,23 @@ def test_problems_that_repeat_a_question_are_named(tmp_path):
     rows = numbered(["a", "b", "c", "a"])
     imported = import_log([written(tmp_path / "rows.jsonl", rows)], str(tmp_path / "root"), Options())
     assert imported.recording.num_shared == 1
-    assert "these problems repeat the question of another: 3" in imported.header.notes
+    assert imported.report.num_broken == 1
+    assert "line 4: problem 3 repeats the question of problem 0" in imported.report.breaks[0]
 
 
 def test_rows_without_outputs_or_with_a_conversation_are_told(tmp_path):
     chat = [{"role": "user", "content": "2+2?"}]
     rows = [
         ROW,
+        ROW | {"outputs": [float("nan"), "x"], "ok": None},
         ROW | {"outputs": []},
         ROW | {"question": chat},
         ROW | {"question": [*chat, {"role": "assistant", "content": "4"}, *chat]},
         ROW | {"answer": ["1", "2"]},
     ]
     _, samples, _, report = taken(written(tmp_path / "rows.jsonl", rows))
-    assert [s.question for s in samples[::2]] == ["1+1?", "2+2?"]
-    for number, reason in ((2, "no outputs in outputs"), (4, "has a chat"), (5, "has 2 answers (1, 2)")):
+    assert [s.question for s in samples[::2]] == ["1+1?", "1+1?", "2+2?"] and samples[2].output is None
+    for number, reason in ((3, "no outputs in outputs"), (5, "has a chat"), (6, "has 2 answers (1, 2)")):
         assert any(f"line {number} " in text and reason in text for text in report.breaks), report.breaks
 
 

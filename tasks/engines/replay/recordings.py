@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from configs.engines import ReplaySettings
 from tasks.benchmarks.files import read_rows
-from tasks.benchmarks.texts import question_text
+from tasks.benchmarks.texts import is_nan, question_text
 from tasks.engines.protocol import EngineError
 
 _GROUPS_HELD = 32
@@ -80,7 +80,7 @@ class RecordedOutputs:
         details["started_at"] = [_time(value) for value in details["started_at"]]
         return [
             Recorded(
-                output=None if text is None else str(text),
+                output=None if text is None or is_nan(text) else str(text),
                 score=scores[place],
                 **{name: values[place] for name, values in details.items()},
             )

@@ -22,6 +22,7 @@ from tasks.exchange.imports.samples import (
     ReadReport,
     Sample,
     count_of,
+    has_question,
     json_file,
     json_lines,
     number,
@@ -72,7 +73,7 @@ def _samples(  # noqa: PLR0917 - called once, with arguments named alike
     first_filters: set[str],
 ) -> Iterator[Sample | Judgement]:
     doc = first["doc"] if isinstance(first["doc"], dict) else {}
-    question = options.question or next((name for name in _QUESTIONS if text_of(doc.get(name))), None)
+    question = options.question or next((name for name in _QUESTIONS if has_question(doc.get(name))), None)
     identity = options.id or next((name for name in _IDS if text_of(doc.get(name))), None)
     marker = options.gold_after
     if marker is None and options.gold is None and _GSM8K_MARKER in str(first["target"]):

@@ -23,6 +23,7 @@ from tasks.exchange.imports.samples import (
     ReadReport,
     Sample,
     details,
+    has_question,
     number,
     numbered_lines,
     text_of,
@@ -126,7 +127,7 @@ class _Numbers:
 def _sample(row: Mapping[str, Any], index: int, where: str, options: Options) -> Sample:
     """The sample, without a problem's id if the line has none. Raises ValueError with the field and the remedy."""
     question_column = options.question or next(
-        (name for name in ("problem", "question") if text_of(row.get(name))), "problem"
+        (name for name in ("problem", "question") if has_question(row.get(name))), "problem"
     )
     question = question_text(row.get(question_column))
     if question is None:

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.exchange.imports.samples import SHOWN_BREAKS, Judgement, LogHeader, ReadReport, Sample
+from tasks.exchange.imports.samples import Judgement, LogHeader, ReadReport, Sample
 from warehouse.files import place_folder
 from warehouse.identity import problem_digest
 from warehouse.recordings import OUTPUTS, ROWS_AT_ONCE, RecordingDigest
@@ -79,9 +79,8 @@ class Recorder:
         self._imports, self._benchmark, self._report = imports, benchmark, report
         self._temporary = imports / f".{uuid.uuid4().hex[:8]}.tmp"
         self._problems: dict[str, KnownProblem] = {}
-        self._owners: dict[bytes, KnownProblem] = {}
+        self._owners: dict[bytes, tuple[str, KnownProblem]] = {}
         self._refused: tuple[str, int] | None = None
-        self._repeats: list[str] = []
         self._rows: list[dict[str, Any]] = []
         self._num_bytes = 0
         self._arrival = self._num_failed = self._num_shared = 0
@@ -113,7 +112,7 @@ class Recorder:
         """Spool a sample; returns why not, where it contradicts the earlier ones."""
         known = self._problems.get(sample.problem_id)
         digest = problem_digest(sample.question)
-        owner = self._owners.get(_words(sample.question))
+        owner_id, owner = self._owners.get(_words(sample.question), (sample.problem_id, None))
         if known is not None and known.digest != digest:
             return "has two different questions; name a column of unique ids with --id"
         if (earlier := known or owner) is not None and earlier.gold != sample.gold:
@@ -124,7 +123,10 @@ class Recorder:
         if known is None:
             known = self._new_problem(sample, digest)
         if not known.owns_question:
-            return None
+            return (
+                f"repeats the question of problem {owner_id}, whose outputs stand for both; if these are samples of one "
+                "problem, name a column with its id (--id)"
+            )
         if known.has(sample.sample_index):
             return f"has sample {sample.sample_index + 1} twice; the first is used"
         known.indexes.append(sample.sample_index)
@@ -145,12 +147,9 @@ class Recorder:
         known = KnownProblem(
             len(self._problems), digest, sample.gold, owns_question=words not in self._owners
         )
-        self._owners.setdefault(words, known)
+        self._owners.setdefault(words, (sample.problem_id, known))
         self._problems[sample.problem_id] = known
-        if not known.owns_question:
-            self._num_shared += 1
-            if len(self._repeats) < SHOWN_BREAKS:
-                self._repeats.append(sample.problem_id)
+        self._num_shared += not known.owns_question
         own = {"id": sample.problem_id, "question": sample.question, "gold": sample.gold}
         others = {f"log_{name}" if name in own else name: value for name, value in sample.metadata.items()}
         self._lines.write(orjson.dumps({**own, **others}, default=str, option=orjson.OPT_APPEND_NEWLINE))
@@ -165,11 +164,6 @@ class Recorder:
         self._flush()
         self._spool.close()
         self._lines.close()
-        if self._repeats:
-            more = ", …" if self._num_shared > len(self._repeats) else ""
-            header.notes.append(
-                f"these problems repeat the question of another: {', '.join(self._repeats)}{more}"
-            )
         digest = RecordingDigest(identity)
         with (self._temporary / f"{self._benchmark}.jsonl").open("rb") as lines:
             for line in lines:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from configs.schema import UserError
 from tasks.benchmarks.files import rows_of
-from tasks.benchmarks.texts import after_mark, answer_text, question_text
+from tasks.benchmarks.texts import after_mark, answer_text, is_nan, question_text
 from tasks.engines.replay.recordings import DETAILS
 from tasks.exchange.imports.samples import (
     Judgement,
@@ -165,7 +165,9 @@ def _texts(
         after = f" after {options.gold_after}" if options.gold_after else ""
         raise ValueError(f"has no gold answer in {columns['gold']}{after} (--gold, --gold-after)")
     value = row.get(str(columns["outputs"]))
-    outputs = value if isinstance(value, list) else [value]
+    outputs = [
+        None if is_nan(output) else output for output in (value if isinstance(value, list) else [value])
+    ]
     if not outputs:
         raise ValueError(f"has no outputs in {columns['outputs']} (--outputs)")
     if not all(isinstance(output, str | None) for output in outputs):

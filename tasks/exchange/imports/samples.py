@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from configs.schema import UserError
 from tasks.benchmarks.json_text import parse_json
-from tasks.benchmarks.texts import answer_text
+from tasks.benchmarks.texts import answer_text, question_text
 from tasks.engines.replay.recordings import Recorded
 
 SHOWN_BREAKS = 5
@@ -137,6 +137,14 @@ def text_of(value: object) -> str | None:
         return answer_text(value)
     except ValueError:
         return None
+
+
+def has_question(value: object) -> bool:
+    """Whether a column holds a question's text, or a chat that asks one."""
+    try:
+        return question_text(value) is not None
+    except ValueError:
+        return False
 
 
 def count_of(value: object) -> int | None:
