@@ -1,13 +1,14 @@
 """Turns the rows of a data set into problems: columns by name, answers as text, ids checked."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from configs.experiment import Benchmark, Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
 from configs.schema import UserError
-from tasks.benchmarks.choices import options_of, posed
+from tasks.benchmarks.choices import notation_of, options_of, posed
 from tasks.benchmarks.files import Row
+from tasks.benchmarks.texts import after_mark, answer_text, question_text
 from warehouse.records import Problem
 
 
@@ -34,12 +35,13 @@ def problems_of(rows: Sequence[Row], columns: Columns, name: str, source: str) -
     """
     if not rows:
         raise UserError(f"{source} has no rows; choose another file or split.")
+    notation = notation_of(rows, columns)
     problems: dict[str, Problem] = {}
     for number, row in enumerate(rows):
         where = f"{source}, row {number}"
-        question = _cell(row, columns.question, "question", where)
-        gold = _gold(_cell(row, columns.answer, "answer", where), columns, where)
-        problem_id = _cell(row, columns.id, "id", where) if columns.id else str(number)
+        question = _cell(row, columns.question, "question", where, question_text)
+        gold = _gold(_cell(row, columns.answer, "answer", where, answer_text), columns, where)
+        problem_id = _cell(row, columns.id, "id", where, answer_text) if columns.id else str(number)
         if problem_id in problems:
             raise UserError(
                 f"{where}: the id {problem_id} occurs twice; make ids unique, or leave out benchmark.id to number the rows."
@@ -47,7 +49,7 @@ def problems_of(rows: Sequence[Row], columns: Columns, name: str, source: str) -
         used = {columns.question, columns.answer, columns.id}
         lettered: dict[str, object] = {}
         if columns.choices is not None:
-            options, right = options_of(row, columns, gold, where)
+            options, right = options_of(row, columns, gold, where, notation)
             question, gold, lettered = posed(
                 question, options, right, problem_id if columns.shuffle_choices else None
             )
@@ -59,14 +61,21 @@ def problems_of(rows: Sequence[Row], columns: Columns, name: str, source: str) -
     return list(problems.values())
 
 
-def _cell(row: Mapping[str, object], column: str, field: str, where: str) -> str:
+def _cell(
+    row: Mapping[str, object], column: str, field: str, where: str, read: Callable[[object], str | None]
+) -> str:
     if column not in row:
         close = difflib.get_close_matches(column, list(row), n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UserError(
             f"{where} has no column {column} (benchmark.{field}); {hint}It has: {', '.join(map(str, row))}."
         )
-    text = _text(row[column]).strip()
+    try:
+        text = read(row[column])
+    except ValueError as error:
+        raise UserError(
+            f"{where}: column {column} (benchmark.{field}) {error}; correct the row or name another column."
+        ) from error
     if not text:
         raise UserError(
             f"{where}: column {column} (benchmark.{field}) is empty; fill it in or remove the row."
@@ -74,22 +83,11 @@ def _cell(row: Mapping[str, object], column: str, field: str, where: str) -> str
     return text
 
 
-def _text(value: object) -> str:
-    """Numbers as people write them: 27.0 becomes 27."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
 def _gold(text: str, columns: Columns, where: str) -> str:
-    if columns.answer_after is None:
-        return text
-    _, marker, gold = text.rpartition(columns.answer_after)
-    if not marker or not gold.strip():
+    gold = after_mark(columns.answer_after, text)
+    if gold is None:
         raise UserError(
             f"{where}: column {columns.answer} has no {columns.answer_after!r} followed by an answer "
             "(benchmark.answer_after); correct the marker or the row."
         )
-    return gold.strip().replace(",", "")
+    return gold

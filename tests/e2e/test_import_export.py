@@ -235,6 +235,26 @@ def test_exports_are_equal_atomic_and_replace_only_exports(exported, tmp_path, m
     assert told.count("explore") == 40 and "let me see" in told
 
 
+def test_golds_are_exported_as_rewards_read_them_and_encrypted_reasoning_is_not(imported, tmp_path):
+    root = str(tmp_path / "root")
+    told = {"id": 1, "epoch": 1, "input": "Expand.", "target": "x^3-2x"}
+    hidden = {"type": "reasoning", "reasoning": "QUJDREVGR0g=", "redacted": True}
+    content = [hidden, {"type": "text", "text": "\\boxed{x^3-2x}"}]
+    told["output"] = {"choices": [{"message": {"content": content}, "stop_reason": "stop"}]}
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps({"eval": {"task": "t", "model": "m"}, "samples": [told]}))
+    run_id = imported(log)["run_id"]
+    for form, column in (("trl-grpo", "$x^3-2x$"), ("verl", "x^3-2x"), ("trl-sft", "$x^3-2x$")):
+        export_run(run_id, tmp_path / form, root, Request(form, stage="explore"))
+        [row] = rows(tmp_path / form)
+        assert row.get("solution", row.get("reward_model", {}).get("ground_truth")) == column
+        assert "QUJD" not in str(row)
+    with pytest.raises(
+        UserError, match=r"explorer\.sampling\.n is 1, so no problem has both a right and a wrong"
+    ):
+        export_run(run_id, tmp_path / "dpo", root, Request("trl-dpo", stage="explore"))
+
+
 def test_a_changed_prompt_is_not_exported_as_if_it_had_been_sent(experiment_data, prefect, tmp_path):
     from flows.evaluate import evaluate
 

@@ -2,13 +2,15 @@
 
 import itertools
 import json
+from decimal import Decimal
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.experiment import Columns, FileBenchmark, GeneratedBenchmark
+from configs.experiment import Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from configs.loading import load_experiment
 from configs.schema import UserError
 from tasks.benchmarks.families.generate import FAMILIES, parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import split_of
@@ -169,6 +171,224 @@ def test_choices_are_lettered_in_an_order_of_the_problems_own():
     assert gpqa() == problems, "the same on every run"
     assert gpqa()[7:9] == problems[7:9]
     assert {problem.gold for problem in gpqa(shuffle_choices=False)} == {"A"}
+
+
+OLYMPIAD = {
+    "context": None,
+    "image_1": None,
+    "solution": ["…"],
+    "unit": None,
+    "error": None,
+    "subfield": "Algebra",
+}
+DOCUMENTED = [
+    ("aime26", {"problem_idx": 7, "answer": 277, "problem": "Find n."}, "7", "Find n.", "277"),
+    (
+        "hmmt25",
+        {"problem_idx": 1, "problem": "Find p.", "answer": "\\frac{1}{576}", "problem_type": ["Algebra"]},
+        "1",
+        "Find p.",
+        "\\frac{1}{576}",
+    ),
+    ("beyond-aime", {"problem": "Find N.", "answer": 10**18}, "0", "Find N.", "1" + 18 * "0"),
+    (
+        "olympiadbench",
+        OLYMPIAD | {"id": 1709, "question": "Find all.", "final_answer": ["$(1,8,19), (2,7,13)$"]},
+        "1709",
+        "Find all.",
+        "$(1,8,19), (2,7,13)$",
+    ),
+    (
+        "mmlu-pro",
+        {
+            "question_id": 70,
+            "question": "How many?",
+            "options": ["3", "2", "0", "1"],
+            "answer": "C",
+            "answer_index": 2,
+        },
+        "70",
+        "How many?\n\nA) 3\nB) 2\nC) 0\nD) 1",
+        "C",
+    ),
+]
+
+
+@pytest.mark.parametrize(("preset", "row", "problem_id", "question", "gold"), DOCUMENTED)
+def test_a_preset_reads_rows_of_the_documented_shape(preset, row, problem_id, question, gold):
+    columns = load_experiment(preset).benchmark
+    assert isinstance(columns, HubBenchmark)
+    [problem] = problems_of([row], columns, preset, preset)
+    assert (problem.problem_id, problem.question, problem.gold) == (problem_id, question, gold)
+
+
+def test_the_preset_of_gpqa_letters_the_right_answer_among_the_wrong():
+    experiment = load_experiment("gpqa-diamond")
+    columns = experiment.benchmark
+    assert isinstance(columns, HubBenchmark) and experiment.grader.kind == "choice"
+    rows = [
+        {
+            "Record ID": f"rec{i}",
+            "Question": f"q{i}",
+            "Correct Answer": f" right{i}\n",
+            "Subdomain": "Physics",
+        }
+        | {f"Incorrect Answer {k}": f"wrong{i}{k}" for k in (1, 2, 3)}
+        for i in range(20)
+    ]
+    problems = problems_of(rows, columns, "gpqa", "gpqa")
+    assert all(f"{p.gold}) right{i}" in p.question for i, p in enumerate(problems))
+    assert {p.gold for p in problems} == set("ABCD")
+
+
+def of_text(tmp_path, text, suffix="jsonl", **columns):
+    path = tmp_path / f"b.{suffix}"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_problems(benchmark(path, **columns))
+
+
+@pytest.mark.parametrize(
+    ("written", "gold"),
+    [
+        ("9223372036854775807", "9223372036854775807"),
+        ("-92233720368547758079", "-92233720368547758079"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ("3.14159265358979323846", "3.14159265358979323846"),
+        ("0.1", "0.1"),
+        ("0.10000000000000001", "0.1"),
+        ("27.0", "27"),
+        ("-0.0", "0"),
+        ("2e-8", "0.00000002"),
+        ("1.5E+25", "15000000000000000000000000"),
+        ("1e400", r"1 \cdot 10^{400}"),
+        ("-2.5e-300", r"-2.5 \cdot 10^{-300}"),
+        ("true", "True"),
+        ('"0.50"', "0.50"),
+        ('["x"]', "x"),
+        ("[[5]]", "5"),
+    ],
+)
+def test_a_gold_answer_in_json_is_the_number_that_was_written(tmp_path, written, gold):
+    [problem] = of_text(tmp_path, f'{{"question": "q", "answer": {written}, "unread": {written}}}')
+    assert problem.gold == gold
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "gold"),
+    [
+        (1e23, pa.float64(), "1" + 23 * "0"),
+        (Decimal("1e23"), pa.decimal128(38, 0), "1" + 23 * "0"),
+        (Decimal("2.50"), pa.decimal128(10, 2), "2.50"),
+        (0.1, pa.float32(), "0.1"),
+        (2**64 - 1, pa.uint64(), "18446744073709551615"),
+        (b"x^2", pa.binary(), "x^2"),
+        (["x"], pa.list_(pa.string()), "x"),
+    ],
+)
+def test_a_gold_answer_in_parquet_is_what_was_written(tmp_path, value, kind, gold):
+    path = tmp_path / "b.parquet"
+    pq.write_table(pa.table({"question": ["q"], "answer": pa.array([value], kind)}), path)
+    assert load_problems(benchmark(path))[0].gold == gold
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "said"),
+    [
+        ("q", ["1", "2"], r"benchmark.answer\) has 2 answers \(1, 2\), not one"),
+        ("q", [], "answer .* is empty"),
+        ("q", float("nan"), "answer .* is empty"),
+        ("q", {"value": 3}, "an object with value, not an answer"),
+        (["a", "b"], "1", "a list of 2 values"),
+        ({"text": "q"}, "1", "an object with text, not a text"),
+        (
+            [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+            "1",
+            "a chat that is not one",
+        ),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}],
+            "1",
+            "parts that are not text",
+        ),
+    ],
+)
+def test_values_without_one_text_are_named_not_spelled_out(tmp_path, question, answer, said):
+    with pytest.raises(UserError, match=said):
+        of_text(tmp_path, json.dumps({"question": question, "answer": answer}))
+
+
+def test_the_question_of_a_chat_is_its_user_message(tmp_path):
+    told = {"role": "system", "content": "be brief"}
+    for content in ("1+1?", [{"type": "text", "text": "1+1?"}]):
+        chat = [told, {"role": "user", "content": content}]
+        [problem] = of_text(tmp_path, json.dumps({"question": chat, "answer": "2"}))
+        assert problem.question == "1+1?"
+
+
+def test_byte_order_marks_and_long_fields_of_csv_are_read(tmp_path):
+    for suffix, text in (
+        ("csv", f'question,answer,work\r\n1+1?,2,"{"x" * 200_000}"\r\n'),
+        ("jsonl", '{"question": "1+1?", "answer": "2"}\n'),
+    ):
+        [problem] = of_text(tmp_path, b"\xef\xbb\xbf" + text.encode(), suffix)
+        assert (problem.question, problem.gold) == ("1+1?", "2")
+    with pytest.raises(UserError, match="UTF-16; save it as UTF-8"):
+        of_text(tmp_path, '{"question": "1+1?", "answer": "2"}'.encode("utf-16"))
+    with pytest.raises(UserError, match="more fields than the heading"):
+        of_text(tmp_path, "question,answer\na, b,2\nc,2\n", "csv")
+    with pytest.raises(UserError, match="save it as UTF-8"):
+        of_text(tmp_path, "question,answer\nà,2\n".encode("latin-1"), "csv")
+
+
+def test_infinities_and_broken_texts_of_json(tmp_path):
+    [problem] = of_text(
+        tmp_path, '{"question": "q", "answer": "NaN", "a": -Infinity, "b": [NaN, {"c": 1e999}]}'
+    )
+    assert problem.gold == "NaN"
+    for text in ('{"question": "\\ud800", "answer": NaN}', '{"question": "q", "answer": Nan, "b": NaN}'):
+        with pytest.raises(UserError, match="is not JSON"):
+            of_text(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "gold"),
+    [
+        ("#### 1,234,567", "1234567"),
+        ("#### $1,234.50", "$1234.50"),
+        ("#### 12,345 dollars", "12345 dollars"),
+        ("#### -1,000", "-1000"),
+        ("#### (1,234, 5)", "(1,234, 5)"),
+        ("#### (100,200)", "(100,200)"),
+        ("#### {1,2}", "{1,2}"),
+        ("#### 1, 2, 3", "1, 2, 3"),
+        ("#### x=1, y=2", "x=1, y=2"),
+        ("#### 12,34", "12,34"),
+    ],
+)
+def test_only_the_commas_of_thousands_are_removed_behind_a_mark(tmp_path, text, gold):
+    [problem] = of_text(tmp_path, json.dumps({"question": "q", "answer": text}), answer_after="####")
+    assert problem.gold == gold
+
+
+def picked(answers, choices, **settings):
+    rows = [{"question": f"q{i}", "answer": a, "choices": choices} for i, a in enumerate(answers)]
+    columns = Columns(choices="choices", shuffle_choices=False, **settings)
+    return "".join(problem.gold for problem in problems_of(rows, columns, "mmlu", "mmlu"))
+
+
+def test_a_column_names_the_right_choices_in_one_way():
+    digits, letters = ["3", "2", "0", "1"], ["K", "B", "D", "C"]
+    assert picked([0, 1, 2, 3], digits) == picked([0.0, 1.0, 2.0, 3.0], digits) == "ABCD"
+    assert picked(["A", "B", "C"], letters) == "ABC", "A is no choice's text, so all are letters"
+    assert picked(["K", "B", "C"], letters) == "ABD", "K is no letter, so all are texts"
+    assert picked(["#### A", "#### C"], letters, answer_after="####") == "AC"
+    assert picked(["B"], letters) == "B", "letter and text agree"
+    assert picked([7], ["5", "7"]) == "B"
+    for ambiguous in (["C", "D"], ["2", "3"]):
+        with pytest.raises(UserError, match=r"can be read as text .* and as"):
+            picked(ambiguous, letters if ambiguous == ["C", "D"] else digits)
+    with pytest.raises(UserError, match=r"can be read as text '2' and as index '0'"):
+        picked([2], [3, 2, 0, 1])
 
 
 @pytest.mark.parametrize("answer", ["C", 2, "three", "c"])

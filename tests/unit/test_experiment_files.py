@@ -188,7 +188,7 @@ def test_experiment_is_frozen():
 @pytest.mark.parametrize("preset", sorted(presets()))
 def test_every_preset_is_valid_and_pinned(preset):
     experiment = load_experiment(preset)
-    if experiment.benchmark.source == "hf" and preset != "beyond-aime":
+    if experiment.benchmark.source == "hf":
         assert len(experiment.benchmark.revision) == 40
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.schema import UserError
+from tasks.benchmarks.load import load_problems
 from tasks.engines.replay.recordings import RecordedOutputs
 from tasks.exchange.imports.detect import READERS, files_of, format_of
 from tasks.exchange.imports.importing import import_log
@@ -259,3 +260,184 @@ def test_gold_behind_a_mark_is_found_in_gsm8k_logs(tmp_path):
     header, [sample], [judgement], _ = taken(path)
     assert sample.gold == "1234" and judgement.is_correct
     assert any("####" in note for note in header.notes)
+
+
+def lm_line(doc_id, question, outputs=("x",), **more):
+    doc = {"question": question, "answer": "2"} | more.pop("doc", {})
+    return {"doc_id": doc_id, "doc": doc, "target": "2", "resps": [list(outputs)], "exact_match": 1.0, **more}
+
+
+def test_lm_eval_documents_that_share_an_id_stay_apart_under_every_filter(tmp_path):
+    lines = [
+        lm_line(i, f"q{i}", [f"o{i}"], doc={"id": 5}, filter=name)
+        for name in ("none", "flexible")
+        for i in range(3)
+    ]
+    _, samples, judgements, report = taken(written(tmp_path / "samples.jsonl", lines))
+    assert [(s.problem_id, s.question, s.output) for s in samples] == [
+        ("5", "q0", "o0"),
+        ("5-1", "q1", "o1"),
+        ("5-2", "q2", "o2"),
+    ]
+    assert sorted((j.problem_id, j.scorer) for j in judgements) == sorted(
+        (name, scorer) for name in ("5", "5-1", "5-2") for scorer in ("exact_match", "exact_match.flexible")
+    )
+    assert report.num_broken == 0
+
+
+def test_lm_eval_lines_that_contradict_others_are_told_and_the_rest_is_taken(tmp_path):
+    lines = [
+        lm_line(0, "q0", ["a"], filter="none"),
+        lm_line(0, "q0", ["b"], filter="flexible"),
+        lm_line(0, "q0", ["a"], filter="none"),
+        lm_line(1, "q1", [], filter="none"),
+        lm_line(2, "q2", [{"text": "x"}], filter="none"),
+        lm_line(3, "q3", ["a", None, "c"], filter="none"),
+        lm_line(4, "q4", [None], filter="none"),
+    ]
+    _, samples, judgements, report = taken(written(tmp_path / "samples.jsonl", lines))
+    assert [(s.problem_id, s.output) for s in samples] == [
+        ("0", "a"),
+        ("3", "a"),
+        ("3", None),
+        ("3", "c"),
+        ("4", None),
+    ]
+    assert [j.problem_id for j in judgements] == ["0", "3"], "a missing output has no verdict"
+    for number, reason in (
+        (2, "other outputs"),
+        (3, "repeats document 0"),
+        (4, "no outputs"),
+        (5, "not text"),
+    ):
+        assert any(f"line {number} " in text and reason in text for text in report.breaks), report.breaks
+
+
+def test_inspect_samples_that_cannot_be_read_are_told_and_the_rest_is_taken(tmp_path):
+    log = json.loads(JSON.read_bytes())
+    first, second, third = log["samples"]
+    second["scores"] = {"match": None, "other": {"value": float("nan")}}
+    log["samples"] += ["no sample", first | {"target": []}, third]
+    log["results"] = {"scores": [{"name": "m", "metrics": {"a": {"value": float("nan")}, "b": {"value": 1}}}]}
+    imported = import_log([written(tmp_path / "log.json", [log])], str(tmp_path / "root"), Options())
+    assert imported.recording.num_outputs == 3 and imported.report.num_broken == 3
+    assert imported.header.results == {"m.b": 1.0}
+    for reason in ("sample 4 is str", "sample 5 has no gold answer", "has sample 1 twice"):
+        assert any(reason in text for text in imported.report.breaks), imported.report.breaks
+    [(num_verdicts, _)] = imported.judged.values()
+    assert num_verdicts == 2, "of the second there is none, of the repeated one the first counts"
+
+
+def test_encrypted_reasoning_is_not_taken_for_text(tmp_path):
+    log = json.loads(JSON.read_bytes())
+    redacted = {"type": "reasoning", "reasoning": "QUJD", "redacted": True}
+    parts = [
+        [redacted, {"type": "text", "text": "a"}],
+        [redacted | {"summary": "Added."}, redacted, {"type": "text", "text": "b"}],
+        [{"type": "reasoning", "reasoning": "", "summary": "Short."}, {"type": "text", "text": "c"}],
+    ]
+    for sample, content in zip(log["samples"], parts, strict=True):
+        sample["output"]["choices"][0]["message"]["content"] = content
+    _, samples, _, _ = taken(written(tmp_path / "log.json", [log]))
+    assert [(s.reasoning, s.output) for s in samples] == [(None, "a"), ("Added.\n", "b"), ("Short.", "c")]
+
+
+@pytest.mark.parametrize("cut", ['{"problem": "q1", "expec\n', "\n", ""])
+def test_a_cut_or_lost_line_of_a_seed_moves_no_other(tmp_path, cut):
+    written(tmp_path / "output-rs0.jsonl", [cut, *(nemo(i, f"a{i}") for i in (0, 2, 3))])
+    written(tmp_path / "output-rs1.jsonl", [nemo(i, f"b{i}") for i in range(4)])
+    imported = import_log([tmp_path], str(tmp_path / "root"), Options())
+    recorded = RecordedOutputs(imported.experiment.explorer.engine)
+    assert [[r.output for r in recorded.of(f"q{i}")] for i in range(4)] == [
+        ["a0", "b0"],
+        ["b1"],
+        ["a2", "b2"],
+        ["a3", "b3"],
+    ]
+    assert imported.report.num_broken == bool(cut.strip())
+
+
+def test_a_question_that_a_nemo_skills_file_repeats_is_another_problem_and_a_null_a_failure(tmp_path):
+    for seed in range(2):
+        rows = [nemo(0), nemo(1, None, symbolic_correct=False), nemo(0)]
+        written(tmp_path / f"output-rs{seed}.jsonl", rows)
+    _, samples, judgements, report = taken(tmp_path)
+    assert [(s.problem_id, s.output is None) for s in samples[3:]] == [
+        ("0", False),
+        ("1", True),
+        ("2", False),
+    ]
+    assert not judgements and report.num_broken == 0
+
+
+def numbered(questions, golds=None):
+    return [
+        {"idx": i, "question": q, "answer": (golds or {}).get(i, "1"), "output": f"o{i}"}
+        for i, q in enumerate(questions)
+    ]
+
+
+def test_rows_that_are_numbered_one_by_one_are_samples_of_their_questions(tmp_path):
+    rows = numbered(["a", "b", "c"] * 4)
+    imported = import_log([written(tmp_path / "rows.jsonl", rows)], str(tmp_path / "root"), Options())
+    recording = imported.recording
+    assert (len(recording.problems), recording.num_outputs, recording.num_samples) == (3, 12, 4)
+    recorded = RecordedOutputs(imported.experiment.explorer.engine)
+    assert [r.output for r in recorded.of("b")] == ["o1", "o4", "o7", "o10"]
+    assert any("numbers the rows" in note for note in imported.header.notes)
+
+
+def test_a_question_with_two_gold_answers_has_the_outputs_of_one_and_the_others_are_named(tmp_path):
+    rows = numbered(["a", "b", "a", "a"], {2: "7"})
+    rows[3]["idx"] = rows[0]["idx"]
+    path = written(tmp_path / "rows.jsonl", [row | {"ok": True} for row in rows])
+    imported = import_log([path], str(tmp_path / "root"), Options(verdict="ok"))
+    assert (len(imported.recording.problems), imported.recording.num_outputs) == (2, 3)
+    assert imported.report.num_broken == 1 and imported.judged == {"rows-ok": (3, 3)}
+    assert (
+        "line 3: problem 2 has the gold answer '7', where an earlier line has '1'"
+        in imported.report.breaks[0]
+    )
+
+
+def test_problems_that_repeat_a_question_are_named(tmp_path):
+    rows = numbered(["a", "b", "c", "a"])
+    imported = import_log([written(tmp_path / "rows.jsonl", rows)], str(tmp_path / "root"), Options())
+    assert imported.recording.num_shared == 1
+    assert imported.report.num_broken == 1
+    assert "line 4: problem 3 repeats the question of problem 0" in imported.report.breaks[0]
+
+
+def test_rows_without_outputs_or_with_a_conversation_are_told(tmp_path):
+    chat = [{"role": "user", "content": "2+2?"}]
+    rows = [
+        ROW,
+        ROW | {"outputs": [float("nan"), "x"], "ok": None},
+        ROW | {"outputs": []},
+        ROW | {"question": chat},
+        ROW | {"question": [*chat, {"role": "assistant", "content": "4"}, *chat]},
+        ROW | {"answer": ["1", "2"]},
+    ]
+    _, samples, _, report = taken(written(tmp_path / "rows.jsonl", rows))
+    assert [s.question for s in samples[::2]] == ["1+1?", "1+1?", "2+2?"] and samples[2].output is None
+    for number, reason in ((3, "no outputs in outputs"), (5, "has a chat"), (6, "has 2 answers (1, 2)")):
+        assert any(f"line {number} " in text and reason in text for text in report.breaks), report.breaks
+
+
+@pytest.mark.parametrize("form", ["lm_eval", "inspect", "nemo_skills", "rows"])
+def test_a_byte_order_mark_and_numbers_of_any_length_are_read_in_every_format(tmp_path, form):
+    gold, unread = "92233720368547758079", '"unread": NaN, "long": 1' + 30 * "0"
+    row = {
+        "lm_eval": f'"doc_id": 0, "doc": {{"question": "q", {unread}}}, "target": {gold}, "resps": [["x"]]',
+        "nemo_skills": f'"problem": "q", "expected_answer": {gold}, "generation": "x", {unread}',
+        "rows": f'"question": "q", "answer": {gold}, "output": "x", {unread}',
+        "inspect": f'"eval": {{}}, "samples": [{{"id": 1, "epoch": 1, "input": "q", "target": {gold}, "metadata": '
+        f'{{{unread}}}, "output": {{"choices": [{{"message": {{"content": "x"}}}}]}}}}]',
+    }[form]
+    path = tmp_path / ("log.json" if form == "inspect" else "log.jsonl")
+    path.write_bytes(b"\xef\xbb\xbf" + f"{{{row}}}\n".encode())
+    imported = import_log([path], str(tmp_path / "root"), Options())
+    assert imported.header.tool == form and imported.recording.num_outputs == 1
+    [problem] = load_problems(imported.experiment.benchmark)
+    assert (problem.question, problem.gold) == ("q", gold)
+    assert json.loads(problem.metadata)["long"] == "1" + 30 * "0"

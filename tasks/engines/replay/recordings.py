@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from configs.engines import ReplaySettings
 from tasks.benchmarks.files import read_rows
+from tasks.benchmarks.texts import is_nan, question_text
 from tasks.engines.protocol import EngineError
 
 _GROUPS_HELD = 32
@@ -79,7 +80,7 @@ class RecordedOutputs:
         details["started_at"] = [_time(value) for value in details["started_at"]]
         return [
             Recorded(
-                output=None if text is None else str(text),
+                output=None if text is None or is_nan(text) else str(text),
                 score=scores[place],
                 **{name: values[place] for name, values in details.items()},
             )
@@ -126,7 +127,7 @@ class _Lines:
     def questions(self, columns: Mapping[str, str]) -> list[str]:
         for number, row in enumerate(self._rows):
             _check(f"{self._path}, row {number}", columns, list(row))
-        return [str(row[columns["question"]]) for row in self._rows]
+        return [_question(row[columns["question"]]) for row in self._rows]
 
     def row(self, number: int) -> Mapping[str, Any]:
         return self._rows[number]
@@ -152,7 +153,7 @@ class _Groups:
 
     def questions(self, columns: Mapping[str, str]) -> list[str]:
         column = self._file.read(columns=[columns["question"]]).column(0)
-        return [str(question) for question in column.to_pylist()]
+        return [_question(question) for question in column.to_pylist()]
 
     def row(self, number: int) -> Mapping[str, Any]:
         group = self._group[number]
@@ -168,6 +169,14 @@ def _check(place: str, columns: Mapping[str, str], held: Sequence[str]) -> None:
     for field, column in columns.items():
         if column not in held:
             raise EngineError(f"{place} has no column {column} (engine.{field}); it has: {', '.join(held)}.")
+
+
+def _question(value: object) -> str:
+    """The text that a benchmark makes of the same cell."""
+    try:
+        return question_text(value) or ""
+    except ValueError:
+        return str(value)
 
 
 def _key(question: str) -> bytes:

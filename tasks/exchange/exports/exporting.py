@@ -96,11 +96,25 @@ def _nothing(source: Source, request: Request) -> str:
     """Why an export would be empty, and what to do."""
     if request.format in LAYOUTS and request.stage != "explore" and "synthesize" not in source.stages:
         remedy = "it has no synthesizer; train on the explorer's answers with --stage explore."
+    elif request.format == "trl-dpo":
+        remedy = _no_pairs(source, request.stage or "synthesize")
     elif request.only_correct:
         remedy = "none of its traces is graded correct; --keep any takes them all."
     else:
         remedy = "it holds no traces for it; choose another run or --stage."
     return f"{source.run_id} has nothing to export as {request.format}: {remedy}"
+
+
+def _no_pairs(source: Source, stage: Stage) -> str:
+    """Why no problem has a pair: with one sample of each, none can be both right and wrong."""
+    role = "explorer" if stage == "explore" else "synthesizer"
+    stages = source.manifest.stages
+    found = "no problem has both a right and a wrong completion, which a pair needs"
+    if stages[stage].role.n == 1:
+        return f"{role}.sampling.n is 1, so {found}; run it with {role}.sampling.n of 4 or more."
+    if stage == "synthesize" and stages["explore"].role.n > 1:
+        return f"{found}; raise {role}.sampling.n, or pair the explorer's answers with --stage explore."
+    return f"{found}; raise {role}.sampling.n."
 
 
 def _write(source: Source, folder: Path, request: Request, advance: Advance) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.exchange.exports.prompts import Case
+from tasks.exchange.exports.solutions import trl_solution, verl_ground_truth
 from warehouse.catalog import Row
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
@@ -64,7 +65,7 @@ def _sft(case: Case, choice: Choice, _index: int) -> Iterator[Row]:
         yield {
             "prompt": _prompt(case),
             "completion": _completion(sample),
-            "solution": case.gold,
+            "solution": trl_solution(case.gold),
             "trace_id": sample["trace_id"],
             "verdict": sample["verdict"],
             **_about(case),
@@ -72,7 +73,7 @@ def _sft(case: Case, choice: Choice, _index: int) -> Iterator[Row]:
 
 
 def _grpo(case: Case, _choice: Choice, _index: int) -> Iterator[Row]:
-    yield {"prompt": _prompt(case), "solution": case.gold, **_about(case)}
+    yield {"prompt": _prompt(case), "solution": trl_solution(case.gold), **_about(case)}
 
 
 def _preferences(case: Case, _choice: Choice, _index: int) -> Iterator[Row]:
@@ -84,7 +85,7 @@ def _preferences(case: Case, _choice: Choice, _index: int) -> Iterator[Row]:
             "prompt": _prompt(case),
             "chosen": _completion(chosen),
             "rejected": _completion(rejected),
-            "solution": case.gold,
+            "solution": trl_solution(case.gold),
             **_about(case),
         }
 
@@ -94,7 +95,7 @@ def _verl(case: Case, choice: Choice, index: int) -> Iterator[Row]:
         "data_source": choice.data_source or case.benchmark,
         "prompt": _prompt(case),
         "ability": "math",
-        "reward_model": {"style": "rule", "ground_truth": case.gold},
+        "reward_model": {"style": "rule", "ground_truth": verl_ground_truth(case.gold)},
         "extra_info": {"split": "train", "index": index, **_about(case)},
     }
 

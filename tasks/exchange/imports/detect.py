@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from configs.schema import UserError
+from tasks.benchmarks.json_text import parse_json
 from tasks.exchange.imports import inspect_logs, lm_eval, nemo_skills, rows
 from tasks.exchange.imports.samples import Judgement, LogHeader, Options, ReadReport, Sample
 
@@ -72,8 +71,8 @@ def _format_of_lines(file: Path) -> str:
     with file.open("rb") as lines:
         for _, line in zip(range(_LINES_TRIED), lines, strict=False):
             try:
-                found = orjson.loads(line)
-            except orjson.JSONDecodeError:
+                found = parse_json(line)
+            except ValueError:
                 continue
             if isinstance(found, dict):
                 row = found

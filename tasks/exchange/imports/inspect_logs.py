@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from configs.schema import UserError
+from tasks.benchmarks.json_text import parse_json
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,
@@ -75,11 +75,16 @@ def _archive(file: Path, report: ReadReport) -> tuple[dict[str, Any], Iterator[t
                     report.num_bytes += entry.compress_size
                     where = f"{file}, {entry.filename}"
                     try:
-                        yield where, orjson.loads(_content(archive, entry))
-                    except (orjson.JSONDecodeError, OSError, zipfile.BadZipFile, pa.ArrowException) as error:
+                        yield where, parse_json(_content(archive, entry))
+                    except (ValueError, OSError, zipfile.BadZipFile, pa.ArrowException) as error:
                         report.broken(f"{where} cannot be read: {str(error).splitlines()[0]}")
 
-    return orjson.loads(_content(archive, archive.getinfo(header))), samples()
+    try:
+        fields = parse_json(_content(archive, archive.getinfo(header)))
+    except (ValueError, OSError, zipfile.BadZipFile, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{file}, {header} cannot be read: {reason}; copy the log again.") from error
+    return fields if isinstance(fields, dict) else {}, samples()
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -99,14 +104,14 @@ def _samples(
 ) -> Iterator[Sample | Judgement]:
     for where, row in samples:
         try:
-            sample = _sample(row, options)
+            sample = _sample(row, where, options)
         except (KeyError, TypeError, ValueError) as error:
             reason = f"has no field {error}" if isinstance(error, KeyError) else str(error)
             report.broken(f"{where} {reason}")
             continue
         yield sample
         for scorer, score in (row.get("scores") or {}).items():
-            value = score.get("value")
+            value = score.get("value") if isinstance(score, dict) else None
             values = value.items() if isinstance(value, dict) else [(None, value)]
             for part, single in values:
                 is_correct = verdict_of(single)
@@ -116,8 +121,10 @@ def _samples(
                     yield Judgement(sample.problem_id, sample.sample_index, name, is_correct, answer)
 
 
-def _sample(row: Mapping[str, Any], options: Options) -> Sample:
+def _sample(row: Any, where: str, options: Options) -> Sample:  # noqa: ANN401 - whatever the log holds
     """Raises ValueError with the field and remedy, KeyError for a missing required field."""
+    if not isinstance(row, dict):
+        raise TypeError(f"is {type(row).__name__}, not an object with fields")
     attachments: Mapping[str, str] = row.get("attachments") or {}
     metadata: dict[str, Any] = row.get("metadata") or {}
     question = text_of(metadata.get(options.question)) if options.question else _question(row, attachments)
@@ -149,6 +156,7 @@ def _sample(row: Mapping[str, Any], options: Options) -> Sample:
         latency_seconds=number(output.get("time")),
         error=str(failure) if failure else None,
         metadata=metadata,
+        where=where,
     )
 
 
@@ -169,13 +177,23 @@ def _texts(content: object, attachments: Mapping[str, str]) -> tuple[str | None,
     if isinstance(content, str):
         return None, _resolved(content, attachments)
     parts = content if isinstance(content, list) else []
-    by_type = {
-        kind: "\n".join(
-            _resolved(str(part.get(kind) or ""), attachments) for part in parts if part.get("type") == kind
-        )
+    reasoning, text = (
+        [
+            _resolved(_part(part), attachments)
+            for part in parts
+            if isinstance(part, dict) and part.get("type") == kind
+        ]
         for kind in ("reasoning", "text")
-    }
-    return by_type["reasoning"] or None, by_type["text"]
+    )
+    thought = "\n".join(reasoning)
+    return thought if thought.strip() else None, "\n".join(text)
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    """A part's text; of reasoning that the provider encrypted, or withheld, its summary if there is one."""
+    if part["type"] == "reasoning" and (part.get("redacted") or not part.get("reasoning")):
+        return str(part.get("summary") or "")
+    return str(part.get(part["type"]) or "")
 
 
 def _resolved(text: str, attachments: Mapping[str, str]) -> str:

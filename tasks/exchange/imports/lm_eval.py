@@ -6,14 +6,15 @@ they are its verdict; with several they apply to the first output if the filter 
 to no single output. The log records neither tokens nor finish reasons.
 """
 
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from configs.schema import UserError
+from tasks.benchmarks.json_text import parse_json
+from tasks.benchmarks.texts import after_mark, answer_text, question_text
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,
@@ -21,7 +22,7 @@ from tasks.exchange.imports.samples import (
     ReadReport,
     Sample,
     count_of,
-    gold_after_marker,
+    has_question,
     json_file,
     json_lines,
     number,
@@ -72,7 +73,7 @@ def _samples(  # noqa: PLR0917 - called once, with arguments named alike
     first_filters: set[str],
 ) -> Iterator[Sample | Judgement]:
     doc = first["doc"] if isinstance(first["doc"], dict) else {}
-    question = options.question or next((name for name in _QUESTIONS if text_of(doc.get(name))), None)
+    question = options.question or next((name for name in _QUESTIONS if has_question(doc.get(name))), None)
     identity = options.id or next((name for name in _IDS if text_of(doc.get(name))), None)
     marker = options.gold_after
     if marker is None and options.gold is None and _GSM8K_MARKER in str(first["target"]):
@@ -83,28 +84,65 @@ def _samples(  # noqa: PLR0917 - called once, with arguments named alike
         if question
         else "the question is the rendered prompt"
     )
-    seen: set[str] = set()
+    documents = _Documents()
     for where, row in json_lines(file, report):
         try:
-            problem = _problem(row, question, identity, options.gold, marker)
+            named, text, gold, metadata = _problem(row, question, identity, options.gold, marker)
             outputs = _outputs(row)
+            problem_id, is_new, filter_name = documents.place(row, named, text, outputs)
         except (KeyError, TypeError, ValueError) as error:
             reason = f"has no field {error}" if isinstance(error, KeyError) else str(error)
             report.broken(f"{where} {reason}")
             continue
-        problem_id, text, gold, metadata = problem
-        if problem_id not in seen:
-            seen.add(problem_id)
-            for index, output in enumerate(outputs):
-                yield Sample(
-                    problem_id=problem_id,
-                    question=text,
-                    gold=gold,
-                    sample_index=index,
-                    output=output,
-                    metadata=metadata,
-                )
-        yield from _judgements(row, problem_id, len(outputs), first_filters)
+        for index, output in enumerate(outputs if is_new else ()):
+            yield Sample(
+                problem_id=problem_id,
+                question=text,
+                gold=gold,
+                sample_index=index,
+                output=output,
+                metadata=metadata,
+                where=where,
+            )
+        if outputs[0] is not None:
+            yield from _judgements(row, problem_id, len(outputs), filter_name, first_filters)
+
+
+class _Documents:
+    """The documents so far, and the filters that each of them was seen under.
+
+    Documents are told apart by question where they share an id. Logs from before filters had names repeat a
+    document once per filter: the second is called `filter2`, and so on.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, bytes] = {}
+        self._outputs: dict[str, bytes] = {}
+        self._filters: dict[str, set[str]] = {}
+
+    def place(
+        self, row: Mapping[str, Any], named: str, question: str, outputs: Sequence[str | None]
+    ) -> tuple[str, bool, str]:
+        """The problem's id, whether it is new, and its filter. Raises ValueError for a line that contradicts others."""
+        digest = _digest([str(row["doc_id"]), question])
+        problem_id = named
+        if self._ids.setdefault(problem_id, digest) != digest:
+            problem_id = f"{named}-{row['doc_id']}"
+            if self._ids.setdefault(problem_id, digest) != digest:
+                raise ValueError(f"repeats the id {named} and doc_id {row['doc_id']} with another question")
+        is_new = problem_id not in self._outputs
+        if self._outputs.setdefault(problem_id, _digest(outputs)) != _digest(outputs):
+            raise ValueError(
+                f"has other outputs for document {row['doc_id']} than an earlier line; are two runs in one file?"
+            )
+        filters = self._filters.setdefault(problem_id, set())
+        name = str(row.get("filter", "none"))
+        if "filter" not in row and filters:
+            name = f"filter{len(filters) + 1}"
+        if name in filters:
+            raise ValueError(f"repeats document {row['doc_id']} under the filter {name}")
+        filters.add(name)
+        return problem_id, is_new, name
 
 
 def _problem(
@@ -112,13 +150,13 @@ def _problem(
 ) -> tuple[str, str, str, dict[str, object]]:
     """Id, question, gold answer and other fields of the document. Raises ValueError with the field and remedy."""
     doc: dict[str, Any] = row["doc"] if isinstance(row["doc"], dict) else {}
-    text = text_of(doc.get(question)) if question else _prompt(row)
+    text = question_text(doc.get(question)) if question else _prompt(row)
     if text is None:
         raise ValueError(
             f"has no text in doc.{question}; it has: {', '.join(doc)} (name the question with --question)"
         )
-    answer = text_of(row["target"] if gold is None or gold == "target" else doc.get(gold))
-    right = gold_after_marker(marker, answer) if answer else None
+    answer = answer_text(row["target"] if gold is None or gold == "target" else doc.get(gold))
+    right = after_mark(marker, answer) if answer else None
     if right is None:
         field = gold or "target"
         raise ValueError(
@@ -130,15 +168,24 @@ def _problem(
     return problem_id or str(row["doc_id"]), text, right, metadata
 
 
-def _outputs(row: Mapping[str, Any]) -> list[str]:
+def _outputs(row: Mapping[str, Any]) -> list[str | None]:
+    """A document's outputs, None for one that is missing. Raises ValueError if there are none."""
     outputs = row["resps"][0] if row["resps"] else []
     outputs = outputs if isinstance(outputs, list) else [outputs]
-    if not all(isinstance(output, str) for output in outputs):
+    if not outputs:
+        raise ValueError("has no outputs in resps")
+    if any(isinstance(output, list) for output in outputs):
         raise UserError(
             "This log has log-likelihoods, not texts: its task is multiple choice by likelihood. Only tasks of "
             "output_type generate_until have outputs to import."
         )
+    if not all(isinstance(output, str | None) for output in outputs):
+        raise ValueError("has values that are not text in resps")
     return outputs
+
+
+def _digest(parts: Sequence[str | None]) -> bytes:
+    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).digest()[:16]
 
 
 def _prompt(row: Mapping[str, Any]) -> str | None:
@@ -154,8 +201,10 @@ def _prompt(row: Mapping[str, Any]) -> str | None:
     sent = sent[0] if isinstance(sent, list) and sent else sent
     if isinstance(sent, str) and sent.startswith("[{"):
         try:
-            messages = orjson.loads(sent)
-        except orjson.JSONDecodeError:
+            messages = parse_json(sent.encode())
+        except ValueError:
+            return text_of(sent)
+        if not isinstance(messages, list):
             return text_of(sent)
         contents = [message.get("content") for message in messages if message.get("role") == "user"]
         return text_of(contents[-1]) if contents else None
@@ -163,9 +212,8 @@ def _prompt(row: Mapping[str, Any]) -> str | None:
 
 
 def _judgements(
-    row: Mapping[str, Any], problem_id: str, num_outputs: int, first_filters: set[str]
+    row: Mapping[str, Any], problem_id: str, num_outputs: int, name: str, first_filters: set[str]
 ) -> Iterator[Judgement]:
-    name = str(row.get("filter", "none"))
     if num_outputs > 1 and name not in first_filters:
         return
     filtered = row.get("filtered_resps")
@@ -221,9 +269,9 @@ def _header(file: Path, first: Mapping[str, Any]) -> LogHeader:
     header.version = text_of(results.get("lm_eval_version"))
     totals = results.get("results", {}).get(header.task, {})
     header.results = {
-        name.replace(",", "."): float(value)
+        name.replace(",", "."): total
         for name, value in totals.items()
-        if isinstance(value, int | float) and "," in name
+        if (total := number(value)) is not None and "," in name
     }
     return header
 

@@ -5,12 +5,17 @@ reasoning. If the reasoning was removed from the generation, `_full_generation` 
 verdicts come from its evaluation step: `symbolic_correct` and the judge's `judgement`.
 """
 
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tasks.benchmarks.texts import after_mark, answer_text, question_text
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,
@@ -18,9 +23,9 @@ from tasks.exchange.imports.samples import (
     ReadReport,
     Sample,
     details,
-    gold_after_marker,
-    json_lines,
+    has_question,
     number,
+    numbered_lines,
     text_of,
     verdict_of,
 )
@@ -67,14 +72,20 @@ def _seed(file: Path) -> int:
 
 
 def _samples(files: list[Path], options: Options, report: ReadReport) -> Iterator[Sample | Judgement]:
+    numbers = _Numbers()
     for index, file in enumerate(files):
-        for position, (where, row) in enumerate(json_lines(file, report)):
+        numbers.begin_file()
+        for line, where, row in numbered_lines(file, report):
             try:
-                sample = _sample(row, index, position, options)
+                sample = _sample(row, index, where, options)
             except ValueError as error:
                 report.broken(f"{where} {error}")
                 continue
+            if not sample.problem_id:
+                sample = replace(sample, problem_id=numbers.of(sample.question, line))
             yield sample
+            if sample.output is None:
+                continue
             extracted = text_of(row.get("predicted_answer"))
             for name in _VERDICTS:
                 is_correct = verdict_of(row.get(name))
@@ -85,36 +96,66 @@ def _samples(files: list[Path], options: Options, report: ReadReport) -> Iterato
                 yield Judgement(sample.problem_id, index, "judgement", verdict.startswith("yes"), extracted)
 
 
-def _sample(row: Mapping[str, Any], index: int, position: int, options: Options) -> Sample:
-    """Raises ValueError with the field and the remedy."""
+class _Numbers:
+    """Ids for problems without one: the line in the first file that has the problem, from 0.
+
+    In the other files a problem is found by its question, since a cut or lost line moves all that follow. A question
+    that a file repeats is another problem each time.
+    """
+
+    def __init__(self) -> None:
+        self._named: dict[tuple[bytes, int], str] = {}
+        self._taken: set[str] = set()
+        self._repeats = Counter[bytes]()
+
+    def begin_file(self) -> None:
+        """Count repeated questions from the beginning."""
+        self._repeats.clear()
+
+    def of(self, question: str, line: int) -> str:
+        """The id of the problem on a line, which is counted from 1."""
+        digest = hashlib.sha256(question.encode()).digest()[:16]
+        key = digest, self._repeats[digest]
+        self._repeats[digest] += 1
+        if key not in self._named:
+            free = next(str(number) for number in count(line - 1) if str(number) not in self._taken)
+            self._named[key] = free
+            self._taken.add(free)
+        return self._named[key]
+
+
+def _sample(row: Mapping[str, Any], index: int, where: str, options: Options) -> Sample:
+    """The sample, without a problem's id if the line has none. Raises ValueError with the field and the remedy."""
     question_column = options.question or next(
-        (name for name in ("problem", "question") if text_of(row.get(name))), "problem"
+        (name for name in ("problem", "question") if has_question(row.get(name))), "problem"
     )
-    question = text_of(row.get(question_column))
+    question = question_text(row.get(question_column))
     if question is None:
         raise ValueError(
             f"has no text in {question_column}; it has: {', '.join(row)} (name it with --question)"
         )
     gold_column = options.gold or "expected_answer"
-    answer = text_of(row.get(gold_column))
-    gold = gold_after_marker(options.gold_after, answer) if answer else None
+    answer = answer_text(row.get(gold_column))
+    gold = after_mark(options.gold_after, answer) if answer else None
     if gold is None:
         raise ValueError(
             f"has no gold answer in {gold_column}; it has: {', '.join(row)} (name it with --gold)"
         )
-    output = row.get("_full_generation") or row.get(options.outputs or "generation")
-    if not isinstance(output, str):
-        raise ValueError("has no text in generation; was the file still being written?")  # noqa: TRY004
+    column = options.outputs or "generation"
+    output = row.get("_full_generation") or row.get(column)
+    if column not in row or not isinstance(output, str | None):
+        raise ValueError("has no text in generation; was the file still being written?")
     identity = options.id or next((name for name in _IDS if text_of(row.get(name))), None)
     began = number(row.get("generation_start_time"))
     return Sample(
-        problem_id=(text_of(row.get(identity)) if identity else None) or str(position),
+        problem_id=(text_of(row.get(identity)) if identity else None) or "",
         question=question,
         gold=gold,
         sample_index=index,
         output=output,
         started_at=datetime.fromtimestamp(began, UTC) if began else None,
         **details(row, _DETAILS),
+        where=where,
         metadata={
             name: value
             for name, value in row.items()

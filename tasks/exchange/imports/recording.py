@@ -47,6 +47,10 @@ class KnownProblem:
         """A sample's index in the store: its rank among the problem's samples."""
         return bisect.bisect_left(self.indexes, sample_index)
 
+    def has(self, sample_index: int) -> bool:
+        """Whether this sample was taken over already; samples mostly come in order."""
+        return bool(self.indexes) and sample_index <= self.indexes[-1] and sample_index in self.indexes
+
 
 @dataclass(slots=True)
 class Recording:
@@ -75,7 +79,8 @@ class Recorder:
         self._imports, self._benchmark, self._report = imports, benchmark, report
         self._temporary = imports / f".{uuid.uuid4().hex[:8]}.tmp"
         self._problems: dict[str, KnownProblem] = {}
-        self._owners: dict[bytes, int] = {}
+        self._owners: dict[bytes, tuple[str, KnownProblem]] = {}
+        self._refused: tuple[str, int] | None = None
         self._rows: list[dict[str, Any]] = []
         self._num_bytes = 0
         self._arrival = self._num_failed = self._num_shared = 0
@@ -95,22 +100,35 @@ class Recorder:
         """Spool every sample and pass on the judgements as they arrive."""
         for record in records:
             if isinstance(record, Judgement):
-                yield record
-            else:
-                self._add(record)
+                if (record.problem_id, record.sample_index) != self._refused:
+                    yield record
+                continue
+            reason = self._add(record)
+            self._refused = (record.problem_id, record.sample_index) if reason else None
+            if reason:
+                self._report.broken(f"{record.where or 'the log'}: problem {record.problem_id} {reason}")
 
-    def _add(self, sample: Sample) -> None:
+    def _add(self, sample: Sample) -> str | None:
+        """Spool a sample; returns why not, where it contradicts the earlier ones."""
         known = self._problems.get(sample.problem_id)
         digest = problem_digest(sample.question)
+        owner_id, owner = self._owners.get(_words(sample.question), (sample.problem_id, None))
+        if known is not None and known.digest != digest:
+            return "has two different questions; name a column of unique ids with --id"
+        if (earlier := known or owner) is not None and earlier.gold != sample.gold:
+            return (
+                f"has the gold answer {sample.gold!r}, where an earlier line has {earlier.gold!r} for the same question; "
+                "outputs are found by question, so keep one answer"
+            )
         if known is None:
             known = self._new_problem(sample, digest)
-        elif known.digest != digest:
-            self._report.broken(
-                f"problem {sample.problem_id} has two different questions; name a column of unique ids with --id"
-            )
-            return
         if not known.owns_question:
-            return
+            return (
+                f"repeats the question of problem {owner_id}, whose outputs stand for both; if these are samples of one "
+                "problem, name a column with its id (--id)"
+            )
+        if known.has(sample.sample_index):
+            return f"has sample {sample.sample_index + 1} twice; the first is used"
         known.indexes.append(sample.sample_index)
         self._num_failed += sample.output is None
         row = {name: getattr(sample, name) for name in OUTPUTS.names}
@@ -122,14 +140,16 @@ class Recorder:
         self._num_bytes += len(sample.output or "") + len(sample.reasoning or "") + len(sample.question) + 100
         if self._num_bytes > _SPOOLED_BYTES:
             self._flush()
+        return None
 
     def _new_problem(self, sample: Sample, digest: str) -> KnownProblem:
-        words = hashlib.sha256(" ".join(sample.question.split()).encode()).digest()[:16]
-        index = len(self._problems)
-        owner = self._owners.setdefault(words, index)
-        self._num_shared += owner != index
-        known = KnownProblem(index, digest, sample.gold, owns_question=owner == index)
+        words = _words(sample.question)
+        known = KnownProblem(
+            len(self._problems), digest, sample.gold, owns_question=words not in self._owners
+        )
+        self._owners.setdefault(words, (sample.problem_id, known))
         self._problems[sample.problem_id] = known
+        self._num_shared += not known.owns_question
         own = {"id": sample.problem_id, "question": sample.question, "gold": sample.gold}
         others = {f"log_{name}" if name in own else name: value for name, value in sample.metadata.items()}
         self._lines.write(orjson.dumps({**own, **others}, default=str, option=orjson.OPT_APPEND_NEWLINE))
@@ -201,3 +221,8 @@ class Recorder:
                 table = pa.Table.from_batches([batch]).cast(OUTPUTS)
                 digest.add_outputs(table.to_pylist())
                 writer.write_table(table, row_group_size=ROWS_AT_ONCE)
+
+
+def _words(question: str) -> bytes:
+    """What two questions share that differ only in white space; a recording's outputs are found by it."""
+    return hashlib.sha256(" ".join(question.split()).encode()).digest()[:16]

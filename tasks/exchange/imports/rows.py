@@ -1,10 +1,11 @@
 """Plain rows, JSONL or Parquet: a question, one output or a list of them, a gold answer, perhaps an id.
 
 A column that describes outputs (finish reason, tokens, …) holds one value, or a list as long as the outputs.
-Rows that repeat a question add samples to it.
+Rows that repeat a question add samples to it. An id belongs to a problem, unless it plainly numbers the rows.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import UserError
+from tasks.benchmarks.files import rows_of
+from tasks.benchmarks.texts import after_mark, answer_text, is_nan, question_text
 from tasks.engines.replay.recordings import DETAILS
 from tasks.exchange.imports.samples import (
     Judgement,
@@ -21,7 +24,6 @@ from tasks.exchange.imports.samples import (
     ReadReport,
     Sample,
     details,
-    gold_after_marker,
     json_lines,
     number,
     text_of,
@@ -52,7 +54,13 @@ def read(
     files: list[Path], options: Options, report: ReadReport
 ) -> tuple[LogHeader, Iterator[Sample | Judgement]]:
     """The samples of all files, one after the other. Raises UserError if a column cannot be found."""
-    first = next((row for file in files for _, row in _rows(file, ReadReport())), None)
+    tried = ReadReport()
+    first = next((row for file in files for _, row in _rows(file, tried)), None)
+    if first is None and tried.breaks:
+        raise UserError(
+            f"{files[0]} has no line that can be read. {tried.breaks[0]}. Write one JSON object per line, with nothing "
+            "before or after it."
+        )
     if first is None:
         raise UserError(f"{files[0]} has no rows; name another file.")
     columns = _columns(files[0], first, options)
@@ -61,7 +69,30 @@ def read(
     header.notes.append(f"columns: {shown}")
     if isinstance(first.get("model"), str):
         header.model = first["model"]
+    if _are_numbered_by_row(files, columns, first):
+        header.notes.append(
+            f"column {columns['id']} numbers the rows, not the problems: rows that repeat a question are its samples"
+        )
+        columns["id"] = None
     return header, _samples(files, columns, options, report)
+
+
+def _are_numbered_by_row(
+    files: list[Path], columns: Mapping[str, str | None], first: Mapping[str, Any]
+) -> bool:
+    """Whether most questions stand in several rows of one output each, every row with an id of its own."""
+    if columns["id"] is None or isinstance(first.get(str(columns["outputs"])), list):
+        return False
+    ids: set[bytes] = set()
+    counts = Counter[bytes]()
+    for file in files:
+        for _, row in _rows(file, ReadReport()):
+            identity = _key(text_of(row.get(columns["id"])) or "")
+            if identity in ids:
+                return False
+            ids.add(identity)
+            counts[_key(str(row.get(str(columns["question"]))))] += 1
+    return 2 * sum(count > 1 for count in counts.values()) > len(counts)
 
 
 def _columns(file: Path, row: Mapping[str, Any], options: Options) -> dict[str, str | None]:
@@ -98,7 +129,7 @@ def _samples(
             except ValueError as error:
                 report.broken(f"{where} {error}")
                 continue
-            key = hashlib.sha256(question.encode()).digest()[:16]
+            key = _key(question)
             own_id = text_of(row.get(columns["id"])) if columns["id"] else None
             problem_id = own_id or str(numbers.setdefault(key, len(numbers)))
             start = counts.get(problem_id, 0)
@@ -114,6 +145,7 @@ def _samples(
                     score=_score(scores[offset]),
                     **details({name: values[offset] for name, values in lists.items()}, _PER_OUTPUT),
                     metadata=metadata,
+                    where=where,
                 )
                 is_correct = verdict_of(verdicts[offset])
                 if columns["verdict"] and is_correct is not None:
@@ -124,18 +156,27 @@ def _texts(
     row: Mapping[str, Any], columns: Mapping[str, str | None], options: Options
 ) -> tuple[str, str, list[str | None]]:
     """Question, gold answer and outputs of a row. Raises ValueError with the field and the remedy."""
-    question, gold = (text_of(row.get(str(columns[field]))) for field in ("question", "gold"))
+    question = question_text(row.get(str(columns["question"])))
+    gold = answer_text(row.get(str(columns["gold"])))
     if question is None:
         raise ValueError(f"has no text in {columns['question']} (--question)")
-    answer = gold_after_marker(options.gold_after, gold) if gold else None
+    answer = after_mark(options.gold_after, gold) if gold else None
     if answer is None:
         after = f" after {options.gold_after}" if options.gold_after else ""
         raise ValueError(f"has no gold answer in {columns['gold']}{after} (--gold, --gold-after)")
     value = row.get(str(columns["outputs"]))
-    outputs = value if isinstance(value, list) else [value]
+    outputs = [
+        None if is_nan(output) else output for output in (value if isinstance(value, list) else [value])
+    ]
+    if not outputs:
+        raise ValueError(f"has no outputs in {columns['outputs']} (--outputs)")
     if not all(isinstance(output, str | None) for output in outputs):
         raise ValueError(f"has values that are not text in {columns['outputs']} (--outputs)")
     return question, answer, outputs
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def _listed(row: Mapping[str, Any], column: str | None, count: int) -> list[Any]:
@@ -161,7 +202,7 @@ def _rows(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, Any]]
         with pq.ParquetFile(file) as rows:
             size, count, number = file.stat().st_size, max(rows.metadata.num_rows, 1), 0
             for batch in rows.iter_batches(_ROWS_AT_ONCE):
-                for row in batch.to_pylist():
+                for row in rows_of(batch):
                     number += 1
                     yield f"{file}, row {number}", row
                 report.num_bytes += size * batch.num_rows // count

@@ -1,16 +1,19 @@
 """What every reader returns: samples and judgements one by one, and a header that describes the log."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
 from configs.schema import UserError
+from tasks.benchmarks.json_text import parse_json
+from tasks.benchmarks.texts import answer_text, question_text
 from tasks.engines.replay.recordings import Recorded
 
 SHOWN_BREAKS = 5
+_MOST = 2**31 - 1
+"""The largest count that a trace's columns hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,8 @@ class Sample(Recorded):
     """Its index among its problem's samples in the log (epoch, repeat, seed); only the order matters."""
     metadata: Mapping[str, object] = field(default_factory=dict)
     """Other fields of the problem in the log."""
+    where: str = field(default="", compare=False)
+    """File and line, for messages about it."""
 
 
 class Judgement(NamedTuple):
@@ -86,6 +91,12 @@ class ReadReport:
 
 def json_lines(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a JSONL file, each with its file and line, one at a time; broken lines are reported."""
+    for _, where, row in numbered_lines(file, report):
+        yield where, row
+
+
+def numbered_lines(file: Path, report: ReadReport) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """The same with the line's number in the file, from 1, which broken and empty lines count towards."""
     try:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
@@ -94,13 +105,13 @@ def json_lines(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, 
                     continue
                 where = f"{file}, line {number}"
                 try:
-                    row = orjson.loads(line)
-                except orjson.JSONDecodeError as error:
+                    row = parse_json(line)
+                except ValueError as error:
                     cut = "" if line.endswith(b"\n") else " (the file ends here: was it cut off?)"
                     report.broken(f"{where} is not JSON{cut}: {error}")
                     continue
                 if isinstance(row, dict):
-                    yield where, row
+                    yield number, where, row
                 else:
                     report.broken(f"{where} is {type(row).__name__}, not an object with columns")
     except OSError as error:
@@ -110,10 +121,10 @@ def json_lines(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, 
 def json_file(file: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises UserError."""
     try:
-        data = orjson.loads(file.read_bytes())
+        data = parse_json(file.read_bytes())
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}; correct its path.") from error
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{file} is not JSON: {error}; copy it again, or name another file.") from error
     if not isinstance(data, dict):
         raise UserError(f"{file} holds {type(data).__name__}, not an object; name another file.")
@@ -121,39 +132,32 @@ def json_file(file: Path) -> dict[str, Any]:
 
 
 def text_of(value: object) -> str | None:
-    """A question's, answer's or id's text as people write it (27.0 becomes 27), or None."""
-    match value:
-        case None:
-            return None
-        case bool():
-            return str(value)
-        case float() if value.is_integer():
-            return str(int(value))
-        case str() | int() | float():
-            return str(value).strip() or None
-        case [single]:
-            return text_of(single)
-        case _:
-            return None
+    """A text, number or id as people write it, see `answer_text`; None for anything else."""
+    try:
+        return answer_text(value)
+    except ValueError:
+        return None
 
 
-def gold_after_marker(marker: str | None, text: str) -> str | None:
-    """The gold answer after the last marker, without commas; the whole text if `marker` is None."""
-    if marker is None:
-        return text
-    _, found, gold = text.rpartition(marker)
-    return gold.strip().replace(",", "") or None if found else None
+def has_question(value: object) -> bool:
+    """Whether a column holds a question's text, or a chat that asks one."""
+    try:
+        return question_text(value) is not None
+    except ValueError:
+        return False
 
 
 def count_of(value: object) -> int | None:
     """The value as a count, or None if it is not one."""
     found = number(value)
-    return int(found) if found is not None and found >= 0 and found.is_integer() else None
+    return int(found) if found is not None and 0 <= found <= _MOST and found.is_integer() else None
 
 
 def number(value: object) -> float | None:
-    """The value as a number, or None if it is not one."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """The value as a number, or None if it is not one or not finite."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def verdict_of(value: object) -> bool | None:
