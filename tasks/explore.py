@@ -2,14 +2,8 @@
 
 from configs.experiment import Experiment
 from tasks.stage import Stage, stage_of
-from warehouse.identity import explore_recipe
 
 
 def explore_stage(experiment: Experiment, root: str) -> Stage:
     """The explorer of an experiment, which reads no other stage. Raises UserError."""
-    return stage_of(
-        experiment.explorer,
-        root=root,
-        recipe_of=explore_recipe,
-        shard_size=experiment.execution.shard_size,
-    )
+    return stage_of("explore", experiment.explorer, root, shard_size=experiment.execution.shard_size)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from configs.engines import EngineSettings
 from configs.experiment import References, Role
@@ -22,7 +22,7 @@ from tasks.generation.generate import GenerationResult, Job, generate
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.canonical import canonical_json
-from warehouse.identity import Recipe, sample_seed
+from warehouse.identity import Recipe, recipe_of, sample_seed
 from warehouse.index import RecipeIndex, Stored
 from warehouse.planner import cut, missing_traces, wanted_traces
 from warehouse.records import Problem, Wanted
@@ -31,14 +31,6 @@ from warehouse.store import Store
 NUM_SHARDS = 8
 """Shards a stage is cut into; each costs Prefect about a tenth of a CPU second."""
 SMALLEST_SHARD = 32
-
-
-class RecipeOf(Protocol):
-    """A function of `warehouse.identity` that makes a stage's recipe."""
-
-    def __call__(self, model: Model, prompt_digest: str, sampling: Sampling) -> Recipe:
-        """The recipe of the resolved model, the prompt and the sampling."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +111,10 @@ class Shard(NamedTuple):
 
 
 def stage_of(
+    name: str,
     role: Role | JudgeGrader,
-    *,
     root: str,
-    recipe_of: RecipeOf,
+    *,
     references: References | None = None,
     reads: tuple[Stage, ...] = (),
     shard_size: int | None = None,
@@ -131,7 +123,8 @@ def stage_of(
     kind, settings = resolved(role.engine)
     model = role.model.model_copy(update={"revision": kind.identify(role.model, settings)})
     prompt = load_prompt(role.prompt)
-    recipe = recipe_of(model, prompt.digest, role.sampling)
+    sources = [stage.recipe for stage in reads]
+    recipe = recipe_of(name, model, prompt.digest, role.sampling, references=references, reads=sources)
     return Stage(root, recipe, model, role.engine, prompt, role.sampling, references, reads, shard_size)
 
 

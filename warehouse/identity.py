@@ -55,43 +55,31 @@ class Recipe:
         return cls(orjson.loads(text)["stage"], text, hashlib.sha256(text).hexdigest())
 
 
-def explore_recipe(model: Model, prompt_digest: str, sampling: Sampling) -> Recipe:
-    """The explorer's recipe; `model.revision` is resolved before (weights digest, recording digest)."""
-    return Recipe.of("explore", _common(model, prompt_digest, sampling))
-
-
-def synthesize_recipe(
+def recipe_of(
+    stage: str,
     model: Model,
     prompt_digest: str,
     sampling: Sampling,
-    references: References,
-    explorer: Recipe,
     *,
-    stage: str = "synthesize",
+    references: References | None = None,
+    reads: Sequence[Recipe] = (),
 ) -> Recipe:
-    """The recipe of a stage that reads another: its own settings, how references are made, and from what they come.
+    """The recipe of a stage; `model.revision` is resolved before (weights digest, recording digest).
 
-    A further round has another stage's name, and for it `explorer` is the recipe of the round before.
+    A stage that reads others also has how its references are made, and the recipes they come from. What a
+    judge is shown is in the ids of its traces instead.
     """
-    policy = references.model_dump(mode="json", exclude_none=True)
-    return Recipe.of(
-        stage,
-        {**_common(model, prompt_digest, sampling), "references": policy, "explorer": explorer.digest},
-    )
-
-
-def judge_recipe(model: Model, prompt_digest: str, sampling: Sampling) -> Recipe:
-    """The recipe of a model that grades; what it is shown is in the ids of its traces."""
-    return Recipe.of("judge", _common(model, prompt_digest, sampling))
-
-
-def _common(model: Model, prompt_digest: str, sampling: Sampling) -> dict[str, object]:
     settings = sampling.model_dump(mode="json", exclude_none=True, exclude={"n"})
-    return {
+    content: dict[str, object] = {
         "model": model.model_dump(mode="json", include={"id", "revision"}, exclude_none=True),
         "prompt": prompt_digest,
         "sampling": {name: value for name, value in settings.items() if value not in ([], {})},
     }
+    if references:
+        digests = [recipe.digest for recipe in reads]
+        content["references"] = references.model_dump(mode="json", exclude_none=True)
+        content["explorer"] = digests[0] if len(digests) == 1 else digests
+    return Recipe.of(stage, content)
 
 
 def problem_digest(question: str) -> str:

@@ -20,8 +20,7 @@ from tasks.progress import PROGRESS
 from tasks.stage import Job, Stage, job_of, stage_of
 from warehouse.canonical import digest
 from warehouse.grades import read_grades
-from warehouse.identity import judge_recipe
-from warehouse.identity import trace_id as identity_of
+from warehouse.identity import trace_id as trace_id_of
 from warehouse.planner import missing_traces
 from warehouse.records import Member, Problem, Wanted
 from warehouse.store import Store
@@ -31,7 +30,7 @@ _SAID = re.compile(r"\bverdict\b[\s:*`]*(in)?correct\b", re.IGNORECASE)
 
 def judge_stage(form: JudgeGrader, root: str) -> Stage:
     """The judge of a grader's settings, as a stage that reads none. Raises UserError."""
-    return stage_of(form, root=root, recipe_of=judge_recipe)
+    return stage_of("judge", form, root)
 
 
 class Judge:
@@ -125,7 +124,7 @@ class Judge:
 
     def _wanted(self, case: Case) -> Wanted:
         shown = (digest([case.gold, case.answer])[:32],)
-        held = identity_of(self.stage.recipe, case.problem_digest, 0, shown)
+        held = trace_id_of(self.stage.recipe, case.problem_digest, 0, shown)
         return Wanted(held, case.problem_digest, self._problems[case.problem_digest].problem_id, 0, shown)
 
 

@@ -36,7 +36,7 @@ from tasks.graders.protocol import Case
 from tasks.grading.traces import Grading, grade_traces
 from tasks.prompts.render import load_prompt
 from tasks.stage import Stage
-from warehouse.identity import explore_recipe, trace_id
+from warehouse.identity import recipe_of, trace_id
 from warehouse.journal import traces_table
 from warehouse.records import Member, Problem
 from warehouse.store import Store, traces_folder
@@ -60,7 +60,7 @@ class Spent:
 def stored(folder: Path, samples: list[tuple[str, str, str]]) -> tuple[Stage, list[Member]]:
     """Traces of (problem, gold, text) in a store of their own."""
     prompt, sampling, model = load_prompt("explore"), Sampling(n=1), Model(id="m")
-    recipe = explore_recipe(model, prompt.digest, sampling)
+    recipe = recipe_of("explore", model, prompt.digest, sampling)
     engine = OpenAISettings(kind="openai", base_url="http://127.0.0.1:9/v1")
     stage = Stage(str(folder), recipe, model, engine, prompt, sampling, None, (), PART)
     store, seen = Store(str(folder)), Counter()

@@ -10,7 +10,7 @@ from configs.models import Model, Sampling
 from configs.schema import UserError
 from warehouse import dictionary
 from warehouse.catalog import connect
-from warehouse.identity import explore_recipe, trace_id
+from warehouse.identity import recipe_of, trace_id
 from warehouse.journal import traces_table
 from warehouse.loading import load
 from warehouse.manifest import Manifest, RoleRecord, StageRecord, write_manifest
@@ -18,7 +18,7 @@ from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS, Problem
 from warehouse.store import Store, traces_folder
 from warehouse.summary import StageCounts
 
-RECIPE = explore_recipe(Model(id="m"), "p", Sampling())
+RECIPE = recipe_of("explore", Model(id="m"), "p", Sampling())
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -12,17 +12,16 @@ from configs.schema import UserError
 from warehouse.canonical import canonical_json, digest
 from warehouse.identity import (
     Recipe,
-    explore_recipe,
     problem_digest,
+    recipe_of,
     sample_seed,
-    synthesize_recipe,
     trace_id,
 )
 
 MODEL = Model(id="Qwen/Qwen3-4B", revision="abc", params=4e9)
 SAMPLING = Sampling(n=4, temperature=0.6, top_p=0.95, top_k=20, max_tokens=32768)
-EXPLORER = explore_recipe(MODEL, "p1", SAMPLING)
-SYNTHESIZER = synthesize_recipe(MODEL, "p2", SAMPLING, References(), EXPLORER)
+EXPLORER = recipe_of("explore", MODEL, "p1", SAMPLING)
+SYNTHESIZER = recipe_of("synthesize", MODEL, "p2", SAMPLING, references=References(), reads=[EXPLORER])
 QUESTION = problem_digest("What is 1+1?")
 
 
@@ -40,11 +39,11 @@ def test_ids_golden():
     [{"n": 8}],
 )
 def test_recipe_ignores_what_decides_only_how_much(change):
-    assert explore_recipe(MODEL, "p1", SAMPLING.model_copy(update=change)) == EXPLORER
+    assert recipe_of("explore", MODEL, "p1", SAMPLING.model_copy(update=change)) == EXPLORER
 
 
 def test_recipe_ignores_cost():
-    assert explore_recipe(Model(id=MODEL.id, revision="abc", params=1.0), "p1", SAMPLING) == EXPLORER
+    assert recipe_of("explore", Model(id=MODEL.id, revision="abc", params=1.0), "p1", SAMPLING) == EXPLORER
 
 
 @pytest.mark.parametrize(
@@ -60,21 +59,25 @@ def test_recipe_ignores_cost():
     ],
 )
 def test_recipe_depends_on_every_sampling_setting(change):
-    assert explore_recipe(MODEL, "p1", SAMPLING.model_copy(update=change)) != EXPLORER
+    assert recipe_of("explore", MODEL, "p1", SAMPLING.model_copy(update=change)) != EXPLORER
 
 
 @pytest.mark.parametrize("change", [{"id": "other"}, {"revision": "def"}, {"revision": None}])
 def test_recipe_depends_on_the_weights(change):
-    assert explore_recipe(MODEL.model_copy(update=change), "p1", SAMPLING) != EXPLORER
+    assert recipe_of("explore", MODEL.model_copy(update=change), "p1", SAMPLING) != EXPLORER
 
 
 def test_recipe_depends_on_prompt_references_and_explorer():
-    other_explorer = explore_recipe(MODEL, "p9", SAMPLING)
+    other_explorer = recipe_of("explore", MODEL, "p9", SAMPLING)
     recipes = {
         SYNTHESIZER.digest,
-        synthesize_recipe(MODEL, "p3", SAMPLING, References(), EXPLORER).digest,
-        synthesize_recipe(MODEL, "p2", SAMPLING, References(count=2), EXPLORER).digest,
-        synthesize_recipe(MODEL, "p2", SAMPLING, References(), other_explorer).digest,
+        recipe_of("synthesize", MODEL, "p3", SAMPLING, references=References(), reads=[EXPLORER]).digest,
+        recipe_of(
+            "synthesize", MODEL, "p2", SAMPLING, references=References(count=2), reads=[EXPLORER]
+        ).digest,
+        recipe_of(
+            "synthesize", MODEL, "p2", SAMPLING, references=References(), reads=[other_explorer]
+        ).digest,
     }
     assert len(recipes) == 4
 

@@ -32,7 +32,7 @@ from tasks.engines.openai.faults import (
 from tasks.engines.openai.replies import Sent, models_served, outcomes_of, parsed
 from tasks.engines.protocol import Completion, Failure
 from tasks.generation.generate import _row
-from warehouse.identity import explore_recipe
+from warehouse.identity import recipe_of
 from warehouse.journal import Journal
 from warehouse.records import Wanted
 from warehouse.store import Store
@@ -274,7 +274,7 @@ def test_nothing_odd_anywhere_in_a_reply_is_more_than_no_answer(tmp_path):
     whole = VLLM | {
         "choices": [VLLM["choices"][0] | {"logprobs": {"content": [{"token": "a", "logprob": -1.0}]}}]
     }
-    store, recipe = Store(str(tmp_path)), explore_recipe(Model(id="m"), "p", Sampling())
+    store, recipe = Store(str(tmp_path)), recipe_of("explore", Model(id="m"), "p", Sampling())
     journal, num_stored = Journal(store, recipe), 0
     for path in places(whole):
         for odd in ODD:

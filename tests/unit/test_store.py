@@ -10,14 +10,14 @@ import pytest
 
 from configs.models import Model, Sampling
 from configs.schema import UserError
-from warehouse.identity import explore_recipe, problem_digest, trace_id
+from warehouse.identity import problem_digest, recipe_of, trace_id
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover, traces_table
 from warehouse.planner import cut, distinct, missing_traces, wanted_traces
 from warehouse.records import TRACE_LAYOUTS, TRACES, Problem
 from warehouse.store import Store, traces_folder
 
-RECIPE = explore_recipe(Model(id="m"), "p", Sampling())
+RECIPE = recipe_of("explore", Model(id="m"), "p", Sampling())
 
 
 def problem(number):
