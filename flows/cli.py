@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flows.commands import analysis, research, root, running, serving
-from flows.commands.process import print_user_errors
+from flows.commands.run_flow import print_user_errors
 
 app = typer.Typer(
     name="a2r",

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from tasks.executor.flow_runs import ExperimentRequest, run_name
-from tasks.executor.shards import RUNNER
+from tasks.executor.submit import RUNNER
 from tasks.grade import grade
 from tasks.load import load
 from tasks.publish import publish

@@ -15,7 +15,7 @@ from tasks.benchmarks.mapping import name_of
 from tasks.engines.pool import ENGINES, open_engines
 from tasks.executor.artifacts import progress_artifacts
 from tasks.executor.flow_runs import ExperimentRequest, requested, run_id_of
-from tasks.executor.shards import generate_stages
+from tasks.executor.submit import generate_stages
 from tasks.explore import explore_stage
 from tasks.graders.protocol import Grader
 from tasks.grading.judge import Judge

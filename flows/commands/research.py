@@ -10,7 +10,7 @@ from configs.schema import UserError
 from configs.training import load_training
 from flows.commands.options import DEFAULT_ROOT, AsJson, Root, Verbose
 from flows.commands.printing.research import print_study, print_training
-from flows.commands.process import configure_process, run_flow
+from flows.commands.run_flow import configure_process, run_flow
 
 app = typer.Typer()
 

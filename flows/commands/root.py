@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows.commands.options import DEFAULT_ROOT, AsJson, Overrides, Root, Verbose
-from flows.commands.process import EXIT_INCOMPLETE, configure_process, perform
+from flows.commands.run_flow import EXIT_INCOMPLETE, configure_process, perform
 from flows.commands.terminal import bar, print_line
 
 app = typer.Typer()

@@ -8,7 +8,7 @@ import typer
 from configs.loading import load_experiment, presets
 from configs.sweep import load_sweep
 from flows.commands.options import DEFAULT_ROOT, AsJson, Config, Limit, Overrides, Root, Verbose
-from flows.commands.process import Flow, Show, configure_process, perform, run_flow
+from flows.commands.run_flow import Flow, Show, configure_process, perform, run_flow
 
 app = typer.Typer()
 

@@ -7,7 +7,7 @@ import typer
 
 from configs.nightly import load_nightly
 from flows.commands.options import DEFAULT_ROOT, Root
-from flows.commands.process import configure_process
+from flows.commands.run_flow import configure_process
 from flows.commands.terminal import print_line
 
 app = typer.Typer()

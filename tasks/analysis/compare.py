@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 import duckdb
 
 from configs.schema import UserError
-from tasks.analysis.naming import Named, resolve
 from warehouse.catalog import connect, rows
+from warehouse.naming import Named, resolve
 from warehouse.relations import statement
 from warehouse.statistics import LEVEL, bootstrap_interval, bootstrap_p, holm
 from warehouse.store import Store

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from configs.schema import UserError
 from flows.cli import app
 from flows.commands.printing.runs import print_summary
-from flows.commands.process import print_user_errors, run_flow
+from flows.commands.run_flow import print_user_errors, run_flow
 from tasks.analysis.queries import problem_traces, query
 
 STORED = Path(__file__).parents[1] / "data/stored"

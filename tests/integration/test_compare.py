@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from configs.schema import UserError
 from flows.cli import app
 from tasks.analysis.compare import Comparison, changes_of, compare_runs, overall, watch
-from tasks.analysis.naming import resolve
 from warehouse.catalog import create_relations, create_tables
+from warehouse.naming import resolve
 from warehouse.statistics import bootstrap_interval, bootstrap_p, holm
 from warehouse.store import Store
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from flows.commands.process import Shown
+from flows.commands.run_flow import Shown
 from tasks.ops.sweep import table_row
 
 

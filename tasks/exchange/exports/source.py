@@ -10,10 +10,10 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from tasks.analysis.naming import resolve
 from warehouse.catalog import connect
 from warehouse.identity import Recipe
 from warehouse.manifest import Manifest, read_manifest
+from warehouse.naming import resolve
 from warehouse.relations import statement
 from warehouse.store import Store
 

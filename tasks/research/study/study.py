@@ -12,7 +12,7 @@ from configs.training import Training
 from tasks.benchmarks.load import load_problems
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.failures import FlowIncomplete
-from tasks.executor.shards import run_log
+from tasks.executor.submit import run_log
 from tasks.explore import explore_stage
 from tasks.research.study.cells import StudyCell, TrainedModels, study_cells
 from tasks.research.study.study_page import write_page
