@@ -1,4 +1,4 @@
-"""Verdicts in the store: parts in a folder a grader, each of one recipe's traces."""
+"""Verdicts in the store: parts in one folder per grader, each of one recipe's traces."""
 
 import pyarrow as pa
 

@@ -106,7 +106,7 @@ class Problem:
 
 
 class Wanted(NamedTuple):
-    """One trace an experiment wants: enough to make it, to store it, and to tell it is there."""
+    """One trace an experiment wants: enough to make it, to store it, and to know that it is stored."""
 
     trace_id: str
     problem_digest: str
@@ -116,7 +116,7 @@ class Wanted(NamedTuple):
 
 
 class Member(NamedTuple):
-    """One trace that a run wanted, made or not, and the gold answer it is held against."""
+    """One trace that a run wanted, made or not, and the gold answer it is compared with."""
 
     stage: str
     problem_id: str

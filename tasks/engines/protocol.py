@@ -70,7 +70,7 @@ class Completion(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A sample that could not be had. Never an answer."""
+    """A sample that failed. Never an answer."""
 
     code: FailureCode
     message: str

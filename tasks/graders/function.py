@@ -80,6 +80,6 @@ def _source_of(module: str, path: str | None) -> Path:
         places = list(spec.submodule_search_locations or ())
     where = f" in {path} or" if path else ""
     raise UserError(
-        f"grader.function is in {module}, which is no module{where} on Python's path; set grader.path to "
+        f"grader.function is in {module}, which is not a module{where} on Python's path; set grader.path to "
         "the folder it is in."
     )

@@ -21,7 +21,7 @@ _UNIT = re.compile(r"(?<=[\d}])\s*\\(?:text|textbf|mathrm|mbox)\s*\{\s*[A-Za-z][
 _UNIT_WORDS = re.compile(
     r"(?<=\d)\s+(?!(?:arc)?(?:sin|cos|tan|cot|sec|csc)|log|exp|sqrt|mod|inf)[A-Za-z]{3,}(?:\s+[A-Za-z]+)*$"
 )
-"""18 dollars, 12 square units; cm and kin are left to math-verify."""
+"""18 dollars, 12 square units; cm and similar units are left to math-verify."""
 
 _CONNECTED = re.compile(r"\s*,?\s+(?:and|or)\s+")
 """1, 2 and 3; 1 or 3."""

@@ -55,7 +55,7 @@ def automations(webhook: UUID | None) -> list[AutomationCore]:
     wanted = [
         AutomationCore(
             name=f"{_PREFIX}runs without a heartbeat are crashed",
-            description="So that they can be retried: a run whose process is gone would stay Running for ever.",
+            description="So that they can be retried: a run whose process is gone would stay Running forever.",
             trigger=dead,
             actions=[crash],
         )

@@ -36,7 +36,7 @@ def connection_url(url: str) -> str:
     """The address with the driver that Prefect needs. Raises UserError, never showing a password."""
     scheme, separator, _ = url.partition("://")
     if not separator or scheme not in _DRIVERS:
-        shown = f"begins with {scheme}://" if separator else "is no URL"
+        shown = f"begins with {scheme}://" if separator else "is not a URL"
         raise UserError(
             f"The database's address {shown}; give postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
             "or sqlite+aiosqlite:///FILE."

@@ -1,4 +1,4 @@
-"""Runs that a reboot, a kill or a full stop cut off: found at the next start, and gone on with."""
+"""Runs that a reboot, a kill or a full stop cut off: found at the next start and resumed."""
 
 import socket
 from collections.abc import Iterator

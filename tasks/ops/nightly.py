@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
     summary: Summary
     num_nights: int
-    """How many earlier nights it is held against."""
+    """How many earlier nights it is compared with."""
 
 
 class Row(NamedTuple):

@@ -14,7 +14,7 @@ from tasks.benchmarks.families.generate import problems
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder
 from tasks.engines.onnx.engine import OnnxEngine
-from tasks.engines.onnx.kind import model_folder, weights_digest
+from tasks.engines.onnx.folder import model_folder, weights_digest
 from tasks.engines.onnx.sampler import Sampler
 from tasks.engines.protocol import EngineError, Message, Request
 from tasks.engines.weights import MODELS

@@ -13,7 +13,7 @@ from configs.loading import load_experiment
 from configs.schema import UserError
 from configs.training import Training, load_training
 from tasks.benchmarks.families.generate import problems
-from tasks.engines.onnx.kind import FILES
+from tasks.engines.onnx.folder import FILES
 from tasks.engines.weights import MODELS
 from tasks.graders.extraction import extract_answer
 from tasks.research.training import bill_targets as bill

@@ -114,7 +114,7 @@ class Replica:
                 self.last_alive = time.monotonic()
                 headers = response.headers
         except aiohttp.InvalidURL:
-            raise EngineError(f"engine.base_url is {self.url!r}, which is no URL.") from None
+            raise EngineError(f"engine.base_url is {self.url!r}, which is not a URL.") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             await self._revived()
             raise TransientError(FailureCode.UNREACHABLE, str(error)) from None
@@ -227,7 +227,7 @@ def _address(url: str, path: str) -> URL:
     try:
         return URL(url + path)
     except ValueError:
-        raise EngineError(f"engine.base_url is {url!r}, which is no URL.") from None
+        raise EngineError(f"engine.base_url is {url!r}, which is not a URL.") from None
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -54,7 +54,7 @@ class Watch:
         self._before: Mapping[str, float] = {}
 
     async def go_on(self, every_seconds: float) -> None:
-        """Read for ever."""
+        """Read until cancelled."""
         while True:
             await asyncio.sleep(every_seconds)
             await self.read()

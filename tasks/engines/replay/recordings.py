@@ -142,7 +142,7 @@ class _Groups:
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             raise EngineError(
-                f"{settings.path} is no readable Parquet ({reason}); correct engine.path."
+                f"{settings.path} is not a readable Parquet file ({reason}); correct engine.path."
             ) from error
         _check(settings.path, columns, self._file.schema_arrow.names)
         self._names = list(columns.values())

@@ -79,7 +79,7 @@ def check_arguments(settings: VllmSettings) -> None:
     known = _known_arguments()
     for name in settings.args:
         if name not in known:
-            raise EngineError(f"engine.args.{name} is no setting of vLLM; {_hint(name, known)}")
+            raise EngineError(f"engine.args.{name} is not a setting of vLLM; {_hint(name, known)}")
 
 
 def engine_arguments(model: Model, settings: VllmSettings) -> dict[str, Any]:
@@ -102,7 +102,9 @@ def sampling_arguments(
     extra = {name: value for name, value in sampling.extra.items() if name != "chat_template_kwargs"}
     for name in extra:
         if name not in known:
-            raise EngineError(f"sampling.extra.{name} is no sampling setting of vLLM; {_hint(name, known)}")
+            raise EngineError(
+                f"sampling.extra.{name} is not a sampling setting of vLLM; {_hint(name, known)}"
+            )
     given = {name: value for name in _SAMPLING if (value := getattr(sampling, name)) is not None}
     stop = {"stop": list(sampling.stop)} if sampling.stop else {}
     fixed = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
