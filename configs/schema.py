@@ -1,5 +1,8 @@
 """What every typed configuration is made of, and the one exception whose message is written for people."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -20,3 +23,7 @@ class UserError(Exception):
 def looks_secret(name: str) -> bool:
     """Whether a variable or a setting of that name holds something that is stored and shown nowhere."""
     return bool({"KEY", "TOKEN", "SECRET", "PASSWORD"} & set(name.upper().split("_")))
+
+
+JsonObject = Mapping[str, Any]
+"""An object in JSON that another program wrote: whatever a field holds is checked where it is read."""

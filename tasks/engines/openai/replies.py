@@ -1,10 +1,11 @@
 """What an OpenAI-compatible endpoint answers, as completions and failures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
+from configs.schema import JsonObject
 from tasks.engines.endings import ending_of
 from tasks.engines.openai.events import looks_like_events, reply_of_events
 from tasks.engines.openai.faults import (
@@ -51,7 +52,7 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
         sent: What was asked.
         hidden: Takes secrets out of what the reply says about itself.
     """
-    content = cast("dict[str, Any]", reply) if isinstance(reply, dict) else {}
+    content = cast("JsonObject", reply) if isinstance(reply, dict) else {}
     given = content.get("choices")
     if not isinstance(given, list) or not given:
         raise TransientError(
@@ -59,7 +60,7 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
         )
     choices = sorted(cast("list[Any]", given), key=_index)
     usage = content.get("usage")
-    counts = cast("dict[str, Any]", usage) if isinstance(usage, dict) else {}
+    counts = cast("JsonObject", usage) if isinstance(usage, dict) else {}
     prompt_tokens = whole_number(counts.get("prompt_tokens"), 0, _MOST_TOKENS)
     texts = [_texts(choice) for choice in choices]
     total = whole_number(counts.get("completion_tokens"), 0, _MOST_TOKENS)
@@ -107,7 +108,7 @@ def _fault(
     """Why a choice is not an answer; None where it is one."""
     if not isinstance(choice, dict):
         return TransientError(FailureCode.BAD_REPLY, "a choice of the reply is not an object")
-    choice = cast("dict[str, Any]", choice)
+    choice = cast("JsonObject", choice)
     if choice.get("error"):
         return _choice_error(choice, sent)
     reason, message = _reason(choice), choice.get("message")
@@ -126,7 +127,7 @@ def _fault(
             return None
 
 
-def _choice_error(choice: Mapping[str, Any], sent: Sent) -> Failure | TransientError:
+def _choice_error(choice: JsonObject, sent: Sent) -> Failure | TransientError:
     error = {"error": choice["error"]}
     status = error_status(error)
     message = error_message(status, str(choice["error"]).encode(errors="replace"), error)
@@ -143,7 +144,7 @@ def _index(choice: Any) -> int:  # noqa: ANN401 - JSON
     return (isinstance(choice, dict) and whole_number(choice.get("index"), 0, _MOST_TOKENS)) or 0  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
 
 
-def _reason(choice: Mapping[str, Any]) -> str | None:
+def _reason(choice: JsonObject) -> str | None:
     """The finish reason where it is a word."""
     reason = choice.get("finish_reason")
     return one_line(storable_text(reason)) if isinstance(reason, str) else None
@@ -154,7 +155,7 @@ def _texts(choice: Any) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         return None, ""
-    said = cast("dict[str, Any]", message)
+    said = cast("JsonObject", message)
     thought, content = _parts(said.get("content"))
     fields = (said.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
     reasoning = next((text for field in fields if (text := _flat(field))), thought)
@@ -183,7 +184,7 @@ def _flat(value: object) -> str:
     if isinstance(value, list):
         return "".join(map(_flat, cast("list[Any]", value)))
     if isinstance(value, dict):
-        part = cast("dict[str, Any]", value)
+        part = cast("JsonObject", value)
         return next(
             (t for n in ("text", "thinking", "reasoning", "content") if (t := _flat(part.get(n)))), ""
         )

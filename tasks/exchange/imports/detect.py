@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from configs.schema import UserError
+from configs.schema import JsonObject, UserError
 from tasks.benchmarks.json_text import parse_json
 from tasks.exchange.imports import inspect_logs, lm_eval, nemo_skills, rows
 from tasks.exchange.imports.samples import Judgement, LogHeader, Options, ReadReport, Sample
@@ -67,7 +66,7 @@ def format_of(files: list[Path]) -> str:
 
 def _format_of_lines(file: Path) -> str:
     """Detected from the first readable line; a log may begin with a broken one."""
-    row: dict[str, Any] = {}
+    row: JsonObject = {}
     with file.open("rb") as lines:
         for _, line in zip(range(_LINES_TRIED), lines, strict=False):
             try:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from configs.schema import UserError
+from configs.schema import JsonObject, UserError
 from tasks.benchmarks.json_text import parse_json
 from tasks.exchange.imports.samples import (
     Judgement,
@@ -58,7 +58,7 @@ def read(
     return _header(file, header), _samples(samples, options, report)
 
 
-def _archive(file: Path, report: ReadReport) -> tuple[dict[str, Any], Iterator[tuple[str, Any]]]:
+def _archive(file: Path, report: ReadReport) -> tuple[JsonObject, Iterator[tuple[str, Any]]]:
     try:
         archive = zipfile.ZipFile(file)
     except (OSError, zipfile.BadZipFile) as error:
@@ -126,7 +126,7 @@ def _sample(row: Any, where: str, options: Options) -> Sample:  # noqa: ANN401 -
     if not isinstance(row, dict):
         raise TypeError(f"is {type(row).__name__}, not an object with fields")
     attachments: Mapping[str, str] = row.get("attachments") or {}
-    metadata: dict[str, Any] = row.get("metadata") or {}
+    metadata: JsonObject = row.get("metadata") or {}
     question = text_of(metadata.get(options.question)) if options.question else _question(row, attachments)
     if not question:
         raise ValueError("has no text in input (name a metadata field with --question)")
@@ -136,12 +136,12 @@ def _sample(row: Any, where: str, options: Options) -> Sample:  # noqa: ANN401 -
         raise ValueError("has no gold answer in target (name a metadata field with --gold)")
     if isinstance(target, list) and len(target) > 1:
         metadata = {**metadata, "targets": target}
-    output: Mapping[str, Any] = row.get("output") or {}
+    output: JsonObject = row.get("output") or {}
     choices = output.get("choices") or []
     failure = (row.get("error") or {}).get("message") or output.get("error")
     reasoning, answer = _texts(choices[0]["message"]["content"], attachments) if choices else (None, None)
     stop = choices[0].get("stop_reason") if choices else None
-    usage: Mapping[str, Any] = output.get("usage") or {}
+    usage: JsonObject = output.get("usage") or {}
     return Sample(
         problem_id=text_of(metadata.get(options.id) if options.id else row["id"]) or str(row["id"]),
         question=question,
@@ -160,7 +160,7 @@ def _sample(row: Any, where: str, options: Options) -> Sample:  # noqa: ANN401 -
     )
 
 
-def _question(row: Mapping[str, Any], attachments: Mapping[str, str]) -> str:
+def _question(row: JsonObject, attachments: Mapping[str, str]) -> str:
     """The input's text, or its last user message; choices are listed below it by letter."""
     content = row["input"]
     if isinstance(content, list):
@@ -189,7 +189,7 @@ def _texts(content: object, attachments: Mapping[str, str]) -> tuple[str | None,
     return thought if thought.strip() else None, "\n".join(text)
 
 
-def _part(part: Mapping[str, Any]) -> str:
+def _part(part: JsonObject) -> str:
     """A part's text; of reasoning that the provider encrypted, or withheld, its summary if there is one."""
     if part["type"] == "reasoning" and (part.get("redacted") or not part.get("reasoning")):
         return str(part.get("summary") or "")
@@ -203,8 +203,8 @@ def _resolved(text: str, attachments: Mapping[str, str]) -> str:
     return text
 
 
-def _header(file: Path, fields: Mapping[str, Any]) -> LogHeader:
-    about: Mapping[str, Any] = fields["eval"]
+def _header(file: Path, fields: JsonObject) -> LogHeader:
+    about: JsonObject = fields["eval"]
     header = LogHeader(NAME, str(about.get("task") or file.stem).rsplit("/", 1)[-1])
     header.model = text_of(about.get("model"))
     header.version = text_of((about.get("packages") or {}).get("inspect_ai"))

@@ -8,11 +8,10 @@ to no single output. The log records neither tokens nor finish reasons.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from configs.schema import UserError
+from configs.schema import JsonObject, UserError
 from tasks.benchmarks.json_text import parse_json
 from tasks.benchmarks.texts import after_mark, answer_text, question_text
 from tasks.exchange.imports.samples import (
@@ -39,7 +38,7 @@ _SETTINGS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 
 
-def is_row(row: Mapping[str, Any]) -> bool:
+def is_row(row: JsonObject) -> bool:
     """Whether a line is from a log of this format."""
     return {"doc_id", "doc", "target", "resps"} <= row.keys()
 
@@ -66,7 +65,7 @@ def read(
 
 def _samples(  # noqa: PLR0917 - called once, with arguments named alike
     file: Path,
-    first: Mapping[str, Any],
+    first: JsonObject,
     header: LogHeader,
     options: Options,
     report: ReadReport,
@@ -121,7 +120,7 @@ class _Documents:
         self._filters: dict[str, set[str]] = {}
 
     def place(
-        self, row: Mapping[str, Any], named: str, question: str, outputs: Sequence[str | None]
+        self, row: JsonObject, named: str, question: str, outputs: Sequence[str | None]
     ) -> tuple[str, bool, str]:
         """The problem's id, whether it is new, and its filter. Raises ValueError for a line that contradicts others."""
         digest = _digest([str(row["doc_id"]), question])
@@ -146,10 +145,10 @@ class _Documents:
 
 
 def _problem(
-    row: Mapping[str, Any], question: str | None, identity: str | None, gold: str | None, marker: str | None
+    row: JsonObject, question: str | None, identity: str | None, gold: str | None, marker: str | None
 ) -> tuple[str, str, str, dict[str, object]]:
     """Id, question, gold answer and other fields of the document. Raises ValueError with the field and remedy."""
-    doc: dict[str, Any] = row["doc"] if isinstance(row["doc"], dict) else {}
+    doc: JsonObject = row["doc"] if isinstance(row["doc"], dict) else {}
     text = question_text(doc.get(question)) if question else _prompt(row)
     if text is None:
         raise ValueError(
@@ -168,7 +167,7 @@ def _problem(
     return problem_id or str(row["doc_id"]), text, right, metadata
 
 
-def _outputs(row: Mapping[str, Any]) -> list[str | None]:
+def _outputs(row: JsonObject) -> list[str | None]:
     """A document's outputs, None for one that is missing. Raises ValueError if there are none."""
     outputs = row["resps"][0] if row["resps"] else []
     outputs = outputs if isinstance(outputs, list) else [outputs]
@@ -188,7 +187,7 @@ def _digest(parts: Sequence[str | None]) -> bytes:
     return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).digest()[:16]
 
 
-def _prompt(row: Mapping[str, Any]) -> str | None:
+def _prompt(row: JsonObject) -> str | None:
     """The text that was sent: the last user message of a chat, else the whole prompt."""
     arguments = row.get("arguments")
     match arguments:
@@ -212,7 +211,7 @@ def _prompt(row: Mapping[str, Any]) -> str | None:
 
 
 def _judgements(
-    row: Mapping[str, Any], problem_id: str, num_outputs: int, name: str, first_filters: set[str]
+    row: JsonObject, problem_id: str, num_outputs: int, name: str, first_filters: set[str]
 ) -> Iterator[Judgement]:
     if num_outputs > 1 and name not in first_filters:
         return
@@ -238,7 +237,7 @@ def _filters_that_take_the_first(file: Path, task: str) -> set[str]:
     return names
 
 
-def _header(file: Path, first: Mapping[str, Any]) -> LogHeader:
+def _header(file: Path, first: JsonObject) -> LogHeader:
     named = _FILE.fullmatch(file.name)
     header = LogHeader(NAME, named["task"] if named else file.stem)
     arguments = first.get("arguments")
@@ -276,7 +275,7 @@ def _header(file: Path, first: Mapping[str, Any]) -> LogHeader:
     return header
 
 
-def _results(file: Path) -> dict[str, Any] | None:
+def _results(file: Path) -> JsonObject | None:
     named = _FILE.fullmatch(file.name)
     path = file.with_name(f"results_{named['time']}.json") if named else None
     return json_file(path) if path and path.is_file() else None

@@ -8,13 +8,13 @@ verdicts come from its evaluation step: `symbolic_correct` and the judge's `judg
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
 
+from configs.schema import JsonObject
 from tasks.benchmarks.texts import after_mark, answer_text, question_text
 from tasks.exchange.imports.samples import (
     Judgement,
@@ -48,7 +48,7 @@ _ADDED = re.compile(
 """Columns that describe the sample, not the problem."""
 
 
-def is_row(row: Mapping[str, Any]) -> bool:
+def is_row(row: JsonObject) -> bool:
     """Whether a line is from a file of this format."""
     return {"generation", "expected_answer"} <= row.keys()
 
@@ -124,7 +124,7 @@ class _Numbers:
         return self._named[key]
 
 
-def _sample(row: Mapping[str, Any], index: int, where: str, options: Options) -> Sample:
+def _sample(row: JsonObject, index: int, where: str, options: Options) -> Sample:
     """The sample, without a problem's id if the line has none. Raises ValueError with the field and the remedy."""
     question_column = options.question or next(
         (name for name in ("problem", "question") if has_question(row.get(name))), "problem"

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.schema import UserError
+from configs.schema import JsonObject, UserError
 from tasks.benchmarks.files import rows_of
 from tasks.benchmarks.texts import after_mark, answer_text, is_nan, question_text
 from tasks.engines.replay.recordings import DETAILS
@@ -77,9 +77,7 @@ def read(
     return header, _samples(files, columns, options, report)
 
 
-def _are_numbered_by_row(
-    files: list[Path], columns: Mapping[str, str | None], first: Mapping[str, Any]
-) -> bool:
+def _are_numbered_by_row(files: list[Path], columns: Mapping[str, str | None], first: JsonObject) -> bool:
     """Whether most questions stand in several rows of one output each, every row with an id of its own."""
     if columns["id"] is None or isinstance(first.get(str(columns["outputs"])), list):
         return False
@@ -95,7 +93,7 @@ def _are_numbered_by_row(
     return 2 * sum(count > 1 for count in counts.values()) > len(counts)
 
 
-def _columns(file: Path, row: Mapping[str, Any], options: Options) -> dict[str, str | None]:
+def _columns(file: Path, row: JsonObject, options: Options) -> dict[str, str | None]:
     """The column for each field, as named by the user or recognised by its name."""
     columns: dict[str, str | None] = {}
     for field, names in _NAMES.items():
@@ -153,7 +151,7 @@ def _samples(
 
 
 def _texts(
-    row: Mapping[str, Any], columns: Mapping[str, str | None], options: Options
+    row: JsonObject, columns: Mapping[str, str | None], options: Options
 ) -> tuple[str, str, list[str | None]]:
     """Question, gold answer and outputs of a row. Raises ValueError with the field and the remedy."""
     question = question_text(row.get(str(columns["question"])))
@@ -179,7 +177,7 @@ def _key(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:16]
 
 
-def _listed(row: Mapping[str, Any], column: str | None, count: int) -> list[Any]:
+def _listed(row: JsonObject, column: str | None, count: int) -> list[Any]:
     """A column's values, one per output. Raises ValueError if there are too few or too many."""
     value = row.get(column) if column else None
     if not isinstance(value, list):
@@ -194,7 +192,7 @@ def _score(value: object) -> float | None:
     return number(value[0] if isinstance(value, list) and len(value) == 1 else value)
 
 
-def _rows(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(file: Path, report: ReadReport) -> Iterator[tuple[str, JsonObject]]:
     if file.suffix != ".parquet":
         yield from json_lines(file, report)
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from configs.schema import UserError
+from configs.schema import JsonObject, UserError
 from tasks.benchmarks.json_text import parse_json
 from tasks.benchmarks.texts import answer_text, question_text
 from tasks.engines.replay.recordings import Recorded
@@ -89,13 +89,13 @@ class ReadReport:
             self.breaks.append(sentence)
 
 
-def json_lines(file: Path, report: ReadReport) -> Iterator[tuple[str, dict[str, Any]]]:
+def json_lines(file: Path, report: ReadReport) -> Iterator[tuple[str, JsonObject]]:
     """The objects of a JSONL file, each with its file and line, one at a time; broken lines are reported."""
     for _, where, row in numbered_lines(file, report):
         yield where, row
 
 
-def numbered_lines(file: Path, report: ReadReport) -> Iterator[tuple[int, str, dict[str, Any]]]:
+def numbered_lines(file: Path, report: ReadReport) -> Iterator[tuple[int, str, JsonObject]]:
     """The same with the line's number in the file, from 1, which broken and empty lines count towards."""
     try:
         with file.open("rb") as lines:
@@ -118,7 +118,7 @@ def numbered_lines(file: Path, report: ReadReport) -> Iterator[tuple[int, str, d
         raise UserError(f"{file} cannot be read: {error.strerror}; correct its path.") from error
 
 
-def json_file(file: Path) -> dict[str, Any]:
+def json_file(file: Path) -> JsonObject:
     """The object in a JSON file. Raises UserError."""
     try:
         data = parse_json(file.read_bytes())
