@@ -13,8 +13,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa  # for its name alone: small programs write files, too
 
 
 @contextmanager
@@ -33,7 +35,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     _sync(path.parent)
 
 
-def write_file(path: Path, data: bytes | memoryview | pa.Buffer) -> None:
+def write_file(path: Path, data: "bytes | memoryview | pa.Buffer") -> None:
     """Write a whole file atomically. Raises OSError."""
     with atomic_file(path) as beside, beside.open("wb") as file:
         file.write(data)
@@ -87,6 +89,11 @@ def lock(file: int, *, shared: bool = False, wait: bool = True) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def unlock(file: int) -> None:
+    """Unlock an open file that a forked child may still have open, so that closing it is not enough."""
+    fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def leftovers(path: Path) -> list[Path]:

@@ -10,16 +10,15 @@ the death of the run's process group reaches it. Should it be killed as well, th
 server.json names.
 """
 
-import fcntl
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.engines.processes import ProcessId, start
+from warehouse.files import lock, unlock, write_file
 
 POLL_SECONDS = 0.2
 RECORD, LOG, USERS = "server.json", "server.log", "users"
@@ -33,15 +32,15 @@ def main(folder: Path, digest: str, linger_seconds: float, command: list[str]) -
     server = start(command, folder / LOG)
     guard = ProcessId.of(os.getpid())
     record = {"guard": guard, "server": server.id, "digest": digest, "command": command}
-    _write(folder / RECORD, record)
+    write_file(folder / RECORD, json.dumps(record).encode())
     idle_since: float | None = None
     while (code := server.code) is None and not asked:
-        if _is_free(users):
+        if lock(users, wait=False):  # from here on a run that comes waits until we are done
             now = time.monotonic()
             idle_since = now if idle_since is None else idle_since
             if now - idle_since >= linger_seconds:
                 break
-            fcntl.flock(users, fcntl.LOCK_UN)
+            unlock(users)
         else:
             idle_since = None
         time.sleep(POLL_SECONDS)
@@ -49,23 +48,8 @@ def main(folder: Path, digest: str, linger_seconds: float, command: list[str]) -
     if code is None:
         (folder / RECORD).unlink(missing_ok=True)
     else:
-        _write(folder / RECORD, record | {"ended": code})
+        write_file(folder / RECORD, json.dumps(record | {"ended": code}).encode())
     return code or 0
-
-
-def _is_free(users: int) -> bool:
-    """Take the lock if no run holds it; from then on a run that comes waits until we are done."""
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _write(path: Path, record: Mapping[str, object]) -> None:
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(json.dumps(record))
-    beside.replace(path)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ the last one to leave has it stopped.
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -43,6 +42,7 @@ from tasks.engines.server.command import LOOPBACK, command_of, environment_of, s
 from tasks.engines.server.guard import LOG, RECORD, USERS
 from tasks.engines.server.log import advice, tail
 from tasks.progress import PROGRESS
+from warehouse.files import lock, unlock
 
 TOLD_SECONDS = 15.0
 PROBE_SECONDS = 5.0
@@ -102,9 +102,7 @@ class ManagedServer:
         async with self._turn:
             if self._users is None:
                 return
-            is_last = (
-                not self._is_foreign and not self._serve.linger_seconds and _lock(self._users, fcntl.LOCK_EX)
-            )
+            is_last = not self._is_foreign and not self._serve.linger_seconds and self._hold(shared=False)
             try:
                 if is_last:
                     await asyncio.to_thread(self._stop)
@@ -119,9 +117,7 @@ class ManagedServer:
         self._users = os.open(self.folder / USERS, os.O_RDWR | os.O_CREAT, 0o600)
         self._is_foreign = False
         async with self._alone():
-            await self._until(
-                lambda: _lock(self._users, fcntl.LOCK_SH), "a server on this port is still being stopped"
-            )
+            await self._until(lambda: self._hold(shared=True), "a server on this port is still being stopped")
             is_found = await self._found()
             if not is_found:
                 await self._launch()
@@ -134,9 +130,7 @@ class ManagedServer:
         """Only one run at a time looks for the server or starts it; loading is waited for outside."""
         file = os.open(self.folder / "starting", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            await self._until(
-                lambda: _lock(file, fcntl.LOCK_EX), "another run is starting a server on this port"
-            )
+            await self._until(lambda: lock(file, wait=False), "another run is starting a server on this port")
             yield
         finally:
             os.close(file)
@@ -148,7 +142,7 @@ class ManagedServer:
             if guard.is_alive() and server.is_alive() and record["digest"] == self._digest():
                 PROGRESS.say(f"{self._name} runs already on port {self._serve.port}; using it.")
                 return True
-            if guard.is_alive() and server.is_alive() and not _lock(self._users, fcntl.LOCK_EX):
+            if guard.is_alive() and server.is_alive() and not self._hold(shared=False):
                 raise EngineError(
                     f"Port {self._serve.port} is in use by another run, which serves `{' '.join(record['command'])}`; "
                     "wait for it, or choose another engine.serve.port."
@@ -158,7 +152,7 @@ class ManagedServer:
                     f"Stopping the server that was left on port {self._serve.port} (process {server.pid})."
                 )
             await asyncio.to_thread(self._stop)
-            await self._until(lambda: _lock(self._users, fcntl.LOCK_SH), "the lock is held")
+            await self._until(lambda: self._hold(shared=True), "the lock is held")
         if not _is_listening(self._serve.port):
             return False
         if self._model.id not in await self._foreign_models():
@@ -258,9 +252,13 @@ class ManagedServer:
 
     def _let_go(self) -> None:
         if self._users is not None:
-            fcntl.flock(self._users, fcntl.LOCK_UN)  # by hand: a forked child may still have the file open
+            unlock(self._users)
             os.close(self._users)
             self._users = None
+
+    def _hold(self, *, shared: bool) -> bool:
+        """Lock the list of users without waiting; a lock that was held may be lost where it fails."""
+        return self._users is not None and lock(self._users, shared=shared, wait=False)
 
     async def _until(self, is_done: Callable[[], bool], why: str) -> None:
         until = time.monotonic() + 2 * _GONE_SECONDS
@@ -296,17 +294,6 @@ def state_folder(port: int) -> Path:
     """Where a port's server is on record, on this machine and for this user."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "a2r" / "servers" / platform.node() / str(port)
-
-
-def _lock(file: int | None, how: int) -> bool:
-    """Take a lock without waiting. Raises nothing; a lock that was held may be lost where it fails."""
-    if file is None:
-        return False
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_listening(port: int) -> bool:

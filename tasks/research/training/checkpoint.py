@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tasks.research.training.model import Qwen3
 from tasks.research.training.record import CurvePoint
+from warehouse.files import atomic_file
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
@@ -76,9 +77,8 @@ class TrainingProgress:
             "random": torch.get_rng_state(),
         }
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.checkpoint)
+        with atomic_file(self.checkpoint) as beside:
+            torch.save(state, beside)
         self._saved = time.monotonic()
 
     def resume(self, model: Qwen3, optimizers: Sequence[torch.optim.Optimizer]) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import orjson
 
+from warehouse.files import write_file
+
 RECORD_FILE = "training.json"
 
 CurvePoint = Mapping[str, float]
@@ -46,6 +48,4 @@ def read_record(folder: Path) -> TrainingRecord:
 def write_record(folder: Path, record: TrainingRecord, job: Mapping[str, object]) -> None:
     """Write the record and its job, whole or not at all."""
     content = asdict(record) | {"lesson": job}
-    temporary = folder / f"{RECORD_FILE}.tmp"
-    temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-    temporary.replace(folder / RECORD_FILE)
+    write_file(folder / RECORD_FILE, orjson.dumps(content, option=orjson.OPT_INDENT_2))

@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 
 from tasks.research.training.checkpoint import TrainingProgress
 from tasks.research.training.evaluation import evaluate_alone, evaluate_reading, evaluate_trying
@@ -31,15 +30,18 @@ from tasks.research.training.record import TrainingRecord, write_record
 from tasks.research.training.reinforced import reinforce
 from tasks.research.training.supervised import train
 from tasks.research.training.tokenizer import END, PAD, save_tokenizer
+from warehouse.files import leftovers, locked
 
 
 def run_job(job: TrainingJob, root: str) -> None:
     """Train the job's model unless it is done; an interrupted job resumes from its last checkpoint."""
     folder = job.folder(root)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    with locked(folder / ".lock"):
         if job.is_done(root):
             return
+        for left in leftovers(folder / "checkpoint.pt"):
+            left.unlink()
         if "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(1)
         torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
