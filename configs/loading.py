@@ -96,7 +96,7 @@ def load(kind: FileKind[M], config: str, overrides: Sequence[str] = ()) -> M:
         raise UserError("\n".join(lines)) from error
 
 
-def validated(model: type[M], data: Mapping[str, Any], within: str) -> M:
+def validated(model: type[M], data: Mapping[str, object], within: str) -> M:
     """A part of an experiment whose model only its user knows. Raises UserError with a sentence for each wrong setting.
 
     Args:

@@ -117,7 +117,7 @@ def _sentence(detail: ErrorDetails, field: _Field, name: str, further: Collectio
             return f"{name} is {_shown(value, name)}; ", f"{remedy[0].lower()}{remedy[1:]}."
 
 
-def _choice(name: str, value: Mapping[str, Any], members: list[Any]) -> tuple[str, str]:
+def _choice(name: str, value: Mapping[str, object], members: list[Any]) -> tuple[str, str]:
     """What a mapping may be, where it does not say what it is or names something that does not exist."""
     discriminator, tags = _discriminator(members), list(_tags(members))
     choices = ", ".join(map(repr, tags))

@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from configs.experiment import Experiment
 from configs.layers import anchor, text_at
@@ -13,9 +13,22 @@ from configs.loading import FileKind, is_path, load, load_experiment, presets
 from configs.schema import ConfigModel
 
 
-def _name_presets(schema: dict[str, Any]) -> None:
+def _name_presets(schema: dict[str, JsonValue]) -> None:
     """A run form says which presets there are."""
     schema["description"] = f"A preset ({', '.join(presets())}) or the absolute path of an experiment file."
+
+
+def _known_zone(name: str) -> str:
+    """A name of the time zone database."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise ValueError(f"is {name!r}, which is not a time zone; give one such as Europe/Berlin.") from error
+    return name
+
+
+PresetName = Annotated[str, Field(json_schema_extra=_name_presets)]
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class NamedExperiment(ConfigModel):
@@ -23,7 +36,7 @@ class NamedExperiment(ConfigModel):
 
     model_config = ConfigDict(title="by name")
 
-    experiment: str = Field(json_schema_extra=_name_presets)
+    experiment: PresetName
     """A preset (`a2r presets` describes them) or the absolute path of an experiment file."""
     overrides: tuple[str, ...] = ()
     """Settings to change, one per line, such as explorer.sampling.n=8."""
@@ -38,9 +51,15 @@ class NamedExperiment(ConfigModel):
         return load_experiment(self.experiment, self.overrides)
 
 
-class NightlyExperiment(NamedExperiment):
+class NightlyExperiment(ConfigModel):
     """One experiment of the night."""
 
+    model_config = ConfigDict(title="by name")
+
+    experiment: PresetName
+    """A preset (`a2r presets` describes them) or the absolute path of an experiment file."""
+    overrides: tuple[str, ...] = ()
+    """Settings to change, one per line, such as explorer.sampling.n=8."""
     samples: Literal["same", "fresh"] = "same"
     """`same`: what is stored is reused, so a night with nothing new costs nothing. `fresh`: the scheduled
     date goes into the base seeds, so every night samples anew, and a rerun of a night stays that night."""
@@ -49,33 +68,35 @@ class NightlyExperiment(NamedExperiment):
     baseline_nights: int = Field(default=7, ge=1)
     """With how many of its earlier nights each metric is compared."""
 
+    @property
+    def named(self) -> NamedExperiment:
+        """The experiment as it is named."""
+        return NamedExperiment(experiment=self.experiment, overrides=self.overrides)
+
 
 class Night(ConfigModel):
     """What one night runs."""
 
     experiments: tuple[NightlyExperiment, ...] = Field(min_length=1)
     """They run one after the other; one that fails does not stop the others."""
-    timezone: str = "UTC"
+    timezone: TimeZone = "UTC"
     """Time zone of the night's date, such as Europe/Berlin; with `a2r up`, also of its schedule."""
 
-    @field_validator("timezone")
-    @classmethod
-    def timezone_exists(cls, name: str) -> str:
-        """A name of the time zone database."""
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-            raise ValueError(
-                f"is {name!r}, which is not a time zone; give one such as Europe/Berlin."
-            ) from error
-        return name
 
-
-class Nightly(Night):
+class Nightly(ConfigModel):
     """A night and when it starts: what a nightly file says."""
 
+    experiments: tuple[NightlyExperiment, ...] = Field(min_length=1)
+    """They run one after the other; one that fails does not stop the others."""
+    timezone: TimeZone = "UTC"
+    """Time zone of the night's date, such as Europe/Berlin; with `a2r up`, also of its schedule."""
     cron: str = "0 2 * * *"
     """Minute, hour, day of the month, month, day of the week."""
+
+    @property
+    def night(self) -> Night:
+        """What each night runs."""
+        return Night(experiments=self.experiments, timezone=self.timezone)
 
 
 def _anchor(tree: dict[Any, Any]) -> None:

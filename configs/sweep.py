@@ -83,11 +83,11 @@ def cells_of(sweep: Sweep) -> list[SweepCell]:
     return cells
 
 
-Point = tuple[str, str, dict[str, JsonValue]]
+GridPoint = tuple[str, str, dict[str, JsonValue]]
 """An axis's short name, a value's name, and the settings."""
 
 
-def _points(key: str, name: str, axis: Axis) -> list[Point]:
+def _points(key: str, name: str, axis: Axis) -> list[GridPoint]:
     if not axis:
         raise UserError(f"axes.{key} is empty; give at least one value.")
     if isinstance(axis, dict):
@@ -97,7 +97,7 @@ def _points(key: str, name: str, axis: Axis) -> list[Point]:
     ]
 
 
-def _cell(sweep: Sweep, points: Sequence[Point]) -> SweepCell:
+def _cell(sweep: Sweep, points: Sequence[GridPoint]) -> SweepCell:
     label = " ".join(f"{name}={value}" for name, value, _ in points)
     settings = {key: value for _, _, chosen in points for key, value in chosen.items()}
     overrides = [*sweep.overrides, *(f"{key}={json.dumps(value)}" for key, value in settings.items())]

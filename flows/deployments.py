@@ -21,27 +21,27 @@ POOL = "a2r"
 FLOWS: tuple[Flow[..., Any], ...] = (evaluate, explore, synthesize, grade)
 
 
-def deployments(night: Nightly, root: str) -> list[RunnerDeployment]:
+def deployments(nights: Nightly, root: str) -> list[RunnerDeployment]:
     """Each stage by itself, the whole, compaction every week, and the night on its schedule, one at a time."""
     quickstart = {"experiment": {"experiment": "quickstart", "overrides": []}, "root": root}
     grid = load_sweep("references").model_dump(mode="json")
-    experiments = night.model_dump(mode="json", exclude={"cron"})
+    experiments = nights.night.model_dump(mode="json")
     return [
         *(_deployment(flow, quickstart) for flow in FLOWS),
         _deployment(sweep, {"grid": grid, "root": root}),
         _deployment(
             nightly,
             {"night": experiments, "root": root},
-            schedules=[Cron(night.cron, timezone=night.timezone)],
+            schedules=[Cron(nights.cron, timezone=nights.timezone)],
             concurrency_limit=ConcurrencyLimitConfig(
                 limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
             ),
         ),
-        _deployment(compact, {"root": root}, schedules=[Cron("30 5 * * 0", timezone=night.timezone)]),
+        _deployment(compact, {"root": root}, schedules=[Cron("30 5 * * 0", timezone=nights.timezone)]),
     ]
 
 
-def _deployment(flow: Flow[..., Any], parameters: dict[str, Any], **settings: Any) -> RunnerDeployment:  # noqa: ANN401 - Prefect's
+def _deployment(flow: Flow[..., Any], parameters: dict[str, object], **settings: Any) -> RunnerDeployment:  # noqa: ANN401 - Prefect's
     made = flow.to_deployment(
         name="a2r",
         parameters=parameters,

@@ -1,16 +1,14 @@
 """The nightly flow: every experiment of the night, then what has changed."""
 
-from typing import Any
-
 from prefect import flow
 
 from configs.nightly import Night, load_nightly
 from flows.evaluate import evaluate
-from tasks.ops.nightly import night_name, run_night, tell_failure
+from tasks.ops.nightly import NightSummary, night_name, run_night, tell_failure
 
 
 @flow(name="nightly", flow_run_name=night_name, on_failure=[tell_failure])
-def nightly(night: Night | None = None, root: str | None = None) -> dict[str, Any]:
+def nightly(night: Night | None = None, root: str | None = None) -> NightSummary:
     """Evaluate the experiments of a night one after the other; only what is missing is generated.
 
     An experiment that fails does not hold up the others; the night then is Failed, and Retry makes
@@ -20,4 +18,4 @@ def nightly(night: Night | None = None, root: str | None = None) -> dict[str, An
         night: The experiments; absent: those of configs/nights/nightly.yaml.
         root: Where results live: a folder or an fsspec URL; else A2R_ROOT, else ./a2r-data.
     """
-    return run_night(night or load_nightly(), root, evaluate)
+    return run_night(night or load_nightly().night, root, evaluate)

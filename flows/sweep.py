@@ -1,16 +1,14 @@
 """The sweep flow: one experiment over a grid of settings."""
 
-from typing import Any
-
 from prefect import flow
 
 from configs.sweep import Sweep
 from flows.evaluate import evaluate
-from tasks.ops.sweep import run_sweep
+from tasks.ops.sweep import SweepSummary, run_sweep
 
 
 @flow(name="sweep", flow_run_name="{grid.name}")
-def sweep(grid: Sweep, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+def sweep(grid: Sweep, root: str | None = None, limit: int | None = None) -> SweepSummary:
     """Evaluate each cell of a sweep, one after the other, and show all of them in one table.
 
     Cells share what they have in common, so nothing is generated twice. A cell that fails does not

@@ -10,7 +10,7 @@ from configs.schema import UserError
 _NAME = re.compile(r"(?P<name>.+?)(~(?P<back>\d+))?")
 
 
-class Named(NamedTuple):
+class NamedRun(NamedTuple):
     """A run that was named."""
 
     run_id: str
@@ -18,18 +18,18 @@ class Named(NamedTuple):
     benchmark: str
 
 
-def resolve(catalog: duckdb.DuckDBPyConnection, name: str) -> Named:
+def resolve(catalog: duckdb.DuckDBPyConnection, name: str) -> NamedRun:
     """The run that `name` means. Raises UserError, telling which runs there are."""
     columns = "select run_id, experiment, benchmark from runs"
     if found := catalog.execute(f"{columns} where run_id = ?", [name]).fetchone():
-        return Named(*found)
+        return NamedRun(*found)
     match = _NAME.fullmatch(name)
     wanted, back = (match["name"], int(match["back"] or 0)) if match else (name, 0)
     newest = catalog.execute(
         f"{columns} where ? in ('latest', experiment) order by started_at desc, run_id desc", [wanted]
     ).fetchall()
     if back < len(newest):
-        return Named(*newest[back])
+        return NamedRun(*newest[back])
     if newest:
         raise UserError(
             f"There is no run {name}: {wanted} has {len(newest)} runs, so ~{len(newest) - 1} is the oldest."

@@ -52,8 +52,11 @@ class StageSummary(TypedDict):
     stages: dict[str, StageCounts]
 
 
-class Summary(StageSummary):
-    """A run."""
+class Summary(TypedDict):
+    """A run: also a `StageSummary`, with what grading adds."""
 
+    run_id: str
+    status: Status
+    stages: dict[str, StageCounts]
     metrics: dict[str, Metric]
     cost: dict[str, Cost]

@@ -14,12 +14,14 @@ from flows.commands.run_flow import configure_process, run_flow
 
 app = typer.Typer()
 
-Config = Annotated[str, typer.Argument(help="The path of a training file, or the name of a shipped one.")]
+TrainingConfig = Annotated[
+    str, typer.Argument(help="The path of a training file, or the name of a shipped one.")
+]
 
 
 @app.command(epilog="Example: a2r train tiny --root /tmp/models")
 def train(
-    config: Config,
+    config: TrainingConfig,
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Also train the models that ship with the package.")
     ] = False,
@@ -42,7 +44,7 @@ def train(
 
 @app.command(epilog="Example: a2r study sum3 --problems 1000 --docs /tmp/study")
 def study(
-    config: Config,
+    config: TrainingConfig,
     problems: Annotated[int, typer.Option(min=2, help="Held-out problems, the same for every cell.")] = 2000,
     docs: Annotated[str, typer.Option(help="Folder for the page that is written.")] = "docs/study",
     from_scratch: Annotated[

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import duckdb
 
 from configs.schema import UserError
-from warehouse.catalog import connect, rows
-from warehouse.naming import Named, resolve
+from warehouse.catalog import Row, connect, rows
+from warehouse.naming import NamedRun, resolve
 from warehouse.relations import statement
 from warehouse.statistics import LEVEL, bootstrap_interval, bootstrap_p, holm
 from warehouse.store import Store
@@ -16,7 +16,7 @@ from warehouse.store import Store
 NUM_NIGHTS = 7
 """How many earlier nights a night is compared with by default."""
 
-Verdict = Literal["fell", "rose", "same", "unknown"]
+Trend = Literal["fell", "rose", "same", "unknown"]
 """`same`: no significant change; `unknown`: fewer than two problems have a value on both sides."""
 
 
@@ -52,7 +52,7 @@ class Change:
     num_undecided: int
     """Problems with a value of exactly one half on either side, which McNemar's test leaves out."""
     mcnemar_p: float
-    verdict: Verdict
+    verdict: Trend
 
 
 class Comparison(NamedTuple):
@@ -96,11 +96,11 @@ def compare_runs(names: Sequence[str], root: str, *, baseline: int | None = None
     return changes
 
 
-def overall(changes: Sequence[Change]) -> Verdict:
+def overall(changes: Sequence[Change]) -> Trend:
     """The verdict on all changes together: a fall outweighs a rise."""
-    words: tuple[Verdict, ...] = ("fell", "rose", "same")
+    words: tuple[Trend, ...] = ("fell", "rose", "same")
     verdicts = {change.verdict for change in changes}
-    found: list[Verdict] = [word for word in words if word in verdicts]
+    found: list[Trend] = [word for word in words if word in verdicts]
     return found[0] if found else "unknown"
 
 
@@ -119,11 +119,11 @@ def changes_of(catalog: duckdb.DuckDBPyConnection, comparisons: Sequence[Compari
 
 
 def _change(
-    comparison: Comparison, row: dict[str, Any], differences: Sequence[float], p_corrected: float | None
+    comparison: Comparison, row: Row, differences: Sequence[float], p_corrected: float | None
 ) -> Change:
     interval = bootstrap_interval(differences)
     if p_corrected is None:
-        verdict: Verdict = "unknown"
+        verdict: Trend = "unknown"
     elif p_corrected >= LEVEL:
         verdict = "same"
     else:
@@ -150,7 +150,7 @@ def _differences(catalog: duckdb.DuckDBPyConnection, comparison: Comparison, met
     return [row[0] for row in found.fetchall()]
 
 
-def _earlier(catalog: duckdb.DuckDBPyConnection, run: Named, num_nights: int) -> tuple[str, ...]:
+def _earlier(catalog: duckdb.DuckDBPyConnection, run: NamedRun, num_nights: int) -> tuple[str, ...]:
     earlier = _nights_before(catalog, run.run_id, num_nights)
     if not earlier:
         raise UserError(

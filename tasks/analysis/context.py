@@ -8,7 +8,6 @@ one token. What is not known is None.
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -45,7 +44,7 @@ class Context:
         """None where the room is not known."""
         return None if self.room is None else self.needed <= self.room
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The same as data."""
         return asdict(self) | {"needed": self.needed, "fits": self.fits}
 

@@ -5,7 +5,7 @@ files.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -43,8 +43,8 @@ class ShardContent(CachePolicy):
     def compute_key(
         self,
         task_ctx: TaskRunContext,
-        inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],  # noqa: ARG002
+        inputs: Mapping[str, object],
+        flow_parameters: Mapping[str, object],  # noqa: ARG002
         **_: Any,  # noqa: ANN401 - Prefect's signature
     ) -> str | None:
         """The key, or None where nothing is missing and so nothing is worth remembering."""

@@ -6,9 +6,9 @@ made elsewhere, once for each distinct case, and remembered.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from warehouse.canonical import digest
 
@@ -70,7 +70,7 @@ class Quick:
         """There is nothing to let go of."""
 
 
-def key_of(name: str, version: str, settings: dict[str, Any]) -> str:
+def key_of(name: str, version: str, settings: dict[str, JsonValue]) -> str:
     """`math-3`, or `math-3.1a2b3c4d` where settings differ from the defaults.
 
     A setting at its default leaves no mark, so a new setting keeps every stored grade.
@@ -78,6 +78,6 @@ def key_of(name: str, version: str, settings: dict[str, Any]) -> str:
     return f"{name}-{version}" + (f".{digest(settings, 'grader')[:8]}" if settings else "")
 
 
-def settings_of(form: BaseModel, *left_out: str) -> dict[str, Any]:
+def settings_of(form: BaseModel, *left_out: str) -> dict[str, JsonValue]:
     """The settings of a form that are not at their defaults."""
     return form.model_dump(mode="json", exclude_defaults=True, exclude={"kind", *left_out})

@@ -15,6 +15,7 @@ from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run as this_run
 from pydantic import TypeAdapter
+from typing_extensions import TypedDict  # of pydantic, which refuses typing's before Python 3.12
 
 from configs.experiment import Experiment, Explorer, Synthesizer
 from configs.nightly import Night, NightlyExperiment, load_nightly
@@ -41,7 +42,15 @@ class Outcome(NamedTuple):
     """How many earlier nights it is compared with."""
 
 
-class Row(NamedTuple):
+class NightSummary(TypedDict):
+    """What the flow of a complete night returns."""
+
+    night: str
+    """Its date."""
+    runs: list[Summary]
+
+
+class BoardRow(NamedTuple):
     """What the leaderboard says of one experiment."""
 
     summary: Summary
@@ -61,12 +70,12 @@ def night_of(timezone: str) -> date:
 def night_name() -> str:
     """The flow run's name."""
     night = TypeAdapter(Night | None).validate_python(this_run.get_parameters().get("night"))
-    return f"night of {night_of((night or load_nightly()).timezone).isoformat()}"
+    return f"night of {night_of((night or load_nightly().night).timezone).isoformat()}"
 
 
 def experiment_of(entry: NightlyExperiment, night: date) -> Experiment:
     """The entry's experiment; for fresh samples with the night in its base seeds. Raises UserError."""
-    experiment = entry.load()
+    experiment = entry.named.load()
     if entry.samples == "same":
         return experiment
     explorer = with_seed_of(experiment.explorer, night)
@@ -81,7 +90,7 @@ def with_seed_of(role: R, night: date) -> R:
     return role.model_copy(update={"sampling": sampling})
 
 
-def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> dict[str, Any]:
+def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> NightSummary:
     """Evaluate every experiment, tell what changed, and fail if any is incomplete."""
     write_sentences()
     date_of_night, log = night_of(night.timezone), get_run_logger()
@@ -97,14 +106,14 @@ def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> d
         except UserError as error:
             if isinstance(error, FlowIncomplete):
                 outcomes.append(Outcome(error.summary, entry.baseline_nights))
-            complaints.append(f"{entry.label}: {error}")
+            complaints.append(f"{entry.named.label}: {error}")
         except Exception as error:  # a defect in one experiment does not cost the night its others
-            log.exception("%s", entry.label)
-            complaints.append(f"{entry.label}: {type(error).__name__}: {error}")
+            log.exception("%s", entry.named.label)
+            complaints.append(f"{entry.named.label}: {type(error).__name__}: {error}")
     _report(date_of_night, outcomes, complaints, root)
     if complaints:
         raise UserError("\n".join(complaints))
-    return {"night": date_of_night.isoformat(), "runs": [outcome.summary for outcome in outcomes]}
+    return NightSummary(night=date_of_night.isoformat(), runs=[outcome.summary for outcome in outcomes])
 
 
 def tell_failure(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - a hook of Prefect
@@ -116,7 +125,9 @@ def _report(night: date, outcomes: Sequence[Outcome], complaints: list[str], roo
     """The night's leaderboard as an artifact, and its events for automations."""
     store = Store(root or default_root())
     rows = [
-        Row(o.summary, watch(store, o.summary["run_id"], 1), watch(store, o.summary["run_id"], o.num_nights))
+        BoardRow(
+            o.summary, watch(store, o.summary["run_id"], 1), watch(store, o.summary["run_id"], o.num_nights)
+        )
         for o in outcomes
     ]
     page = _page(store, night, [row.summary["run_id"] for row in rows])
@@ -154,7 +165,9 @@ def _page(store: Store, night: date, run_ids: Sequence[str]) -> str:
     return str(path.resolve())
 
 
-def leaderboard(night: date, rows: Sequence[Row], complaints: Sequence[str], root: str, page: str) -> str:
+def leaderboard(
+    night: date, rows: Sequence[BoardRow], complaints: Sequence[str], root: str, page: str
+) -> str:
     """The night as Markdown: what is incomplete, every metric with its changes, where to ask more."""
     lines = [f"# Night of {night.isoformat()}", ""]
     for complaint in complaints:

@@ -2,20 +2,49 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, NotRequired, cast
 
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
+from pydantic import JsonValue
+from typing_extensions import TypedDict  # of pydantic, which refuses typing's before Python 3.12
 
 from configs.schema import UserError
 from configs.sweep import Sweep, SweepCell, cells_of
 from tasks.analysis.check import CheckReport, check_experiment
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.failures import FlowIncomplete
-from warehouse.summary import Summary
+from warehouse.summary import Cost, Metric, StageCounts, Status, Summary
 
 METRICS = ("mean@1", "cons", "pass", "a2r")
 """Columns of the table; `cons` and `pass` are those over all of the cell's samples."""
+
+
+class Failed(TypedDict):
+    """What is left of a cell whose run came to no numbers."""
+
+    status: Literal["failed"]
+
+
+class CellOutcome(TypedDict):
+    """A cell, what it changes, and what came of it: its run's summary unless it failed."""
+
+    cell: str
+    experiment: str
+    settings: Mapping[str, JsonValue]
+    status: Status | Literal["failed"]
+    run_id: NotRequired[str]
+    stages: NotRequired[dict[str, StageCounts]]
+    metrics: NotRequired[dict[str, Metric]]
+    cost: NotRequired[dict[str, Cost]]
+
+
+class SweepSummary(TypedDict):
+    """The object of `a2r sweep --json`."""
+
+    sweep: str
+    status: Status
+    cells: list[CellOutcome]
 
 
 class CellCheck(NamedTuple):
@@ -46,29 +75,26 @@ class SweepCheck:
 
 def run_sweep(
     sweep: Sweep, root: str | None, limit: int | None, evaluate: Callable[..., Summary]
-) -> dict[str, Any]:
+) -> SweepSummary:
     """Evaluate every cell; one that fails does not hold up the others. Raises FlowIncomplete at the end.
 
     Cells share what they have in common: explorer traces are made by the first cell that wants them.
     """
-    log, outcomes, complaints = get_run_logger(), [], []
+    log, outcomes, complaints = get_run_logger(), list[CellOutcome](), list[str]()
     cells = cells_of(sweep)
     for number, cell in enumerate(cells, start=1):
         stops = ENGINES.stops
         try:
-            summary: Mapping[str, object] = evaluate(experiment=cell.experiment, root=root, limit=limit)
+            summary: Summary | Failed = evaluate(experiment=cell.experiment, root=root, limit=limit)
         except UserError as error:
-            summary = error.summary if isinstance(error, FlowIncomplete) else {"status": "failed"}
+            summary = error.summary if isinstance(error, FlowIncomplete) else Failed(status="failed")
             complaints.append(f"{cell.label}: {error}")
         if ENGINES.stops > stops:
             raise Stopped
         outcomes.append(_outcome(cell, summary))
         log.info("cell %d/%d, %s: %s", number, len(cells), cell.label, summary["status"])
-    report = {
-        "sweep": sweep.name,
-        "status": "incomplete" if complaints else "complete",
-        "cells": outcomes,
-    }
+    status: Status = "incomplete" if complaints else "complete"
+    report = SweepSummary(sweep=sweep.name, status=status, cells=outcomes)
     create_table_artifact(
         table=[table_row(outcome) for outcome in outcomes],
         key="a2r-sweep",
@@ -102,14 +128,17 @@ def check_sweep(sweep: Sweep, root: str, limit: int | None = None) -> SweepCheck
     )
 
 
-def _outcome(cell: SweepCell, summary: Mapping[str, object]) -> dict[str, Any]:
-    return {"cell": cell.label, "experiment": cell.experiment.name, "settings": cell.settings, **summary}
+def _outcome(cell: SweepCell, summary: Summary | Failed) -> CellOutcome:
+    told = CellOutcome(
+        cell=cell.label, experiment=cell.experiment.name, settings=cell.settings, status=summary["status"]
+    )
+    return cast("CellOutcome", {**told, **summary})
 
 
-def table_row(outcome: dict[str, Any]) -> dict[str, str | int]:
+def table_row(outcome: CellOutcome) -> dict[str, str | int]:
     """A cell's outcome as a row of the sweep's table: heading and text."""
     metrics, stages = outcome.get("metrics", {}), outcome.get("stages", {})
-    shown = {"cell": outcome["cell"], "status": outcome["status"]}
+    shown: dict[str, str | int] = {"cell": outcome["cell"], "status": outcome["status"]}
     for column in METRICS:
         found = [(n, value) for n, value in metrics.items() if n == column or n.startswith(f"{column}@")]
         shown[column] = _interval(*found[-1]) if found else "–"
@@ -120,11 +149,12 @@ def table_row(outcome: dict[str, Any]) -> dict[str, str | int]:
     shown["tokens"] = f"{sum(cost['tokens'] or 0 for cost in costs):,}"
     for unit in ("petaflops", "dollars"):
         amounts = [cost[unit] for cost in costs]
-        shown[unit] = "–" if None in amounts or not amounts else f"{sum(amounts):.4g}"
+        known = [amount for amount in amounts if amount is not None]
+        shown[unit] = f"{sum(known):.4g}" if known and len(known) == len(amounts) else "–"
     return shown
 
 
-def _interval(name: str, value: dict[str, Any]) -> str:
+def _interval(name: str, value: Metric) -> str:
     if value["estimate"] is None:
         return "–"
     k = name.partition("@")[2]

@@ -14,7 +14,7 @@ def written(tmp_path, text):
 
 def test_shipped_night_is_the_one_without_a_name():
     assert load_nightly() == load_nightly("nightly")
-    assert [entry.load().name for entry in load_nightly().experiments] == ["quickstart"]
+    assert [entry.named.load().name for entry in load_nightly().experiments] == ["quickstart"]
 
 
 def test_schedule_may_be_changed_from_outside():

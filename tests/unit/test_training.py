@@ -18,7 +18,7 @@ from tasks.engines.weights import MODELS
 from tasks.graders.extraction import extract_answer
 from tasks.research.training import bill_targets as bill
 from tasks.research.training import sum3_targets as sum3
-from tasks.research.training.examples import Piece, merged
+from tasks.research.training.examples import TextPiece, merged
 from tasks.research.training.jobs import jobs_of, needed_jobs, sampling_experiment
 from tasks.research.training.shipped import install_shipped, shipped_name
 from tasks.research.training.tokenizer import build_tokenizer
@@ -167,8 +167,8 @@ def test_bill_of_ones_own_is_worked_out_several_times_then_settled():
 
 
 def test_neighbouring_pieces_of_a_kind_are_one():
-    pieces = [Piece("a"), Piece("b"), Piece("c", has_loss=False), Piece("d")]
-    assert merged(pieces) == (Piece("ab"), Piece("c", has_loss=False), Piece("d"))
+    pieces = [TextPiece("a"), TextPiece("b"), TextPiece("c", has_loss=False), TextPiece("d")]
+    assert merged(pieces) == (TextPiece("ab"), TextPiece("c", has_loss=False), TextPiece("d"))
 
 
 @pytest.mark.parametrize("name", ["sum3", "bill", "tiny"])

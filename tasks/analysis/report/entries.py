@@ -2,16 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from configs.experiment import References
 from tasks.prompts.references import Candidate, shown
-from warehouse.catalog import Rows
+from warehouse.catalog import Row, Rows
 
 Cut = str | list[str | int] | None
 """A text; a long one as its head, the number of characters left out, and its tail."""
+
+
+class Entry(TypedDict):
+    """A problem as embedded in the page."""
+
+    question: str | None
+    traces: Rows
+    runs: dict[str, Rows]
 
 
 class ProblemTexts:
@@ -38,11 +46,11 @@ class ProblemTexts:
             for row in samples
         ]
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> Entry:
         """The problem as embedded in the page."""
-        return {"question": self.question, "traces": self.traces, "runs": self.runs}
+        return Entry(question=self.question, traces=self.traces, runs=self.runs)
 
-    def _index(self, row: Mapping[str, Any]) -> int:
+    def _index(self, row: Row) -> int:
         index = self._indexes.setdefault(row["trace_id"], len(self.traces))
         if index == len(self.traces):
             self.traces.append(
@@ -60,9 +68,7 @@ class ProblemTexts:
             )
         return index
 
-    def _shown(
-        self, row: Mapping[str, Any], texts: Mapping[str, Any], policy: References | None
-    ) -> Rows | None:
+    def _shown(self, row: Row, texts: Mapping[str, Row], policy: References | None) -> Rows | None:
         """The prompt's references in order: the traces each came from, and its text if it differs from their answer.
 
         `is_exact` is false if it is no longer known how the run cut its references.
@@ -105,17 +111,19 @@ def shown_with_sources(chosen: Sequence[Candidate], policy: References) -> list[
     return list(zip(groups.values(), texts, strict=False))  # a total budget may drop the last references
 
 
-def reference_policy(config: Mapping[str, Any]) -> References | None:
+def reference_policy(config: Mapping[str, JsonValue]) -> References | None:
     """How a run cut its references; None if its settings cannot be read or its tokenizer no longer exists."""
-    synthesizer = config.get("synthesizer") or {}
+    synthesizer = config.get("synthesizer")
     try:
-        policy = References.model_validate(synthesizer.get("references"))
+        policy = References.model_validate(
+            synthesizer.get("references") if isinstance(synthesizer, dict) else None
+        )
     except ValidationError:
         return None
     return None if policy.tokenizer and not Path(policy.tokenizer).exists() else policy
 
 
-def _candidate(row: Mapping[str, Any]) -> Candidate:
+def _candidate(row: Row) -> Candidate:
     return Candidate(
         trace_id=row["trace_id"],
         sample_index=row["sample_index"],

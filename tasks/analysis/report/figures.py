@@ -10,12 +10,11 @@ import html
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import plotly.graph_objects as go
 
 from tasks.analysis.report.data import Findings
-from warehouse.catalog import Rows
+from warehouse.catalog import Row, Rows
 
 PALETTE = ("#4c78db", "#e0803a", "#2fa37c", "#b065c9", "#d9537a", "#9a8b2f", "#3ba3c4", "#8a7f78")
 """Distinguishable on light and dark backgrounds and, together with the symbols, for colour-blind readers."""
@@ -273,7 +272,7 @@ def _flow(flows: Rows) -> go.Figure | None:
     )
 
 
-def _decades(costs: list[float]) -> dict[str, Any]:
+def _decades(costs: list[float]) -> dict[str, object]:
     """A logarithmic axis with room for the labels and as many ticks as fit its span."""
     low, high = math.log10(min(costs)), math.log10(max(costs))
     room = max(0.12 * (high - low), 0.1)
@@ -293,7 +292,7 @@ def _method(metric: str) -> str:
     return f"{meaning}<br>{metric}" if meaning else metric
 
 
-def _errors(found: Rows, value: str) -> dict[str, Any]:
+def _errors(found: Rows, value: str) -> dict[str, object]:
     return {
         "type": "data",
         "symmetric": False,
@@ -304,7 +303,7 @@ def _errors(found: Rows, value: str) -> dict[str, Any]:
     }
 
 
-def _cell(pair: dict[str, Any] | None) -> str:
+def _cell(pair: Row | None) -> str:
     if pair is None or pair["estimate"] is None:
         return "–"
     interval = "" if pair["low"] is None else f"<br>[{pair['low']:.3f}, {pair['high']:.3f}]"

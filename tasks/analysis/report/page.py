@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
 
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
+from pydantic import JsonValue
 
 from configs.schema import UserError
 from tasks.analysis.report.data import Findings, findings
@@ -93,7 +93,7 @@ def write_findings(
     )
 
 
-def _static(found: Findings, limits: TextLimits) -> dict[str, Any]:
+def _static(found: Findings, limits: TextLimits) -> dict[str, object]:
     """Everything that the template needs except the texts."""
     figures = list(charts(found))
     script, plotly, katex = _script(), get_plotlyjs(), _katex()
@@ -123,10 +123,12 @@ def _static(found: Findings, limits: TextLimits) -> dict[str, Any]:
     }
 
 
-def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _settings(config: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
     """The settings that decided a run's results, as lines; engines and addresses are private and left out."""
     for stage in ("explorer", "synthesizer"):
-        role = config.get(stage) or {}
+        role = config.get(stage)
+        if not isinstance(role, dict):
+            continue
         for part in ("model", "prompt", "sampling", "references"):
             setting = role.get(part)
             if isinstance(setting, Mapping):

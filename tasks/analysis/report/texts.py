@@ -10,14 +10,13 @@ import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 import duckdb
 import orjson
 
 from configs.experiment import References
 from tasks.analysis.report.data import Findings
-from tasks.analysis.report.entries import ProblemTexts, reference_policy
+from tasks.analysis.report.entries import Entry, ProblemTexts, reference_policy
 from tasks.progress import StageProgress
 from tasks.prompts.references import CHARACTERS_PER_TOKEN
 from warehouse.catalog import Rows, connect, rows
@@ -136,7 +135,7 @@ def _entries(
     policies: dict[str, References | None],
     longest: int,
     embedded: Embedded,
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Iterator[tuple[int, Entry]]:
     digests = {"problem_digests": [w.digest for w in batch]}
     questions = dict(catalog.execute(statement("report/questions"), digests).fetchall())
     recipes = catalog.execute(

@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -94,7 +93,7 @@ def parsed(text: str, model: str) -> dict[str, float]:
 
 def _take_in(stats: ServerStats, before: Mapping[str, float], now: Mapping[str, float]) -> None:
     """Counters grow by what was added since the last reading; a restarted server begins at 0 again."""
-    values: dict[str, Any] = asdict(stats)
+    values = asdict(stats)
     n = stats.num_reads
     for name in ("running", "waiting"):
         if name in now:

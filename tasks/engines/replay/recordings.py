@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.engines import ReplaySettings
-from tasks.benchmarks.files import read_rows
+from tasks.benchmarks.files import Row, read_rows
 from tasks.benchmarks.texts import is_nan, question_text
 from tasks.engines.protocol import EngineError
 
@@ -72,7 +72,7 @@ class RecordedOutputs:
                 for recorded in self._recorded(number, self._rows.row(number))
             ]
 
-    def _recorded(self, number: int, row: Mapping[str, Any]) -> list[Recorded]:
+    def _recorded(self, number: int, row: Row) -> list[Recorded]:
         outputs = row[self._settings.outputs]
         texts = outputs if isinstance(outputs, list) else [outputs]
         scores = self._scores(number, row, len(texts))
@@ -87,7 +87,7 @@ class RecordedOutputs:
             for place, text in enumerate(texts)
         ]
 
-    def _listed(self, number: int, row: Mapping[str, Any], name: str, num_outputs: int) -> Sequence[Any]:
+    def _listed(self, number: int, row: Row, name: str, num_outputs: int) -> Sequence[Any]:
         """One value an output of a setting's column; None where no column is named."""
         value = row[self._columns[name]] if name in self._columns else None
         if not isinstance(value, list):
@@ -99,7 +99,7 @@ class RecordedOutputs:
             )
         return value
 
-    def _scores(self, number: int, row: Mapping[str, Any], num_outputs: int) -> list[float | None]:
+    def _scores(self, number: int, row: Row, num_outputs: int) -> list[float | None]:
         """One score an output: a number, or a list of one as reward models write it; null where unknown."""
         column = self._settings.scores
         if column is None:
@@ -129,7 +129,7 @@ class _Lines:
             _check(f"{self._path}, row {number}", columns, list(row))
         return [_question(row[columns["question"]]) for row in self._rows]
 
-    def row(self, number: int) -> Mapping[str, Any]:
+    def row(self, number: int) -> Row:
         return self._rows[number]
 
 
@@ -149,13 +149,13 @@ class _Groups:
         counts = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._starts = list(accumulate(counts, initial=0))
         self._group = [group for group, count in enumerate(counts) for _ in range(count)]
-        self._held: OrderedDict[int, list[dict[str, Any]]] = OrderedDict()
+        self._held: OrderedDict[int, list[Row]] = OrderedDict()
 
     def questions(self, columns: Mapping[str, str]) -> list[str]:
         column = self._file.read(columns=[columns["question"]]).column(0)
         return [_question(question) for question in column.to_pylist()]
 
-    def row(self, number: int) -> Mapping[str, Any]:
+    def row(self, number: int) -> Row:
         group = self._group[number]
         if group not in self._held:
             self._held[group] = self._file.read_row_group(group, columns=self._names).to_pylist()

@@ -11,7 +11,6 @@ import importlib.util
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -82,18 +81,18 @@ def check_arguments(settings: VllmSettings) -> None:
             raise EngineError(f"engine.args.{name} is not a setting of vLLM; {_hint(name, known)}")
 
 
-def engine_arguments(model: Model, settings: VllmSettings) -> dict[str, Any]:
+def engine_arguments(model: Model, settings: VllmSettings) -> dict[str, JsonValue]:
     """Everything that vLLM is started with."""
     location = location_of(model, settings)
-    ours: dict[str, Any] = {"max_num_seqs": NUM_SEQUENCES, "seed": 0, "disable_log_stats": True}
+    ours: dict[str, JsonValue] = {"max_num_seqs": NUM_SEQUENCES, "seed": 0, "disable_log_stats": True}
     if not Path(location).is_dir() and (revision := hub_revision(model)):
         ours |= {"revision": revision, "tokenizer_revision": revision}
     return ours | dict(settings.args) | {"model": location}
 
 
 def sampling_arguments(
-    sampling: Sampling, defaults: Mapping[str, Any], known: Collection[str]
-) -> dict[str, Any]:
+    sampling: Sampling, defaults: Mapping[str, JsonValue], known: Collection[str]
+) -> dict[str, JsonValue]:
     """Settings of vLLM's `SamplingParams` for one request, seed and output form left out.
 
     What the experiment leaves out is the model's own recommendation (`generation_config.json`), as
@@ -105,13 +104,15 @@ def sampling_arguments(
             raise EngineError(
                 f"sampling.extra.{name} is not a sampling setting of vLLM; {_hint(name, known)}"
             )
-    given = {name: value for name in _SAMPLING if (value := getattr(sampling, name)) is not None}
-    stop = {"stop": list(sampling.stop)} if sampling.stop else {}
-    fixed = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
+    given: dict[str, JsonValue] = {
+        name: value for name in _SAMPLING if (value := getattr(sampling, name)) is not None
+    }
+    stop: dict[str, JsonValue] = {"stop": list(sampling.stop)} if sampling.stop else {}
+    fixed: dict[str, JsonValue] = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
     return {**defaults, **given, **stop, **fixed, **extra}
 
 
-def template_arguments(sampling: Sampling) -> dict[str, Any]:
+def template_arguments(sampling: Sampling) -> dict[str, JsonValue]:
     """What the chat template is given beside the messages."""
     thinking = {} if sampling.enable_thinking is None else {"enable_thinking": sampling.enable_thinking}
     further = sampling.extra.get("chat_template_kwargs") or {}

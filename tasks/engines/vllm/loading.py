@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import JsonValue
+
 from tasks.engines.protocol import EngineError
 
 ENVIRONMENT = {
@@ -37,7 +39,7 @@ class Loaded:
     broken: type[Exception]
     room: int
     """Longest prompt and completion together, in tokens."""
-    defaults: dict[str, Any]
+    defaults: dict[str, JsonValue]
     """Sampling that the model's makers recommend (generation_config.json)."""
 
 
@@ -56,7 +58,7 @@ def prepare() -> None:
         raise EngineError(f"vLLM cannot be imported: {_told(error)} See docs/vllm.md.") from error
 
 
-def load(arguments: dict[str, Any], is_wanted: Callable[[], bool]) -> Loaded:
+def load(arguments: dict[str, JsonValue], is_wanted: Callable[[], bool]) -> Loaded:
     """Check the settings' values, load the model if it is wanted still. Raises EngineError."""
     try:
         from vllm import SamplingParams  # noqa: PLC0415 - an extra, and ten seconds to import

@@ -21,16 +21,16 @@ MAX_NESTED = 48
 
 def expression(tokens: Sequence[str]) -> Node:
     """The tree of all tokens. Raises UnreadError where one is left over or unknown."""
-    reader = _Reader(list(tokens))
-    tree = reader.sum()
-    if reader.peek():
-        raise UnreadError(reader.peek())
+    cursor = Cursor(list(tokens))
+    tree = _TreeReader(cursor).sum()
+    if left := cursor.peek():
+        raise UnreadError(left)
     return tree
 
 
-class _Reader(Cursor):
-    def __init__(self, tokens: list[str]) -> None:
-        super().__init__(tokens)
+class _TreeReader:
+    def __init__(self, tokens: Cursor) -> None:
+        self._tokens = tokens
         self._depth, self._nested, self._bars = 0, 0, 0
 
     def sum(self) -> Node:
@@ -39,8 +39,8 @@ class _Reader(Cursor):
         if self._depth > MAX_DEPTH:
             raise UnreadError("too deep")
         terms = [self._product()]
-        while (sign := self.peek()) in {"+", "-"}:
-            self.next()
+        while (sign := self._tokens.peek()) in {"+", "-"}:
+            self._tokens.next()
             term = self._product()
             terms.append(Apply("neg", (term,)) if sign == "-" else term)
         self._depth -= 1
@@ -51,9 +51,9 @@ class _Reader(Cursor):
         is_negative = self._sign()
         factors, divisors = [self._power()], []
         while True:
-            word = self.peek()
+            word = self._tokens.peek()
             if word in {"*", "/"}:
-                self.next()
+                self._tokens.next()
                 is_negative ^= self._sign()
                 (factors if word == "*" else divisors).append(self._power())
             elif word in ENDS or not self._starts(word):
@@ -68,8 +68,8 @@ class _Reader(Cursor):
     def _sign(self) -> bool:
         """Whether the signs to come make a minus."""
         is_negative = False
-        while (sign := self.peek()) in {"+", "-"}:
-            self.next()
+        while (sign := self._tokens.peek()) in {"+", "-"}:
+            self._tokens.next()
             is_negative ^= sign == "-"
         return is_negative
 
@@ -79,36 +79,36 @@ class _Reader(Cursor):
 
     def _power(self) -> Node:
         base = self._marked(self._atom())
-        if self.peek() == "^":
-            self.next()
+        if self._tokens.peek() == "^":
+            self._tokens.next()
             return self._marked(Apply("pow", (base, self._exponent())))
         return base
 
     def _marked(self, tree: Node) -> Node:
         """With the factorials and degree signs behind it."""
         while True:
-            if self.peek() == "!":
-                self.next()
-                if self.peek() == "!":
+            if self._tokens.peek() == "!":
+                self._tokens.next()
+                if self._tokens.peek() == "!":
                     raise UnreadError("a double factorial, or one of a factorial")
                 tree = Apply("factorial", (tree,))
-            elif self.peek() == r"\degree":
-                self.next()
+            elif self._tokens.peek() == r"\degree":
+                self._tokens.next()
                 tree = Apply("degree", (tree,))
-            elif self.peek() == "^" and self.peek(1) == r"\circ":
-                self.skip(2)
+            elif self._tokens.peek() == "^" and self._tokens.peek(1) == r"\circ":
+                self._tokens.skip(2)
                 tree = Apply("degree", (tree,))
-            elif [self.peek(ahead) for ahead in range(4)] == ["^", "{", r"\circ", "}"]:
-                self.skip(4)
+            elif [self._tokens.peek(ahead) for ahead in range(4)] == ["^", "{", r"\circ", "}"]:
+                self._tokens.skip(4)
                 tree = Apply("degree", (tree,))
             else:
                 return tree
 
     def _exponent(self) -> Node:
-        if self.peek() == "{":
+        if self._tokens.peek() == "{":
             return self._group()
-        if self.peek() == "-":
-            self.next()
+        if self._tokens.peek() == "-":
+            self._tokens.next()
             return Apply("neg", (self._atom(),))
         return self._atom()
 
@@ -122,13 +122,13 @@ class _Reader(Cursor):
         return tree
 
     def _plain_atom(self) -> Node:
-        word = self.next()
+        word = self._tokens.next()
         if word[:1].isdigit() or word[:1] == ".":
-            return number(self, word)
+            return number(self._tokens, word)
         if word.isalpha() or word in GREEK:
             return self._symbol(word)
         if word in PARTNER:
-            self.skip(-1)
+            self._tokens.skip(-1)
             tree = self._group()
             return Apply(ROUNDED[word], (tree,)) if word in ROUNDED else tree
         return self._function(word) if word in FUNCTIONS else self._command(word)
@@ -147,11 +147,11 @@ class _Reader(Cursor):
             case r"\sum" | r"\prod":
                 return self._series(word)
             case r"\angle" | r"\triangle":
-                return geometric(self, word)
+                return geometric(self._tokens, word)
             case "|":
                 return self._size()
             case _ if word in NAMED:
-                return Symbol(word + "".join(self.letters()))
+                return Symbol(word + "".join(self._tokens.letters()))
             case _:
                 raise UnreadError(word)
 
@@ -160,37 +160,39 @@ class _Reader(Cursor):
         self._bars += 1
         tree = self.sum()
         self._bars -= 1
-        self.expect("|")
+        self._tokens.expect("|")
         return Apply("abs", (tree,))
 
     def _symbol(self, word: str) -> Node:
         name = word
-        if self.peek() == "_":
-            self.next()
-            name += "_" + "".join(self.letters() if self.peek() == "{" else [self.next()])
-        while self.peek() == "'":
-            name += self.next()
-        if self.peek() == "(" and (word in OPAQUE or name.endswith("'")):
-            self.next()
+        if self._tokens.peek() == "_":
+            self._tokens.next()
+            name += "_" + "".join(
+                self._tokens.letters() if self._tokens.peek() == "{" else [self._tokens.next()]
+            )
+        while self._tokens.peek() == "'":
+            name += self._tokens.next()
+        if self._tokens.peek() == "(" and (word in OPAQUE or name.endswith("'")):
+            self._tokens.next()
             arguments = [self.sum()]
-            while self.peek() == ",":
-                self.next()
+            while self._tokens.peek() == ",":
+                self._tokens.next()
                 arguments.append(self.sum())
-            self.expect(")")
+            self._tokens.expect(")")
             return Apply(name, tuple(arguments))
         return Symbol(name)
 
     def _root(self) -> Node:
         degree: Node = Number(Fraction(2))
-        if self.peek() == "[":
+        if self._tokens.peek() == "[":
             degree = self._group()
         return Apply("root", (self._argument(), degree))
 
     def _function(self, word: str) -> Node:
         power: Node | None = None
         base: Node | None = None
-        while self.peek() in {"^", "_"}:
-            if self.next() == "^":
+        while self._tokens.peek() in {"^", "_"}:
+            if self._tokens.next() == "^":
                 power = self._exponent()
             else:
                 base = self._exponent()
@@ -204,55 +206,58 @@ class _Reader(Cursor):
         return tree if power is None else Apply("pow", (tree, power))
 
     def _several(self) -> tuple[Node, ...]:
-        opened = self.next()
+        opened = self._tokens.next()
         if opened not in {"(", r"\{"}:
             raise UnreadError(opened)
         found = [self.sum()]
-        while self.peek() == ",":
-            self.next()
+        while self._tokens.peek() == ",":
+            self._tokens.next()
             found.append(self.sum())
-        self.expect(PARTNER[opened])
+        self._tokens.expect(PARTNER[opened])
         return tuple(found)
 
     def _function_argument(self) -> Node:
         r"""(…) or {…} alone, else the factors up to the next sign or function: \sin 2x\cos x is a product."""
-        if self.peek() == "-":
-            self.next()
+        if self._tokens.peek() == "-":
+            self._tokens.next()
             return Apply("neg", (self._function_argument(),))
-        if self.peek() in {"(", "{", "["}:
+        if self._tokens.peek() in {"(", "{", "["}:
             tree = self._marked(self._group())
-            if self.peek() != "^":
+            if self._tokens.peek() != "^":
                 return tree
-            self.next()
+            self._tokens.next()
             return Apply("pow", (tree, self._exponent()))
         tree = self._power()
         while (
-            (word := self.peek()) not in ENDS and word not in FUNCTIONS and word != "(" and self._starts(word)
+            (word := self._tokens.peek()) not in ENDS
+            and word not in FUNCTIONS
+            and word != "("
+            and self._starts(word)
         ):
             tree = Apply("mul", (tree, self._power()))
         return tree
 
     def _series(self, word: str) -> Node:
         r"""\sum_{j=1}^{m} of the product behind it."""
-        self.expect("_")
-        self.expect("{")
-        variable = self.next()
-        self.expect("=")
+        self._tokens.expect("_")
+        self._tokens.expect("{")
+        variable = self._tokens.next()
+        self._tokens.expect("=")
         low = self.sum()
-        self.expect("}")
-        self.expect("^")
+        self._tokens.expect("}")
+        self._tokens.expect("^")
         high = self._exponent()
         return Apply(word, (Symbol(variable), low, high, self._product()))
 
     def _argument(self) -> Node:
-        return self._group() if self.peek() in {"{", "("} else self._atom()
+        return self._group() if self._tokens.peek() in {"{", "("} else self._atom()
 
     def _group(self) -> Node:
-        opened = self.next()
+        opened = self._tokens.next()
         if opened not in PARTNER:
             raise UnreadError(opened)
         bars, self._bars = self._bars, 0
         tree = self.sum()
         self._bars = bars
-        self.expect(PARTNER[opened])
+        self._tokens.expect(PARTNER[opened])
         return tree

@@ -1,7 +1,9 @@
 """Markdown tables and numbers with their intervals."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+
+from tasks.research.training.record import CurvePoint
+from warehouse.summary import Metric
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -10,7 +12,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def estimate_text(value: Mapping[str, Any] | None) -> str:
+def estimate_text(value: Metric | Mapping[str, float | None] | None) -> str:
     """An estimate with its interval; a dash where there is none."""
     if value is None or value["estimate"] is None:
         return "–"
@@ -18,7 +20,7 @@ def estimate_text(value: Mapping[str, Any] | None) -> str:
     return f"{value['estimate']:.3f}{interval}"
 
 
-def milestones(curve: Sequence[Mapping[str, Any]]) -> str:
+def milestones(curve: Sequence[CurvePoint]) -> str:
     """Development accuracy at half, three quarters and the end of a training: equal where the curve is flat."""
     indices = (-(-len(curve) * quarters // 4) - 1 for quarters in (2, 3, 4))
     return ", ".join(f"{curve[index]['accuracy']:.3f}" for index in indices)

@@ -44,14 +44,12 @@ def plot_costs(
             axes.plot(costs, list(votes.values()), line, ms=3, label=f"{result.cell.label}, vote of k")
         for reader in training.synthesizers:
             cells = [r for r in results if r.cell.kind is CellKind.PAIR and r.cell.reader == reader]
-            if cells:
-                values = [r.metrics["a2r"] for r in cells]
-                below = [v["estimate"] - v["low"] for v in values]
-                above = [v["high"] - v["estimate"] for v in values]
+            found = [(r.megaflops, *value) for r in cells if (value := r.interval("a2r"))]
+            if found:
                 axes.errorbar(
-                    [r.megaflops for r in cells],
-                    [v["estimate"] for v in values],
-                    yerr=[below, above],
+                    [cost for cost, *_ in found],
+                    [estimate for _, estimate, *_ in found],
+                    yerr=[[e - low for _, e, low, _ in found], [high - e for _, e, _, high in found]],
                     fmt="s",
                     ms=5,
                     capsize=2,
@@ -59,8 +57,8 @@ def plot_costs(
                 )
         reinforced = (CellKind.READER, "reinforced")
         for result in (r for r in results if (r.cell.kind, r.cell.reader_kind) == reinforced):
-            value = result.metrics["a2r"]
-            axes.plot(result.megaflops, value["estimate"], "*", ms=13, label="A2R, reinforced")
+            if value := result.interval("a2r"):
+                axes.plot(result.megaflops, value[0], "*", ms=13, label="A2R, reinforced")
         axes.set(xscale="log", xlabel="MFLOP per problem (2 × parameters × tokens)", ylabel="accuracy")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:,.0f}")

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
 from tasks.research.study.cells import StudyCell
 from warehouse.relations import statement
-from warehouse.summary import Summary
+from warehouse.summary import Metric, Summary
 
 VOTES = (1, 2, 4, 8, 16)
 """Votes for which a model alone is shown."""
@@ -23,7 +22,7 @@ class Result:
 
     cell: StudyCell
     run_id: str
-    metrics: Mapping[str, Mapping[str, Any]]
+    metrics: Mapping[str, Metric]
     megaflops: float
     """Forward FLOPs per problem in millions: 2 x parameters x (prompt + completion tokens), summed over its models."""
     num_truncated: int
@@ -34,6 +33,14 @@ class Result:
     def answer(self) -> str:
         """The metric of the cell's last stage."""
         return "a2r" if self.cell.experiment.synthesizer else "mean@1"
+
+    def interval(self, metric: str) -> tuple[float, float, float] | None:
+        """Estimate, low and high; None without an estimate. One problem alone has an interval without width."""
+        value = self.metrics[metric]
+        estimate, low, high = value["estimate"], value["low"], value["high"]
+        if estimate is None:
+            return None
+        return estimate, estimate if low is None else low, estimate if high is None else high
 
 
 def results_of(

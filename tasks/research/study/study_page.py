@@ -158,7 +158,9 @@ def _seeds(training: Training, results: Sequence[Result]) -> tuple[Sequence[str]
 
 
 def _spread(results: Sequence[Result], metric: str) -> str:
-    found = [r.metrics[metric]["estimate"] for r in results]
+    found = [value[0] for r in results if (value := r.interval(metric))]
+    if not found:
+        return "–"
     return f"{sum(found) / len(found):.3f} ({min(found):.3f} to {max(found):.3f})"
 
 

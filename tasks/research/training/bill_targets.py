@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks.benchmarks.families.bill import Bill
 from tasks.graders.extraction import extract_answer
-from tasks.research.training.examples import Piece, with_reasoning
+from tasks.research.training.examples import TextPiece, with_reasoning
 
 NUM_SOLO_TRIES = 3
 """How often a model without references works the bill out before it answers."""
@@ -29,7 +29,7 @@ def synthesis(
     references: Sequence[str],
     others: Sequence[str],  # noqa: ARG001 - the families share one signature
     rng: random.Random,  # noqa: ARG001
-) -> tuple[Piece, ...]:
+) -> tuple[TextPiece, ...]:
     """What each item comes to and how many references agree, such as Item1:5487*27=148149;3; then the bill.
 
     The amount comes first: each of its digits can be read from all references at once, and where they
@@ -40,15 +40,15 @@ def synthesis(
         product = price * quantity
         num_agreeing = _amounts(references, price, quantity).count(str(product))
         lines.append(f"Item{number}:{price}*{quantity}={product};{num_agreeing}")
-    return with_reasoning([Piece("\n".join(lines))], solution(bill))
+    return with_reasoning([TextPiece("\n".join(lines))], solution(bill))
 
 
-def solo(bill: Bill, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
+def solo(bill: Bill, others: Sequence[str], rng: random.Random) -> tuple[TextPiece, ...]:
     """Work the bill out several times, as `others` did, then answer; wrong tries are read but carry no loss."""
     right = solution(bill)
     complete = [text for text in others if extract_answer(text)]
     tries = rng.sample(complete, min(len(complete), NUM_SOLO_TRIES))
-    lines = [Piece(f"{text}\n", text == right) for text in tries]
+    lines = [TextPiece(f"{text}\n", text == right) for text in tries]
     return with_reasoning(lines, right)
 
 

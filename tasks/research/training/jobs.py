@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from configs.engines import OnnxSettings
 from configs.experiment import Experiment, Explorer, GeneratedBenchmark
@@ -90,10 +90,10 @@ class TrainingJob(ConfigModel):
         num_examples = settings.num_examples_of.get(self.size, settings.num_examples)
         return settings.model_copy(update={"num_examples": num_examples})
 
-    def _identity(self) -> dict[str, Any]:
+    def _identity(self) -> dict[str, object]:
         """What is hashed. Its keys name stored models: a renamed one makes every model another."""
         training = self.training
-        identity: dict[str, Any] = {
+        identity: dict[str, object] = {
             "texts": SOLUTION_VERSION
             if self.kind in {"explorer", "longer"}
             else SYNTHESIS_VERSIONS[training.family],

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Any, cast
@@ -45,8 +45,8 @@ class TrainingJobContent(CachePolicy):
     def compute_key(
         self,
         task_ctx: TaskRunContext,
-        inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],  # noqa: ARG002
+        inputs: Mapping[str, object],
+        flow_parameters: Mapping[str, object],  # noqa: ARG002
         **_: Any,  # noqa: ANN401 - Prefect's signature
     ) -> str | None:
         """The key."""

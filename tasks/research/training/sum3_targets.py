@@ -7,7 +7,7 @@ from itertools import combinations
 
 from tasks.benchmarks.families.sum3 import Sum3
 from tasks.graders.extraction import extract_answer
-from tasks.research.training.examples import Piece, with_reasoning
+from tasks.research.training.examples import TextPiece, with_reasoning
 
 Triple = tuple[int, ...]
 
@@ -30,7 +30,7 @@ def solution(puzzle: Sum3) -> str:
 
 def synthesis(
     puzzle: Sum3, references: Sequence[str], others: Sequence[str], rng: random.Random
-) -> tuple[Piece, ...]:
+) -> tuple[TextPiece, ...]:
     """Check every reference by adding it up again, stop at the first right one, else try triples; then answer.
 
     A reference is right whatever the order of its numbers: the answer's order is the question's, which the last
@@ -48,16 +48,16 @@ def synthesis(
     return _answered(puzzle, lines)
 
 
-def selection(puzzle: Sum3, references: Sequence[str]) -> tuple[Piece, ...]:
+def selection(puzzle: Sum3, references: Sequence[str]) -> tuple[TextPiece, ...]:
     """Check every reference, stop at the first right one; where none is right, answer at once."""
     lines, _, is_found = _checked(puzzle, references)
     if is_found:
         return _answered(puzzle, lines)
     text = "".join(line.text for line in lines).removesuffix("\n")
-    return with_reasoning([Piece(text)], solution(puzzle))
+    return with_reasoning([TextPiece(text)], solution(puzzle))
 
 
-def solo(puzzle: Sum3, others: Sequence[str], rng: random.Random) -> tuple[Piece, ...]:
+def solo(puzzle: Sum3, others: Sequence[str], rng: random.Random) -> tuple[TextPiece, ...]:
     """Try and check without references, until one try is right."""
     return _answered(puzzle, _tries(puzzle, set(), others, rng.randint(0, MAX_SOLO_TRIES), rng))
 
@@ -70,17 +70,17 @@ def triple_of(text: str) -> Triple | None:
     return tuple(map(int, parts))
 
 
-def _checked(puzzle: Sum3, references: Sequence[str]) -> tuple[list[Piece], set[Triple], bool]:
+def _checked(puzzle: Sum3, references: Sequence[str]) -> tuple[list[TextPiece], set[Triple], bool]:
     """A line for every reference up to the first right one, the triples they propose, and whether one is right."""
-    lines: list[Piece] = []
+    lines: list[TextPiece] = []
     tried: set[Triple] = set()
     for number, text in enumerate(references, start=1):
         triple = triple_of(text)
         if triple is None:
-            lines.append(Piece(f"Check{number}: bad\n"))
+            lines.append(TextPiece(f"Check{number}: bad\n"))
             continue
         tried.add(triple)
-        lines.append(Piece(f"Check{number}:{_verified_sum(puzzle, triple)}\n"))
+        lines.append(TextPiece(f"Check{number}:{_verified_sum(puzzle, triple)}\n"))
         if _is_right(puzzle, triple):
             return lines, tried, True
     return lines, tried, False
@@ -88,7 +88,7 @@ def _checked(puzzle: Sum3, references: Sequence[str]) -> tuple[list[Piece], set[
 
 def _tries(
     puzzle: Sum3, tried: set[Triple], others: Sequence[str], num_wrong: int, rng: random.Random
-) -> list[Piece]:
+) -> list[TextPiece]:
     """Wrong tries, whose guessed numbers carry no loss, then the right one.
 
     The model learns to add up honestly whatever was tried, and a right guess after wrong ones. With loss on
@@ -106,20 +106,20 @@ def _tries(
     lines = [piece for triple in wrong for piece in _without_guess(f"Try:{_verified_sum(puzzle, triple)}\n")]
     if reordered and rng.random() < REORDERED_SHARE:
         return [*lines, *_without_guess(f"Try:{_verified_sum(puzzle, rng.choice(reordered))}\n")]
-    return [*lines, Piece(f"Try:{_verified_sum(puzzle, puzzle.triple)}\n")]
+    return [*lines, TextPiece(f"Try:{_verified_sum(puzzle, puzzle.triple)}\n")]
 
 
-def _without_guess(line: str) -> list[Piece]:
+def _without_guess(line: str) -> list[TextPiece]:
     """A try with loss on all of it except the guessed numbers."""
     parts = GUESSED.split(line)
-    return [Piece(part, has_loss=index % 2 == 0) for index, part in enumerate(parts)]
+    return [TextPiece(part, has_loss=index % 2 == 0) for index, part in enumerate(parts)]
 
 
-def _answered(puzzle: Sum3, lines: list[Piece]) -> tuple[Piece, ...]:
+def _answered(puzzle: Sum3, lines: list[TextPiece]) -> tuple[TextPiece, ...]:
     """The lines, the question's numbers up to the last that is used, and the answer read off them."""
     last = max(map(puzzle.numbers.index, puzzle.triple))
     marks = (f"{n} ok" if n in puzzle.triple else f"{n} bad" for n in puzzle.numbers[: last + 1])
-    return with_reasoning([*lines, Piece(f"Item:{','.join(marks)}")], f"\\boxed{{{puzzle.gold}}}")
+    return with_reasoning([*lines, TextPiece(f"Item:{','.join(marks)}")], f"\\boxed{{{puzzle.gold}}}")
 
 
 def _is_right(puzzle: Sum3, triple: Triple) -> bool:
