@@ -1,12 +1,12 @@
 """The table at the end of a training, and where a study's page is."""
 
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
+from flows.commands.run_flow import Shown
 
-def print_training(report: dict[str, Any], console: Console, root: str) -> None:  # noqa: ARG001 - the rows name folders
+
+def print_training(report: Shown, console: Console, root: str) -> None:  # noqa: ARG001 - the rows name folders
     """The table at the end of `a2r train`."""
     table = Table(title=f"training {report['training']}", title_justify="left", caption_justify="left")
     table.caption = "accuracy: one sample per development problem, temperature 1, at the end of training"
@@ -17,7 +17,7 @@ def print_training(report: dict[str, Any], console: Console, root: str) -> None:
     console.print(table)
 
 
-def print_study(report: dict[str, Any], console: Console, root: str) -> None:  # noqa: ARG001 - the command names it
+def print_study(report: Shown, console: Console, root: str) -> None:  # noqa: ARG001 - the command names it
     """Where the page is, and which models are not trained yet."""
     console.print(f"{report['num_cells']} cells; the page is {report['page']}", highlight=False)
     if report["missing_models"]:

@@ -16,12 +16,24 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 from tasks.engines.processes import ProcessId, start
 from warehouse.files import lock, unlock, write_file
 
 POLL_SECONDS = 0.2
 RECORD, LOG, USERS = "server.json", "server.log", "users"
+
+
+class ServerRecord(TypedDict):
+    """What server.json holds."""
+
+    guard: ProcessId
+    server: ProcessId
+    digest: str
+    command: list[str]
+    ended: NotRequired[int]
+    """The exit status of a server that died by itself."""
 
 
 def main(folder: Path, digest: str, linger_seconds: float, command: list[str]) -> int:
@@ -31,7 +43,7 @@ def main(folder: Path, digest: str, linger_seconds: float, command: list[str]) -
     users = os.open(folder / USERS, os.O_RDWR | os.O_CREAT, 0o600)
     server = start(command, folder / LOG)
     guard = ProcessId.of(os.getpid())
-    record = {"guard": guard, "server": server.id, "digest": digest, "command": command}
+    record = ServerRecord(guard=guard, server=server.id, digest=digest, command=command)
     write_file(folder / RECORD, json.dumps(record).encode())
     idle_since: float | None = None
     while (code := server.code) is None and not asked:

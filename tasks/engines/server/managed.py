@@ -20,7 +20,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import psutil
@@ -39,7 +38,7 @@ from tasks.engines.processes import (
 )
 from tasks.engines.protocol import EngineError
 from tasks.engines.server.command import LOOPBACK, command_of, environment_of, secrets_of
-from tasks.engines.server.guard import LOG, RECORD, USERS
+from tasks.engines.server.guard import LOG, RECORD, USERS, ServerRecord
 from tasks.engines.server.log import advice, tail
 from tasks.progress import PROGRESS
 from warehouse.files import lock, unlock
@@ -138,7 +137,7 @@ class ManagedServer:
     async def _found(self) -> bool:
         """Whether the server we want runs; what is left of another one is ended first."""
         if record := self._record():
-            guard, server = ProcessId(*record["guard"]), ProcessId(*record["server"])
+            guard, server = record["guard"], record["server"]
             if guard.is_alive() and server.is_alive() and record["digest"] == self._digest():
                 PROGRESS.say(f"{self._name} runs already on port {self._serve.port}; using it.")
                 return True
@@ -225,27 +224,28 @@ class ManagedServer:
         ]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
-    def _record(self) -> dict[str, Any] | None:
+    def _record(self) -> ServerRecord | None:
         try:
-            return json.loads((self.folder / RECORD).read_bytes())
+            held = json.loads((self.folder / RECORD).read_bytes())
         except FileNotFoundError:
             return None
+        return held | {name: ProcessId(*held[name]) for name in ("guard", "server")}
 
     def _runs(self) -> bool:
         record = self._record()
-        return record is not None and "ended" not in record and ProcessId(*record["server"]).is_alive()
+        return record is not None and "ended" not in record and record["server"].is_alive()
 
     def _stop(self) -> None:
         """End the guard and with it the server, or the server alone where the guard is gone; blocks."""
         if record := self._record():
-            guard = ProcessId(*record["guard"])
+            guard = record["guard"]
             if guard.is_alive():
                 with contextlib.suppress(psutil.Error):
                     psutil.Process(guard.pid).terminate()
             until = time.monotonic() + _GONE_SECONDS
             while guard.is_alive() and time.monotonic() < until:
                 time.sleep(POLL_SECONDS)
-            end_group(ProcessId(*record["server"]))
+            end_group(record["server"])
             (self.folder / RECORD).unlink(missing_ok=True)
         if self._guard:
             self._guard.end(_GONE_SECONDS)
@@ -276,7 +276,7 @@ class ManagedServer:
         """Why it is no more, with its status once the guard has seen it, what to do, and the log's end."""
         until = time.monotonic() + _GONE_SECONDS
         while (record := self._record() or {}) and "ended" not in record and time.monotonic() < until:
-            if ProcessId(*record["server"]).is_alive() or not ProcessId(*record["guard"]).is_alive():
+            if record["server"].is_alive() or not record["guard"].is_alive():
                 break
             await asyncio.sleep(POLL_SECONDS)
         code = record.get("ended")
