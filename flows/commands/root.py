@@ -149,10 +149,10 @@ def export(
 ) -> None:
     """Write a run's traces, or training prompts built from them, into a folder."""
     from flows.commands.printing.exchange import print_export
-    from tasks.exchange.exports.exporting import Request, export_run
+    from tasks.exchange.exports.exporting import ExportRequest, export_run
 
     is_correct = keep == "correct" or (keep is None and export_format == "trl-sft")
-    request = Request(export_format, stage, is_correct, prompt, references, data_source)
+    request = ExportRequest(export_format, stage, is_correct, prompt, references, data_source)
     with bar("exporting") as on_progress:
         exported = export_run(run, to, root, request, force=force, on_progress=on_progress)
     print_export(exported, to)

@@ -12,7 +12,7 @@ from configs.experiment import Experiment
 from configs.loading import load_experiment
 from configs.schema import UserError
 from tasks.analysis.compare import Comparison, changes_of
-from tasks.exchange.exports.exporting import Request, export_run
+from tasks.exchange.exports.exporting import ExportRequest, export_run
 from tasks.exchange.imports.importing import import_log
 from tasks.exchange.imports.outcome import run_of
 from tasks.exchange.imports.samples import Options
@@ -147,7 +147,9 @@ def exported(finished, tmp_path):
 
     def run(form, name="out", force=False, **request):
         target = tmp_path / name
-        export_run(finished[1]["run_id"], target, str(finished[0]), Request(form, **request), force=force)
+        export_run(
+            finished[1]["run_id"], target, str(finished[0]), ExportRequest(form, **request), force=force
+        )
         return target
 
     return run
@@ -245,14 +247,14 @@ def test_golds_are_exported_as_rewards_read_them_and_encrypted_reasoning_is_not(
     log.write_text(json.dumps({"eval": {"task": "t", "model": "m"}, "samples": [told]}))
     run_id = imported(log)["run_id"]
     for form, column in (("trl-grpo", "$x^3-2x$"), ("verl", "x^3-2x"), ("trl-sft", "$x^3-2x$")):
-        export_run(run_id, tmp_path / form, root, Request(form, stage="explore"))
+        export_run(run_id, tmp_path / form, root, ExportRequest(form, stage="explore"))
         [row] = rows(tmp_path / form)
         assert row.get("solution", row.get("reward_model", {}).get("ground_truth")) == column
         assert "QUJD" not in str(row)
     with pytest.raises(
         UserError, match=r"explorer\.sampling\.n is 1, so no problem has both a right and a wrong"
     ):
-        export_run(run_id, tmp_path / "dpo", root, Request("trl-dpo", stage="explore"))
+        export_run(run_id, tmp_path / "dpo", root, ExportRequest("trl-dpo", stage="explore"))
 
 
 def test_a_changed_prompt_is_not_exported_as_if_it_had_been_sent(experiment_data, prefect, tmp_path):
@@ -264,12 +266,12 @@ def test_a_changed_prompt_is_not_exported_as_if_it_had_been_sent(experiment_data
     del experiment_data["synthesizer"]
     root = str(tmp_path / "root")
     run_id = evaluate(Experiment.model_validate(experiment_data), root)["run_id"]
-    request = Request("trl-sft", stage="explore")
+    request = ExportRequest("trl-sft", stage="explore")
     export_run(run_id, tmp_path / "before", root, request, force=False)
     prompt.write_text("{% block user %}Think. {{ question }}{% endblock %}")
     with pytest.raises(UserError, match="has changed since"):
         export_run(run_id, tmp_path / "after", root, request, force=False)
-    export_run(run_id, tmp_path / "new", root, Request("verl", num_references=3), force=False)
+    export_run(run_id, tmp_path / "new", root, ExportRequest("verl", num_references=3), force=False)
     assert {len(row["extra_info"]["references"]) for row in rows(tmp_path / "new")} == {3}
 
 

@@ -14,14 +14,14 @@ from tasks.exchange.exports.folder import MARK, new_folder
 from tasks.exchange.exports.prompts import cases, policy_of
 from tasks.exchange.exports.source import ROWS_AT_ONCE, Source, Stage, open_source
 from tasks.exchange.exports.tables import Advance, PartedWriter, write_csv, write_dataset, write_parquet
-from tasks.exchange.exports.training import LAYOUTS, Choice
+from tasks.exchange.exports.training import LAYOUTS, TrainingChoice
 from tasks.progress import OnProgress, silent
 
 Format = Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ExportRequest:
     """What is to be exported."""
 
     format: Format
@@ -47,7 +47,7 @@ def export_run(
     name: str,
     target: Path,
     root: str,
-    request: Request,
+    request: ExportRequest,
     *,
     force: bool = False,
     on_progress: OnProgress = silent,
@@ -78,7 +78,7 @@ def export_run(
     return Exported(run_id, num_rows, unit)
 
 
-def _advance(source: Source, request: Request, on_progress: OnProgress) -> Advance:
+def _advance(source: Source, request: ExportRequest, on_progress: OnProgress) -> Advance:
     stages: tuple[Stage, ...] | None = (
         (request.stage,) if request.stage and request.format not in LAYOUTS else None
     )
@@ -92,7 +92,7 @@ def _advance(source: Source, request: Request, on_progress: OnProgress) -> Advan
     return advance
 
 
-def _nothing(source: Source, request: Request) -> str:
+def _nothing(source: Source, request: ExportRequest) -> str:
     """Why an export would be empty, and what to do."""
     if request.format in LAYOUTS and request.stage != "explore" and "synthesize" not in source.stages:
         remedy = "it has no synthesizer; train on the explorer's answers with --stage explore."
@@ -117,7 +117,7 @@ def _no_pairs(source: Source, stage: Stage) -> str:
     return f"{found}; raise {role}.sampling.n."
 
 
-def _write(source: Source, folder: Path, request: Request, advance: Advance) -> int:
+def _write(source: Source, folder: Path, request: ExportRequest, advance: Advance) -> int:
     stages = (request.stage,) if request.stage else source.stages
     match request.format:
         case "parquet":
@@ -133,10 +133,10 @@ def _write(source: Source, folder: Path, request: Request, advance: Advance) -> 
             return _write_training(source, folder, request, advance)
 
 
-def _write_training(source: Source, folder: Path, request: Request, advance: Advance) -> int:
+def _write_training(source: Source, folder: Path, request: ExportRequest, advance: Advance) -> int:
     layout = LAYOUTS[request.format]
     policy = policy_of(source, request.stage, request.prompt, request.num_references)
-    choice = Choice(only_correct=request.only_correct, data_source=request.data_source)
+    choice = TrainingChoice(only_correct=request.only_correct, data_source=request.data_source)
     writer = PartedWriter(folder / "data" / "train", layout.schema)
     waiting: list[dict[str, object]] = []
     num_rows = 0

@@ -20,7 +20,7 @@ from warehouse.catalog import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TrainingCase:
     """One problem with what a training set may say of it."""
 
     problem_id: str
@@ -74,7 +74,7 @@ def policy_of(source: Source, stage: Stage | None, prompt: str | None, count: in
     return PromptPolicy(chosen, template, recipe.references)
 
 
-def cases(source: Source, policy: PromptPolicy) -> Iterator[Case]:
+def cases(source: Source, policy: PromptPolicy) -> Iterator[TrainingCase]:
     """Problem by problem, in order, one in memory at a time."""
     rows = (row for batch in source.traces() for row in batch.to_pylist())
     for _, group in groupby(rows, key=itemgetter("problem_id", "problem_digest")):
@@ -85,7 +85,7 @@ def cases(source: Source, policy: PromptPolicy) -> Iterator[Case]:
         references = _references(explored, samples, policy.references, first["problem_digest"])
         candidates = [_candidate(row) for row in references]
         texts = shown(candidates, policy.references) if policy.references else ()
-        yield Case(
+        yield TrainingCase(
             problem_id=first["problem_id"],
             benchmark=first["benchmark"],
             question=first["question"],

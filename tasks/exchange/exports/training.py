@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from tasks.exchange.exports.prompts import Case
+from tasks.exchange.exports.prompts import TrainingCase
 from tasks.exchange.exports.solutions import trl_solution, verl_ground_truth
 from warehouse.catalog import Row
 
@@ -41,7 +41,7 @@ class Layout:
     """One layout: its columns and the rows of a problem, numbered from `index`."""
 
     schema: pa.Schema
-    rows: Callable[[Case, "Choice", int], Iterator[Row]]
+    rows: Callable[[TrainingCase, "TrainingChoice", int], Iterator[Row]]
     reader: str
     """How to read it, for the card."""
     unit: str
@@ -49,7 +49,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TrainingChoice:
     """What a person chose of a training set."""
 
     only_correct: bool = True
@@ -58,7 +58,7 @@ class Choice:
     """Of verl: the name by which it finds its reward function; absent: the benchmark."""
 
 
-def _sft(case: Case, choice: Choice, _index: int) -> Iterator[Row]:
+def _sft(case: TrainingCase, choice: TrainingChoice, _index: int) -> Iterator[Row]:
     for sample in case.samples:
         if sample["answer"] is None or (choice.only_correct and not sample["is_correct"]):
             continue
@@ -72,11 +72,11 @@ def _sft(case: Case, choice: Choice, _index: int) -> Iterator[Row]:
         }
 
 
-def _grpo(case: Case, _choice: Choice, _index: int) -> Iterator[Row]:
+def _grpo(case: TrainingCase, _choice: TrainingChoice, _index: int) -> Iterator[Row]:
     yield {"prompt": _prompt(case), "solution": trl_solution(case.gold), **_about(case)}
 
 
-def _preferences(case: Case, _choice: Choice, _index: int) -> Iterator[Row]:
+def _preferences(case: TrainingCase, _choice: TrainingChoice, _index: int) -> Iterator[Row]:
     """The first right answer beside the first wrong one, the second beside the second, as far as both go."""
     right = [sample for sample in case.samples if sample["verdict"] == "correct"]
     wrong = [sample for sample in case.samples if sample["verdict"] == "wrong"]
@@ -90,7 +90,7 @@ def _preferences(case: Case, _choice: Choice, _index: int) -> Iterator[Row]:
         }
 
 
-def _verl(case: Case, choice: Choice, index: int) -> Iterator[Row]:
+def _verl(case: TrainingCase, choice: TrainingChoice, index: int) -> Iterator[Row]:
     yield {
         "data_source": choice.data_source or case.benchmark,
         "prompt": _prompt(case),
@@ -155,7 +155,7 @@ LAYOUTS = {
 }
 
 
-def _prompt(case: Case) -> list[Row]:
+def _prompt(case: TrainingCase) -> list[Row]:
     return [{"role": message.role, "content": message.content} for message in case.messages]
 
 
@@ -166,7 +166,7 @@ def _completion(sample: Row) -> list[Row]:
     return [{"role": "assistant", "content": text}]
 
 
-def _about(case: Case) -> Row:
+def _about(case: TrainingCase) -> Row:
     graded = [row["is_correct"] for row in case.explored if row["is_correct"] is not None]
     return {
         "benchmark": case.benchmark,
