@@ -134,7 +134,7 @@ def test_sampling_goes_over_the_models_recommendation():
         "max_tokens": 9,
         "min_tokens": 3,
     }
-    with pytest.raises(EngineError, match=r"sampling.extra.min_token is no .* did you mean min_tokens"):
+    with pytest.raises(EngineError, match=r"sampling.extra.min_token is not a .* did you mean min_tokens"):
         sampling_arguments(Sampling(extra={"min_token": 3}), {}, known)
 
 
