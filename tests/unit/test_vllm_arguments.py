@@ -58,9 +58,13 @@ def settings(**args):
 
 def test_unknown_argument_is_told_with_the_closest(vllm_source):
     check_arguments(settings(max_model_len=512, enable_log_requests=True))
-    with pytest.raises(EngineError, match=r"max_model_length is not a setting .* did you mean max_model_len\?"):
+    with pytest.raises(
+        EngineError, match=r"max_model_length is not a setting .* did you mean max_model_len\?"
+    ):
         check_arguments(settings(max_model_length=512))
-    with pytest.raises(EngineError, match=r"--max-model-len is not a setting .* did you mean max_model_len\?"):
+    with pytest.raises(
+        EngineError, match=r"--max-model-len is not a setting .* did you mean max_model_len\?"
+    ):
         check_arguments(settings(**{"--max-model-len": 512}))
     with pytest.raises(EngineError, match=r"_private is not a setting"):
         check_arguments(settings(_private=1))
