@@ -40,6 +40,8 @@ def storable_text(text: str) -> str:
 
 def whole_number(value: object, low: int, high: int) -> int | None:
     """The whole number that a value is (12.0 is 12), within the bounds; None for anything else."""
+    if type(value) is int:  # nearly always
+        return value if low <= value <= high else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):

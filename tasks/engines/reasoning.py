@@ -51,8 +51,9 @@ def split_reasoning(text: str, families: Sequence[str] = tuple(FAMILIES)) -> tup
         return _by_channel(text)
     if text.startswith("analysis") and (match := _WITHOUT_MARKS.fullmatch(text)):
         return match["reasoning"].strip(), match["answer"].strip()
+    marked = tuple(name for name in families if _may_be_in(text, FAMILIES[name]))
     reasoning, answer, place = [], [], 0
-    while found := _next_mark(text, place, tuple(families)):
+    while marked and (found := _next_mark(text, place, marked)):
         marks, start, is_opening = found
         if is_opening:
             answer.append(text[place:start])
@@ -63,8 +64,17 @@ def split_reasoning(text: str, families: Sequence[str] = tuple(FAMILIES)) -> tup
         reasoning.append(_inner(text[start : end if end >= 0 else len(text)], marks))
         place = end + len(marks.closing) if end >= 0 else len(text)
     answer.append(text[place:])
-    said = _AROUND_ANSWER.sub("", "".join(answer)).strip()
+    said = "".join(answer).strip()
+    if "<|" in said:
+        said = _AROUND_ANSWER.sub("", said).strip()
     return ("\n\n".join(filter(None, reasoning)) if reasoning else None), said
+
+
+def _may_be_in(text: str, marks: Marks) -> bool:
+    """Whether a mark of the family that can begin or end reasoning is in the text; most texts have none."""
+    if marks.opening[0] not in text:
+        return False
+    return marks.opening in text or (marks.closes_alone and marks.closing in text)
 
 
 def _next_mark(text: str, place: int, families: tuple[str, ...]) -> tuple[Marks, int, bool] | None:
@@ -85,7 +95,9 @@ def _marks(families: tuple[str, ...], at_start: bool) -> re.Pattern[str]:  # noq
     closing = "|".join(re.escape(FAMILIES[name].closing) for name in families if FAMILIES[name].closes_alone)
     opened = rf"^[ \t]*(?P<mark>{opening})"
     return re.compile(
-        rf"(?:^[ \t]*(?=(?:{opening}))|(?={closing}))(?P<mark>{opening}|{closing})" if at_start else opened,
+        rf"(?:^[ \t]*(?=(?:{opening}))|(?={closing}))(?P<mark>{opening}|{closing})"
+        if at_start and closing
+        else opened,
         re.MULTILINE,
     )
 

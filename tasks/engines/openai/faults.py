@@ -158,6 +158,8 @@ def error_message(status: int, body: bytes, reply: object) -> str:
 def one_line(text: str) -> str:
     """At most 500 characters of a foreign text, on one line, without control characters."""
     line = " ".join(text[:2000].split())[:500]
+    if line.isprintable():
+        return line
     return "".join(character if character.isprintable() else "\ufffd" for character in line)
 
 

@@ -114,3 +114,6 @@ class Pace:
             if not turn.done():
                 self._in_flight += 1
                 turn.set_result(None)
+        left = self._resumes_at - time.monotonic()
+        if self._waiting and left > 0:  # a timer may fire a little early
+            asyncio.get_running_loop().call_later(left + 0.001, self._admit)
