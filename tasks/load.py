@@ -3,12 +3,12 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from warehouse import loading
-from warehouse.loading import LoadReport
+from warehouse import loader
+from warehouse.loader import LoadReport
 from warehouse.store import Store
 
 
 @task(name="load", task_run_name="load", cache_policy=NO_CACHE)
 def load(store: Store) -> LoadReport:
     """Load the store's new parts into the catalog and put it in place for readers."""
-    return loading.load(store)
+    return loader.load(store)

@@ -6,7 +6,7 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from tasks.executor.failures import FlowIncomplete
+from tasks.executor.errors import FlowIncomplete
 from tasks.run import Run, counts_of, is_whole
 from warehouse.catalog import connect
 from warehouse.manifest import read_manifest

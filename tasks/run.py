@@ -10,8 +10,8 @@ from importlib.metadata import version
 import pyarrow as pa
 
 from configs.experiment import Experiment
-from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import name_of
+from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, open_engines
 from tasks.executor.artifacts import progress_artifacts
 from tasks.executor.flow_runs import ExperimentRequest, requested, run_id_of

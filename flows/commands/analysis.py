@@ -124,10 +124,10 @@ def report(
     from rich.console import Console
 
     from flows.commands.printing.exchange import print_report
+    from tasks.analysis.report.chunks import TextLimits
     from tasks.analysis.report.data import as_json as rows_as_json
     from tasks.analysis.report.data import findings
     from tasks.analysis.report.page import write_findings
-    from tasks.analysis.report.texts import TextLimits
     from tasks.progress import PROGRESS
     from warehouse.store import Store
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from configs.experiment import Experiment
 from tasks.analysis.context import Context, complaint, context_of
-from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.problems import load_problems
 from tasks.engines.kinds import resolved
 from tasks.engines.pool import open_engines
 from tasks.run import stages_of

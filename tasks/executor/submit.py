@@ -18,7 +18,7 @@ from configs.schema import UserError
 from tasks.engines.kinds import resolved
 from tasks.engines.pool import ENGINES
 from tasks.executor.cache import ShardContent, quoted
-from tasks.executor.failures import ShardFailed
+from tasks.executor.errors import ShardFailed
 from tasks.progress import PROGRESS
 from tasks.stage import Shard, Stage, jobs_of, missing_of, shards_of
 from warehouse.records import Problem

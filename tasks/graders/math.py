@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 from configs.graders import MathGrader
 from tasks.graders import symbolic
-from tasks.graders.algebra import verdicts
+from tasks.graders.algebra import decision
 from tasks.graders.equality import decided
 from tasks.graders.extraction import boxed_answers
 from tasks.graders.normalise import normalised, vote_key
@@ -32,7 +32,7 @@ class Math:
     def __init__(self, form: MathGrader) -> None:
         self._form, self.complaints = form, []
         self.key = key_of("math", "3", settings_of(form))
-        self._readers = Workers(verdicts.load, modules=["tasks.graders.algebra.verdicts", "mpmath"])
+        self._readers = Workers(decision.load, modules=["tasks.graders.algebra.decision", "mpmath"])
         self._symbols = Workers(symbolic.load)
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
@@ -76,6 +76,6 @@ def _is_for_symbols(gold: str, answer: str) -> bool:
         bool(_COMMAND.search(gold))
         and Counter(_PARTS.findall(gold)) == Counter(_PARTS.findall(answer))
         and not _UNFINISHED.search(gold)
-        and not verdicts.is_read(gold)
-        and not verdicts.is_read(answer)
+        and not decision.is_read(gold)
+        and not decision.is_read(answer)
     )

@@ -22,7 +22,7 @@ from configs.nightly import Night, NightlyExperiment, load_nightly
 from configs.schema import UserError
 from tasks.analysis.compare import Change, watch
 from tasks.executor.artifacts import write_sentences
-from tasks.executor.failures import FlowIncomplete
+from tasks.executor.errors import FlowIncomplete
 from tasks.executor.flow_runs import scheduled_at
 from warehouse.store import Store, default_root
 from warehouse.summary import Summary

@@ -13,7 +13,7 @@ from configs.schema import UserError
 from configs.sweep import Sweep, SweepCell, cells_of
 from tasks.analysis.check import CheckReport, check_experiment
 from tasks.engines.pool import ENGINES, Stopped
-from tasks.executor.failures import FlowIncomplete
+from tasks.executor.errors import FlowIncomplete
 from warehouse.summary import Cost, Metric, StageCounts, Status, Summary
 
 METRICS = ("mean@1", "cons", "pass", "a2r")

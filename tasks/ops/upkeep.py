@@ -8,7 +8,7 @@ from configs.schema import UserError
 from tasks.progress import OnProgress, silent
 from warehouse.compaction import FEWEST_PARTS, merge_parts, merges
 from warehouse.integrity import Damage, verify
-from warehouse.loading import LoadReport, load
+from warehouse.loader import LoadReport, load
 from warehouse.locks import unused, upkeep
 from warehouse.pruning import PrunePlan, RunRecord, Selection, plan_pruning, prune, recorded_runs, unfinished
 from warehouse.store import Store

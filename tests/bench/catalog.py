@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.catalog import connect, create_relations, create_tables
-from warehouse.loading import reduce_stale
+from warehouse.loader import reduce_stale
 from warehouse.store import Store
 
 NUM_PROBLEMS, NUM_EXPLORED, NUM_SYNTHESIZED = 500, 16, 4

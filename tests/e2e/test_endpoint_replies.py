@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli import app
-from tasks.executor.failures import FlowIncomplete
+from tasks.executor.errors import FlowIncomplete
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.journal import Journal

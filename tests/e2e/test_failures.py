@@ -6,7 +6,7 @@ import time
 import pytest
 
 from configs.schema import UserError
-from tasks.executor.failures import FlowIncomplete
+from tasks.executor.errors import FlowIncomplete
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.store import Store

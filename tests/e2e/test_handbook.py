@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from warehouse.integrity import verify
-from warehouse.loading import load
+from warehouse.loader import load
 from warehouse.store import Store
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -8,7 +8,7 @@ import pytest
 
 from warehouse.catalog import connect
 from warehouse.integrity import verify
-from warehouse.loading import load
+from warehouse.loader import load
 from warehouse.pruning import plan_pruning, prune, recorded_runs
 from warehouse.store import Store
 

@@ -20,7 +20,7 @@ from tasks.analysis.report.page import write_report
 from tasks.publish import summarize
 from warehouse.catalog import connect
 from warehouse.integrity import verify
-from warehouse.loading import load
+from warehouse.loader import load
 from warehouse.store import Store
 
 STORED = Path(__file__).parents[1] / "data/stored"

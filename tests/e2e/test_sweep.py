@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from configs.sweep import Sweep
-from tasks.executor.failures import FlowIncomplete
+from tasks.executor.errors import FlowIncomplete
 from warehouse.catalog import connect
 from warehouse.store import Store
 

@@ -8,7 +8,7 @@ from configs.experiment import Experiment
 from tasks.run import members_of, record, resolve
 from tasks.stage import plans_of
 from warehouse.journal import traces_table
-from warehouse.loading import load
+from warehouse.loader import load
 from warehouse.records import GRADES
 from warehouse.store import Store, traces_folder
 

@@ -12,7 +12,7 @@ from warehouse import dictionary
 from warehouse.catalog import connect
 from warehouse.identity import recipe_of, trace_id
 from warehouse.journal import traces_table
-from warehouse.loading import load
+from warehouse.loader import load
 from warehouse.manifest import Manifest, RoleRecord, StageRecord, write_manifest
 from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS, Problem
 from warehouse.store import Store, traces_folder

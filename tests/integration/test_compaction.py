@@ -25,7 +25,7 @@ from warehouse.compaction import merge_parts, merges
 from warehouse.index import RecipeIndex
 from warehouse.integrity import verify
 from warehouse.journal import traces_table
-from warehouse.loading import load
+from warehouse.loader import load
 from warehouse.locks import in_use, unused, upkeep
 from warehouse.records import TRACE_LAYOUTS
 from warehouse.store import Store, traces_folder

@@ -10,11 +10,11 @@ from numpy_qwen3 import Oracle
 from configs.engines import OnnxSettings
 from configs.experiment import GeneratedBenchmark
 from configs.models import Model, Sampling
-from tasks.benchmarks.families.generate import problems
+from tasks.benchmarks.families.draw import problems
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder
 from tasks.engines.onnx.engine import OnnxEngine
-from tasks.engines.onnx.folder import model_folder, weights_digest
+from tasks.engines.onnx.model_folder import model_folder, weights_digest
 from tasks.engines.onnx.sampler import Sampler
 from tasks.engines.protocol import EngineError, Message, Request
 from tasks.engines.weights import MODELS

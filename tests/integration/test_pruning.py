@@ -13,7 +13,7 @@ from configs.schema import UserError
 from tasks.ops.upkeep import prune_root
 from warehouse.catalog import connect
 from warehouse.integrity import verify
-from warehouse.loading import load
+from warehouse.loader import load
 from warehouse.locks import in_use
 from warehouse.pruning import RunRecord, Selection, age_of, plan_pruning, recorded_runs
 from warehouse.store import Store, traces_folder

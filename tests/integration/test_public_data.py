@@ -10,7 +10,7 @@ import pytest
 from configs.experiment import FileBenchmark, HubBenchmark
 from configs.graders import MathGrader
 from configs.schema import UserError
-from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.problems import load_problems
 from tasks.graders.extraction import extract_answer
 from tasks.graders.math import Math
 from tasks.graders.protocol import Case

@@ -77,7 +77,7 @@ def test_one_file_is_one_more_relation(project):
         """
         from warehouse.catalog import connect
         from warehouse.dictionary import dictionary
-        from warehouse.loading import load
+        from warehouse.loader import load
         from warehouse.store import Store
         store = Store("root")
         load(store)
@@ -105,7 +105,7 @@ def test_one_line_is_one_more_column_of_traces(project):
         from warehouse.identity import Recipe
         from warehouse.integrity import verify
         from warehouse.journal import traces_table
-        from warehouse.loading import load
+        from warehouse.loader import load
         from warehouse.store import Store, traces_folder
         store = Store("root")
         [part] = store.names("traces/stage=explore/recipe=bd175d01a417d29d")

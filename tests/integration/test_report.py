@@ -10,10 +10,10 @@ from made_run import Made, finish_run
 
 from configs.experiment import References
 from configs.schema import UserError
+from tasks.analysis.report.chunks import TextLimits
 from tasks.analysis.report.data import as_json, findings
 from tasks.analysis.report.entries import shown_with_sources
 from tasks.analysis.report.page import write_report
-from tasks.analysis.report.texts import TextLimits
 from tasks.prompts.references import Candidate
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -13,7 +13,7 @@ from scipy.stats import entropy, norm, t
 from statsmodels.stats.proportion import proportion_confint
 
 from warehouse.catalog import create_relations, create_tables
-from warehouse.loading import reduce_stale
+from warehouse.loader import reduce_stale
 from warehouse.statistics import bootstrap_interval
 
 

@@ -21,7 +21,7 @@ from configs.engines import OnnxSettings
 from configs.experiment import GeneratedBenchmark
 from configs.models import Model, Sampling
 from configs.training import load_training
-from tasks.benchmarks.families.generate import problems
+from tasks.benchmarks.families.draw import problems
 from tasks.engines.onnx.engine import OnnxEngine
 from tasks.engines.protocol import Message, Request
 from tasks.research.training.jobs import jobs_of, reference_problems

@@ -12,10 +12,10 @@ import pytest
 from configs.experiment import Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
 from configs.loading import load_experiment
 from configs.schema import UserError
-from tasks.benchmarks.families.generate import FAMILIES, parse, problems, puzzles
+from tasks.benchmarks.families.draw import FAMILIES, parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import split_of
-from tasks.benchmarks.load import load_problems
 from tasks.benchmarks.mapping import problems_of
+from tasks.benchmarks.problems import load_problems
 
 ROWS = [{"question": "1+1?", "answer": 2.0, "level": 1}, {"question": "3+4?", "answer": "7", "level": 2}]
 

@@ -4,7 +4,7 @@ import pytest
 
 from configs.experiment import Experiment
 from tasks.analysis.context import complaint, context_of
-from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.problems import load_problems
 from tasks.run import stages_of
 
 

@@ -10,8 +10,8 @@ from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, veri
 from configs.engines import ReplaySettings
 from configs.experiment import FileBenchmark
 from configs.schema import UserError
-from tasks.benchmarks.load import load_problems
-from tasks.engines.replay.recordings import RecordedOutputs
+from tasks.benchmarks.problems import load_problems
+from tasks.engines.replay.recorded_outputs import RecordedOutputs
 from tasks.exchange.exports.solutions import trl_solution, verl_ground_truth
 from tasks.exchange.imports.importing import import_log
 from tasks.exchange.imports.samples import Options

@@ -9,9 +9,9 @@ from cases.rewritings import KINDS, drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.graders.algebra.decision import verdict
 from tasks.graders.algebra.reading import read
 from tasks.graders.algebra.tokens import UnreadError
-from tasks.graders.algebra.verdicts import verdict
 from tasks.graders.equality import decided
 
 

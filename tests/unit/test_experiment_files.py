@@ -10,7 +10,7 @@ from configs.experiment import Experiment
 from configs.loading import load_experiment, presets, validated
 from configs.schema import ConfigModel, UserError
 from configs.training import load_training
-from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.problems import load_problems
 
 
 def refused(config, *overrides):

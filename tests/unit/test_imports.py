@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.schema import UserError
-from tasks.benchmarks.load import load_problems
-from tasks.engines.replay.recordings import RecordedOutputs
+from tasks.benchmarks.problems import load_problems
+from tasks.engines.replay.recorded_outputs import RecordedOutputs
 from tasks.exchange.imports.detect import READERS, files_of, format_of
 from tasks.exchange.imports.importing import import_log
 from tasks.exchange.imports.samples import Judgement, Options, ReadReport, Sample

@@ -12,8 +12,8 @@ from configs.experiment import GeneratedBenchmark
 from configs.loading import load_experiment
 from configs.schema import UserError
 from configs.training import Training, load_training
-from tasks.benchmarks.families.generate import problems
-from tasks.engines.onnx.folder import FILES
+from tasks.benchmarks.families.draw import problems
+from tasks.engines.onnx.model_folder import FILES
 from tasks.engines.weights import MODELS
 from tasks.graders.extraction import extract_answer
 from tasks.research.training import bill_targets as bill

@@ -85,7 +85,7 @@ def overhead(repetitions):
     from vllm import LLM, SamplingParams
 
     from configs.experiment import GeneratedBenchmark
-    from tasks.benchmarks.families.generate import problems
+    from tasks.benchmarks.families.draw import problems
     from tasks.prompts.render import load_prompt
 
     prompt, llm = load_prompt("explore-small"), None

@@ -31,7 +31,7 @@ import yaml
 
 from configs.experiment import Experiment
 from configs.models import Sampling
-from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.problems import load_problems
 from tasks.prompts.render import load_prompt
 from warehouse.identity import sample_seed
 

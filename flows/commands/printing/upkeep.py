@@ -10,7 +10,7 @@ from rich.table import Table
 from flows.commands.terminal import print_json, print_line, table_console
 from tasks.ops.upkeep import KINDS, CompactionReport, PruneReport
 from warehouse.integrity import Damage
-from warehouse.loading import LoadReport
+from warehouse.loader import LoadReport
 
 
 def print_load(report: LoadReport, catalog: Path) -> None:

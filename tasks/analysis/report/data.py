@@ -1,4 +1,4 @@
-"""The numbers of a report, as plain rows of the catalog's relations; `tasks.analysis.report.texts` has the texts of traces."""
+"""The numbers of a report, as plain rows of the catalog's relations; `tasks.analysis.report.chunks` has the texts of traces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -23,9 +23,9 @@ from plotly.offline import get_plotlyjs
 from pydantic import JsonValue
 
 from configs.schema import UserError
+from tasks.analysis.report.chunks import Embedded, TextLimits, chunks, packed_text
 from tasks.analysis.report.data import Findings, findings
 from tasks.analysis.report.figures import charts
-from tasks.analysis.report.texts import Embedded, TextLimits, chunks, packed_text
 from tasks.progress import PROGRESS
 from warehouse.files import atomic_file
 from warehouse.store import Store

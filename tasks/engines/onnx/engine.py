@@ -18,7 +18,7 @@ from configs.engines import OnnxSettings
 from configs.models import Model, Sampling
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder
-from tasks.engines.onnx.folder import model_folder
+from tasks.engines.onnx.model_folder import model_folder
 from tasks.engines.onnx.sampler import Sampler, refuse_unsupported
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning

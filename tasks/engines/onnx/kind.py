@@ -2,7 +2,7 @@
 
 from configs.engines import OnnxSettings
 from configs.models import Model
-from tasks.engines.onnx.folder import model_folder, weights_digest
+from tasks.engines.onnx.model_folder import model_folder, weights_digest
 from tasks.engines.protocol import (
     Engine,
     EngineKind,

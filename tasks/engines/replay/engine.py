@@ -7,7 +7,7 @@ from configs.engines import ReplaySettings
 from configs.models import Model
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import split_reasoning
-from tasks.engines.replay.recordings import Recorded, RecordedOutputs
+from tasks.engines.replay.recorded_outputs import Recorded, RecordedOutputs
 from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 

@@ -23,7 +23,7 @@ LARGEST_SHARD = 4096
 
 def recording_digest(settings: ReplaySettings) -> str:
     """Identity of a recording, 16 hexadecimal digits: its bytes and which columns are read."""
-    from tasks.engines.replay.recordings import columns_of  # noqa: PLC0415
+    from tasks.engines.replay.recorded_outputs import columns_of  # noqa: PLC0415
 
     return _digest(settings.path, "\n".join(columns_of(settings).values()))
 

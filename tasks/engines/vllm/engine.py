@@ -25,7 +25,7 @@ from tasks.engines.vllm.arguments import (
     sampling_arguments,
     template_arguments,
 )
-from tasks.engines.vllm.loading import Loaded, load, prepare
+from tasks.engines.vllm.runtime import Loaded, load, prepare
 from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from configs.schema import UserError
 from tasks.exchange.exports.card import card
-from tasks.exchange.exports.folder import MARK, new_folder
 from tasks.exchange.exports.prompts import cases, policy_of
 from tasks.exchange.exports.source import ROWS_AT_ONCE, Source, Stage, open_source
 from tasks.exchange.exports.tables import Advance, PartedWriter, write_csv, write_dataset, write_parquet
-from tasks.exchange.exports.training import LAYOUTS, TrainingChoice
+from tasks.exchange.exports.target import MARK, new_folder
+from tasks.exchange.exports.training_rows import LAYOUTS, TrainingChoice
 from tasks.progress import OnProgress, silent
 
 Format = Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl"]

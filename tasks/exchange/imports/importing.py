@@ -11,7 +11,7 @@ import yaml
 from configs.experiment import Experiment
 from configs.loading import load_experiment
 from configs.schema import UserError
-from tasks.engines.replay.recordings import DETAILS
+from tasks.engines.replay.recorded_outputs import DETAILS
 from tasks.exchange.imports.detect import READERS, files_of, format_of
 from tasks.exchange.imports.judgements import keep_judgements
 from tasks.exchange.imports.recording import OUTPUTS_FILE, Recorder, Recording

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from configs.schema import JsonObject, UserError
+from tasks.benchmarks.cells import after_mark, answer_text, question_text
 from tasks.benchmarks.json_text import parse_json
-from tasks.benchmarks.texts import after_mark, answer_text, question_text
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,

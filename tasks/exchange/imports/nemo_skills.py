@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from configs.schema import JsonObject
-from tasks.benchmarks.texts import after_mark, answer_text, question_text
+from tasks.benchmarks.cells import after_mark, answer_text, question_text
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,

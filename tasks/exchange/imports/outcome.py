@@ -9,7 +9,7 @@ from tasks.exchange.imports.importing import Imported
 from tasks.grading.kinds import grader_of
 from tasks.publish import summarize
 from warehouse.catalog import connect
-from warehouse.loading import load
+from warehouse.loader import load
 from warehouse.store import Store
 from warehouse.summary import Summary
 

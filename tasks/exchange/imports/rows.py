@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import JsonObject, UserError
-from tasks.benchmarks.files import rows_of
-from tasks.benchmarks.texts import after_mark, answer_text, is_nan, question_text
-from tasks.engines.replay.recordings import DETAILS
+from tasks.benchmarks.cells import after_mark, answer_text, is_nan, question_text
+from tasks.benchmarks.rows import rows_of
+from tasks.engines.replay.recorded_outputs import DETAILS
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,

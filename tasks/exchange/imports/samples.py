@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from configs.schema import JsonObject, UserError
+from tasks.benchmarks.cells import answer_text, question_text
 from tasks.benchmarks.json_text import parse_json
-from tasks.benchmarks.texts import answer_text, question_text
-from tasks.engines.replay.recordings import Recorded
+from tasks.engines.replay.recorded_outputs import Recorded
 
 SHOWN_BREAKS = 5
 _MOST = 2**31 - 1

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
-from tasks.graders.algebra.evaluation import constant
 from tasks.graders.algebra.forms import (
     Based,
     Chain,
@@ -24,6 +23,7 @@ from tasks.graders.algebra.functions import close
 from tasks.graders.algebra.nodes import Apply, Node, Number, Symbol, symbols
 from tasks.graders.algebra.points import equal, quotient
 from tasks.graders.algebra.regions import same_region
+from tasks.graders.algebra.substitution import constant
 
 _NEAR = 0.05
 """How near an approximation written behind a value must be to it."""

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from tasks.graders.algebra.evaluation import constant
 from tasks.graders.algebra.forms import Form, Inequality, Many, Piece, Region, is_name
 from tasks.graders.algebra.functions import is_real
 from tasks.graders.algebra.nodes import Apply, Node, Number, Symbol, negated, replaced, symbols
 from tasks.graders.algebra.points import equal
 from tasks.graders.algebra.regions import combined, interval
+from tasks.graders.algebra.substitution import constant
 from tasks.graders.algebra.tokens import UnreadError
 
 _FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}

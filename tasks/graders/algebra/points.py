@@ -8,9 +8,9 @@ expressions agree there with a chance that is nobody's concern; equal ones alway
 import random
 from collections.abc import Mapping
 
-from tasks.graders.algebra.evaluation import Point
 from tasks.graders.algebra.functions import Real, UndefinedError, close, numbers
 from tasks.graders.algebra.nodes import Node, mentions, symbols
+from tasks.graders.algebra.substitution import Point
 
 POINTS = 3
 

@@ -2,7 +2,6 @@ r"""Sets of real numbers: intervals, conditions on a variable, their unions, and
 
 from collections.abc import Sequence
 
-from tasks.graders.algebra.evaluation import constant
 from tasks.graders.algebra.forms import (
     Form,
     Many,
@@ -13,6 +12,7 @@ from tasks.graders.algebra.forms import (
 )
 from tasks.graders.algebra.nodes import Node, infinite
 from tasks.graders.algebra.points import equal
+from tasks.graders.algebra.substitution import constant
 from tasks.graders.algebra.tokens import UnreadError
 
 _ENDS = frozenset({"()", "[)", "(]", "[]"})

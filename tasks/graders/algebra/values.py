@@ -2,9 +2,9 @@
 
 from fractions import Fraction
 
-from tasks.graders.algebra.evaluation import constant
 from tasks.graders.algebra.expressions import expression
 from tasks.graders.algebra.functions import TooLargeError
+from tasks.graders.algebra.substitution import constant
 from tasks.graders.algebra.tokens import UnreadError, tokens_of
 
 MAX_LENGTH = 200

@@ -9,9 +9,9 @@ import orjson
 from configs.experiment import Experiment
 from configs.schema import UserError
 from configs.training import Training
-from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, Stopped
-from tasks.executor.failures import FlowIncomplete
+from tasks.executor.errors import FlowIncomplete
 from tasks.executor.submit import run_log
 from tasks.explore import explore_stage
 from tasks.research.study.cells import StudyCell, TrainedModels, study_cells

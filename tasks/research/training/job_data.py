@@ -6,9 +6,9 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from tasks.benchmarks.families.generate import parse, problems, puzzles
+from tasks.benchmarks.families.draw import parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import Puzzle
-from tasks.benchmarks.load import load_problems
+from tasks.benchmarks.problems import load_problems
 from tasks.explore import explore_stage
 from tasks.prompts.references import Reference
 from tasks.prompts.render import load_prompt

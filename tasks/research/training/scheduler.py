@@ -21,7 +21,7 @@ from configs.training import Training
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.engines.processes import Child, start
 from tasks.executor.cache import first_valid_key, quoted, unquoted
-from tasks.executor.failures import FlowIncomplete
+from tasks.executor.errors import FlowIncomplete
 from tasks.executor.submit import run_log
 from tasks.progress import PROGRESS
 from tasks.research.training.jobs import TrainingJob, jobs_of, needed_jobs, sampling_experiment

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from configs.training import Training, load_training
-from tasks.engines.onnx.folder import FILES
+from tasks.engines.onnx.model_folder import FILES
 from tasks.engines.weights import MODELS
 from tasks.research.training.jobs import TrainingJob, jobs_of, reader_kind
 from tasks.research.training.record import RECORD_FILE, read_record

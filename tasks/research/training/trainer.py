@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from tasks.research.training.checkpoint import TrainingProgress
-from tasks.research.training.evaluation import evaluate_alone, evaluate_reading, evaluate_trying
+from tasks.research.training.curve import evaluate_alone, evaluate_reading, evaluate_trying
 from tasks.research.training.job_data import (
     TOKENIZER,
     answered_puzzles,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from tasks.benchmarks.families.generate import puzzles
+from tasks.benchmarks.families.draw import puzzles
 from tasks.benchmarks.families.puzzles import Puzzle
 from tasks.research.training.job_data import TOKENIZER, answered_puzzles, plain_prompt, reading_prompt
 from tasks.research.training.jobs import TrainingJob

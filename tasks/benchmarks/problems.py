@@ -1,10 +1,10 @@
 """A benchmark's problems, from any source."""
 
 from configs.experiment import Benchmark, FileBenchmark, GeneratedBenchmark, HubBenchmark
-from tasks.benchmarks.families.generate import problems as generated_problems
-from tasks.benchmarks.files import read_rows
+from tasks.benchmarks.families.draw import problems as generated_problems
 from tasks.benchmarks.hub import read_hub
 from tasks.benchmarks.mapping import name_of, problems_of
+from tasks.benchmarks.rows import read_rows
 from warehouse.records import Problem
 
 

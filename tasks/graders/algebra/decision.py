@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from tasks.graders.algebra.comparison import same
-from tasks.graders.algebra.evaluation import constant
 from tasks.graders.algebra.forms import Form, Value
 from tasks.graders.algebra.functions import TooLargeError
 from tasks.graders.algebra.reading import read
+from tasks.graders.algebra.substitution import constant
 from tasks.graders.algebra.tokens import UnreadError
 from tasks.graders.normalise import named_readings
 from tasks.graders.protocol import Verdict
