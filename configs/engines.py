@@ -244,6 +244,14 @@ def _tag(engine: object) -> object:
     return CUSTOM if is_custom(kind) else kind
 
 
+KINDS: Mapping[str, str] = {
+    "onnx": "tasks.engines.onnx.kind:ONNX",
+    "openai": "tasks.engines.openai.kind:OPENAI",
+    "vllm": "tasks.engines.vllm.kind:VLLM",
+    "replay": "tasks.engines.replay.kind:REPLAY",
+}
+"""Where the `EngineKind` of each kind is; imported when an experiment names it, as one of one's own is."""
+
 EngineSettings = Annotated[
     Annotated[OnnxSettings, Tag("onnx")]
     | Annotated[OpenAISettings, Tag("openai")]

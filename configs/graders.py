@@ -4,6 +4,7 @@ Every setting of a grader can change a verdict, so all of them except an engine'
 settings there are other grades, beside the old ones.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -91,6 +92,16 @@ class FunctionGrader(WholeAnswerGrader):
     path: str | None = None
     """Folder to import the module from; default: the folder of the experiment file."""
 
+
+KINDS: Mapping[str, str] = {
+    "math": "tasks.graders.math:Math",
+    "exact": "tasks.graders.exact:Exact",
+    "numeric": "tasks.graders.numeric:Numeric",
+    "choice": "tasks.graders.choice:Choice",
+    "regex": "tasks.graders.regex:Regex",
+    "function": "tasks.graders.function:Function",
+}
+"""Where the class of each kind is that needs only its settings. A judge, in `tasks/grading/judge.py`, also needs a root."""
 
 GraderSettings = Annotated[
     MathGrader | ExactGrader | NumericGrader | ChoiceGrader | RegexGrader | JudgeGrader | FunctionGrader,

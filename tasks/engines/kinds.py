@@ -1,19 +1,12 @@
-"""The kinds of engines, and how the one that an experiment names is found."""
+"""The kind of engine that an experiment names, and what two engines have in common."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from configs.engines import CustomSettings, EngineSettings
+from configs.engines import KINDS, CustomSettings, EngineSettings
 from configs.loading import validated
 from configs.schema import ConfigModel
-from tasks.engines.custom import kind_at
-from tasks.engines.onnx.kind import ONNX
-from tasks.engines.openai.kind import OPENAI
+from tasks.engines.address import kind_at
 from tasks.engines.protocol import EVERY_GPU, EngineKind
-from tasks.engines.replay.kind import REPLAY
-from tasks.engines.vllm.kind import VLLM
-
-KINDS: Mapping[str, EngineKind[Any]] = {"onnx": ONNX, "openai": OPENAI, "vllm": VLLM, "replay": REPLAY}
 
 
 class Resolved(NamedTuple):
@@ -26,9 +19,9 @@ class Resolved(NamedTuple):
 def resolved(engine: EngineSettings) -> Resolved:
     """What an experiment's `engine` means. Raises UserError for a kind from outside that is not there or its settings."""
     if isinstance(engine, CustomSettings):
-        kind = kind_at(engine)
+        kind = kind_at(engine.kind, engine.import_from)
         return Resolved(kind, validated(kind.settings, engine.options, "engine"))
-    return Resolved(KINDS[engine.kind], engine)
+    return Resolved(kind_at(KINDS[engine.kind]), engine)
 
 
 def is_same_process(one: EngineSettings, other: EngineSettings) -> bool:

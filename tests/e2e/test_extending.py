@@ -12,7 +12,8 @@ import yaml
 from configs.experiment import Experiment
 from configs.loading import load_experiment
 from configs.schema import UserError
-from tasks.engines.kinds import KINDS, resolved
+from tasks.engines.kinds import resolved
+from tasks.engines.onnx.kind import ONNX
 from tasks.engines.protocol import EngineKind
 from tasks.explore import explore_stage
 
@@ -223,6 +224,4 @@ def test_two_modules_of_one_name_are_told_apart(tmp_path):
 
 def test_a_kind_that_leaves_something_out_is_a_type_error():
     with pytest.raises(TypeError, match="claims"):
-        EngineKind(
-            **{name: getattr(KINDS["onnx"], name) for name in EngineKind.__slots__ if name != "claims"}
-        )
+        EngineKind(**{name: getattr(ONNX, name) for name in EngineKind.__slots__ if name != "claims"})

@@ -7,8 +7,9 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter
 
-from configs.engines import CUSTOM, EngineSettings
-from tasks.engines.kinds import KINDS, is_same_process, resolved, share_hardware
+from configs.engines import CUSTOM, KINDS, EngineSettings
+from tasks.engines.address import kind_at
+from tasks.engines.kinds import is_same_process, resolved, share_hardware
 
 
 def engine(**settings):
@@ -24,7 +25,7 @@ def test_every_kind_that_a_file_may_name_is_there_with_its_settings():
     union, _ = get_args(EngineSettings)
     forms = {tag.tag: form for form, tag in map(get_args, get_args(union))}
     forms.pop(CUSTOM)
-    assert forms == {name: kind.settings for name, kind in KINDS.items()}
+    assert forms == {name: kind_at(address).settings for name, address in KINDS.items()}
     assert all(form.model_fields["kind"].annotation.__args__ == (name,) for name, form in forms.items())
 
 
@@ -69,7 +70,7 @@ def test_one_server_is_one_process_however_it_is_asked():
 
 def test_a_kind_answers_for_its_own_settings():
     kind, settings = resolved(served(concurrency=100))
-    assert kind is KINDS["openai"] and kind.largest_shard(settings) == 1600
+    assert kind is kind_at(KINDS["openai"]) and kind.largest_shard(settings) == 1600
     assert not kind.starts_quickly(settings) and kind.starts_quickly(ENDPOINT)
     assert kind.context_setting(settings) == "serve.args.max_model_len"
     assert kind.context_setting(ENDPOINT) is None

@@ -1,4 +1,4 @@
-"""Engines from outside the project: an `EngineKind` that a user's module holds under a name."""
+"""Where an `EngineKind` comes from: the name under which a module holds it, ours or a user's."""
 
 import importlib
 import sys
@@ -8,17 +8,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from configs.engines import CustomSettings
 from tasks.engines.protocol import EngineError, EngineKind
 
 
-def kind_at(settings: CustomSettings) -> EngineKind[Any]:
-    """The kind that `module:NAME` is, its module imported once. Raises EngineError naming what is missing."""
-    return _found(settings.kind, settings.import_from)
-
-
 @lru_cache(maxsize=64)
-def _found(address: str, folder: str | None) -> EngineKind[Any]:
+def kind_at(address: str, folder: str | None = None) -> EngineKind[Any]:
+    """The kind that `module:NAME` is, its module imported once, also from a folder that is not on Python's path.
+
+    Raises EngineError naming what is missing.
+    """
     name, _, attribute = address.partition(":")
     module = _imported(name, folder)
     found = getattr(module, attribute, None)
