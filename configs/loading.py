@@ -113,7 +113,7 @@ def validated(model: type[M], data: Mapping[str, object], within: str) -> M:
 
 def _layered(kind: FileKind[Any], file: Path, above: tuple[Path, ...]) -> dict[Any, Any]:
     """A file on top of what it builds on; `above` are the files that build on it."""
-    origin, content = kind.origin(file), _content(kind, file)
+    origin, content = kind.origin(file), content_of(kind, file)
     base = content.pop("base", None) if kind.has_base else None
     own = {key: tree_of(value, origin) for key, value in content.items()}
     if base is None:
@@ -138,7 +138,8 @@ def _layered(kind: FileKind[Any], file: Path, above: tuple[Path, ...]) -> dict[A
     return merged(inherited, own)
 
 
-def _content(kind: FileKind[Any], file: Path) -> dict[Any, Any]:
+def content_of(kind: FileKind[Any], file: Path) -> dict[Any, Any]:
+    """What a file says at its top, nothing checked. Raises UserError for one that is not a YAML mapping."""
     shown = kind.origin(file).shown
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -199,7 +200,7 @@ EXPERIMENTS = FileKind(
 def presets() -> dict[str, str]:
     """Names of the shipped experiments with their descriptions."""
     return {
-        name: _content(EXPERIMENTS, EXPERIMENTS.find(name, Path())).get("description", "")
+        name: content_of(EXPERIMENTS, EXPERIMENTS.find(name, Path())).get("description", "")
         for name in EXPERIMENTS.names()
     }
 

@@ -1,15 +1,18 @@
 """What a night runs: which experiments, when, and on the same samples or on fresh ones."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import available_timezones
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from configs.experiment import Experiment
 from configs.layers import anchor, text_at
-from configs.loading import FileKind, is_path, load, load_experiment, presets
+from configs.loading import EXPERIMENTS, FileKind, content_of, is_path, load, load_experiment, presets
+from configs.messages import nearest
 from configs.schema import ConfigModel
 
 
@@ -20,15 +23,35 @@ def _name_presets(schema: dict[str, JsonValue]) -> None:
 
 def _known_zone(name: str) -> str:
     """A name of the time zone database."""
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-        raise ValueError(f"is {name!r}, which is not a time zone; give one such as Europe/Berlin.") from error
+    zones = available_timezones()
+    if name not in zones:
+        meant = nearest(name, zones).removeprefix("did you mean ").removesuffix("?")
+        raise ValueError(
+            f"is {name!r}, which is not a time zone; give one such as {meant or 'Europe/Berlin'}."
+        )
     return name
 
 
+def _known_schedule(cron: str) -> str:
+    """Five fields that come true some day."""
+    num_fields = len(cron.split())
+    fault = "" if num_fields == len(_CRON_FIELDS) else f"fields: {num_fields}"
+    try:
+        next(CronSim(cron, datetime.now(UTC)))
+    except (CronSimError, StopIteration) as error:
+        fault = fault or str(error).lower() or "no day is ever like that"
+    if fault:
+        raise ValueError(
+            f"is {cron!r}, which is not a schedule ({fault}); give {', '.join(_CRON_FIELDS[:-1])} and "
+            f"{_CRON_FIELDS[-1]}, such as '0 2 * * *' for two o'clock every night."
+        )
+    return cron
+
+
+_CRON_FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
 PresetName = Annotated[str, Field(json_schema_extra=_name_presets)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+CronSchedule = Annotated[str, AfterValidator(_known_schedule)]
 
 
 class NamedExperiment(ConfigModel):
@@ -90,7 +113,7 @@ class Nightly(ConfigModel):
     """They run one after the other; one that fails does not stop the others."""
     timezone: TimeZone = "UTC"
     """Time zone of the night's date, such as Europe/Berlin; with `a2r up`, also of its schedule."""
-    cron: str = "0 2 * * *"
+    cron: CronSchedule = "0 2 * * *"
     """Minute, hour, day of the month, month, day of the week."""
 
     @property
@@ -107,10 +130,26 @@ def _anchor(tree: dict[Any, Any]) -> None:
             anchor(entry, "experiment")
 
 
+SHIPPED = "nightly"
+"""The night without a file."""
+
 _NIGHTS = FileKind(Nightly, "a nightly file", "a shipped night", "nights", anchor=_anchor)
+
+
+def is_night(config: str) -> bool:
+    """Whether a name or a path means a nightly file, which lists experiments and is not one itself. Raises UserError."""
+    if not is_path(config):
+        return config in _NIGHTS.names() and config not in EXPERIMENTS.names()
+    file = Path(config).expanduser()
+    return file.is_file() and "experiments" in content_of(EXPERIMENTS, file)
+
+
+def shown_as(config: str | None) -> str:
+    """What errors call a nightly file. Raises UserError."""
+    return _NIGHTS.origin(_NIGHTS.find(config or SHIPPED, Path())).shown
 
 
 def load_nightly(config: str | None = None, **changed: str | None) -> Nightly:
     """The night of a file or of a shipped name, else the shipped `nightly`, with what is `changed`. Raises UserError."""
     overrides = [f"{name}={json.dumps(value)}" for name, value in changed.items() if value is not None]
-    return load(_NIGHTS, config or "nightly", overrides)
+    return load(_NIGHTS, config or SHIPPED, overrides)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from configs.loading import load_experiment, presets
+from configs.nightly import is_night, load_nightly, shown_as
 from configs.sweep import load_sweep
 from flows.commands.options import DEFAULT_ROOT, AsJson, Config, Limit, Overrides, Root, Verbose
 from flows.commands.run_flow import Flow, Show, configure_process, perform, run_flow
@@ -69,19 +70,35 @@ for _name, (_help, _example) in EXPERIMENT_COMMANDS.items():
 
 @app.command(epilog="Example: a2r check a2r-efficient")
 def check(
-    config: Config,
+    config: Annotated[
+        str, typer.Argument(help="A preset's name, or the path of an experiment file or of a nightly file.")
+    ],
     overrides: Overrides = None,
     limit: Limit = None,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Validate an experiment, reach its engines, and count what is stored and what a run would cost."""
+    """Validate an experiment or a night, reach the engines, and count what is stored and what a run would cost."""
+    if is_night(config):
+        if overrides or limit:
+            raise typer.BadParameter("a night takes no --set and no --limit; write them into its file.")
+        _check_night(config, root, as_json=as_json)
+        return
     experiment = load_experiment(config, overrides or ())
     configure_process(verbose=False)
     from flows.commands.printing.checks import print_check
     from tasks.analysis.check import check_experiment
 
     print_check(check_experiment(experiment, root, limit), as_json=as_json)
+
+
+def _check_night(config: str, root: str, *, as_json: bool) -> None:
+    night = load_nightly(config)
+    configure_process(verbose=False)
+    from flows.commands.printing.checks import print_night_check
+    from tasks.ops.night_check import check_night
+
+    print_night_check(check_night(night, shown_as(config), root), as_json=as_json)
 
 
 @app.command(epilog="Example: a2r sweep references --dry-run")

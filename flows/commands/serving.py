@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from configs.nightly import load_nightly
+from configs.nightly import load_nightly, shown_as
 from flows.commands.options import DEFAULT_ROOT, Root
 from flows.commands.run_flow import configure_process
 from flows.commands.terminal import print_line
@@ -44,10 +44,12 @@ def up(
     night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
     from tasks.ops.database import keep_history_in
+    from tasks.ops.night_check import loaded
     from tasks.ops.up import serve
     from warehouse.store import Store
 
     where = Store(root).root
+    loaded(night, shown_as(nightly), where)
     if history := keep_history_in(database):
         typer.echo(f"history      {history}")
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from configs.experiment import Experiment
+from configs.schema import UserError
 from tasks.analysis.context import Context, complaint, context_of
+from tasks.analysis.mistakes import mistakes_of
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.kinds import resolved
 from tasks.engines.pool import open_engines
@@ -51,10 +53,12 @@ class CheckReport:
 
 
 def check_experiment(experiment: Experiment, root: str, limit: int | None = None) -> CheckReport:
-    """Start each engine, count stored and missing traces, bound context and cost. Raises UserError.
+    """Start each engine, count stored and missing traces, bound context and cost.
 
-    Upper bounds count completions at max_tokens and no prompt tokens.
+    Raises UserError with a sentence per mistake. Upper bounds count completions at max_tokens and no prompt tokens.
     """
+    if mistakes := mistakes_of(experiment, root):
+        raise UserError("\n".join(mistakes))
     problems = distinct(load_problems(experiment.benchmark, limit=limit))
     stages = stages_of(experiment, Store(root).root)
     with open_engines():

@@ -1,5 +1,6 @@
 """A user's own grader: a function of (gold, answer), called in worker processes alone."""
 
+import ast
 import hashlib
 import importlib
 import sys
@@ -8,6 +9,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from configs.graders import FunctionGrader
+from configs.messages import nearest
 from configs.schema import UserError
 from tasks.graders.extraction import boxed_answers, whole_answers
 from tasks.graders.normalise import vote_key
@@ -27,6 +29,7 @@ class Function:
         module, _, name = form.function.partition(":")
         source = _source_of(module, form.path)
         content = hashlib.sha256(source.read_bytes()).hexdigest()
+        _check_defined(source, name)
         self.key = key_of("function", "2", settings_of(form, "path") | {"source": content})
         self._workers = Workers(load, (module, name, form.path or ""))
 
@@ -83,3 +86,23 @@ def _source_of(module: str, path: str | None) -> Path:
         f"grader.function is in {module}, which is not a module{where} on Python's path; set grader.path to "
         "the folder it is in."
     )
+
+
+def _check_defined(source: Path, name: str) -> None:
+    """The file can be parsed and binds the name somewhere; nothing is imported. Raises UserError."""
+    if source.suffix != ".py":
+        return
+    try:
+        nodes = list(ast.walk(ast.parse(source.read_bytes())))
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"grader.function: {source} is not Python: {error}.") from error
+    defined = {
+        getattr(node, key)
+        for node in nodes
+        for key in ("name", "id", "asname")
+        if isinstance(getattr(node, key, None), str)
+    }
+    if name not in defined and "*" not in defined:
+        functions = [node.name for node in nodes if isinstance(node, ast.FunctionDef)]
+        hint = f" {meant}" if (meant := nearest(name, functions)) else ""
+        raise UserError(f"grader.function: {source} has no {name};{hint or ' define it there.'}")

@@ -4,6 +4,7 @@ from rich.table import Table
 
 from flows.commands.terminal import print_json, print_line, table_console
 from tasks.analysis.check import CheckReport, StageCheck
+from tasks.ops.night_check import NightCheck
 from tasks.ops.sweep import SweepCheck
 
 _HEADINGS = (
@@ -36,6 +37,24 @@ def print_check(report: CheckReport, *, as_json: bool) -> None:
         console.print(f"{stage}: the {check.engine} engine {state}.")
     for text in report.complaints:
         console.print(text, markup=False, soft_wrap=True)
+
+
+def print_night_check(report: NightCheck, *, as_json: bool) -> None:
+    """Each experiment's stages, and when the night begins."""
+    if as_json:
+        print_json(report.as_dict())
+        return
+    for experiment in report.experiments:
+        print_check(experiment, as_json=False)
+        print_line("")
+    stages = [stage for experiment in report.experiments for stage in experiment.stages.values()]
+    dollars = [stage.max_dollars for stage in stages if stage.missing]
+    cost = "" if None in dollars else f" and {sum(filter(None, dollars)):,.2f} dollars"
+    print_line(
+        f"{report.file}: {len(report.experiments)} experiments, {sum(stage.missing for stage in stages):,} traces "
+        f"to make as of now, at most {sum(stage.max_completion_tokens for stage in stages):,} completion tokens{cost}. "
+        f"The next night begins {report.next_at:%A, %d %B, %H:%M} {report.timezone}."
+    )
 
 
 def print_sweep_check(report: SweepCheck, *, as_json: bool) -> None:

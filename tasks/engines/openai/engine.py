@@ -7,7 +7,6 @@ one of them last answered. What only a person can mend stops the engine: nothing
 """
 
 import asyncio
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +17,7 @@ from configs.engines import OpenAISettings
 from configs.models import Model
 from tasks.engines.openai.faults import RefusedError, TransientError, refuses_many_choices
 from tasks.engines.openai.http import Replica
+from tasks.engines.openai.key import api_key
 from tasks.engines.openai.replicas import Replicas
 from tasks.engines.openai.replies import Outcome, Sent, outcomes_of
 from tasks.engines.openai.retrying import retrying
@@ -47,18 +47,7 @@ class OpenAIEngine:
 
     async def start(self) -> None:
         """Read the key, start the server if it is ours, reach it, and see that it serves the model."""
-        key = ""
-        if name := self._settings.api_key_env:
-            key = os.environ.get(name, "").strip()  # a key read from a file ends in a newline
-            if not key:
-                raise EngineError(
-                    f"The environment variable {name} is not set; `export {name}=…` with the API key."
-                )
-            if not (key.isascii() and key.isprintable()):
-                raise EngineError(
-                    f"The environment variable {name} holds what cannot be a key (line breaks, or characters beyond "
-                    f"ASCII); `export {name}=…` with the API key alone."
-                )
+        key = api_key(self._settings)
         if self._server:
             await self._server.start(key)
         try:

@@ -2,6 +2,7 @@
 
 from configs.engines import OpenAISettings
 from configs.models import Model
+from tasks.engines.openai.key import api_key
 from tasks.engines.protocol import EVERY_GPU, Engine, EngineKind
 from tasks.engines.server.command import command_of, weights_of
 from tasks.engines.vllm.arguments import context_of, pinned_revision
@@ -15,6 +16,7 @@ def _build(model: Model, settings: OpenAISettings) -> Engine:
 
 
 def _check(model: Model, settings: OpenAISettings) -> None:
+    api_key(settings)
     if settings.serve:
         command_of(model, settings.serve)
 

@@ -1,0 +1,67 @@
+"""What is wrong with an experiment that can be known before anything is started: one sentence per mistake.
+
+Nothing is sent, downloaded or loaded onto an accelerator. Each part is tried by itself, so that a person who mends
+one mistake does not meet the next one only afterwards.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from configs.experiment import Experiment, FileBenchmark, Role
+from configs.graders import JudgeGrader
+from configs.schema import UserError
+from tasks.benchmarks.problems import load_problems
+from tasks.engines.kinds import resolved
+from tasks.grading.kinds import grader_of
+from tasks.prompts.references import Reference
+from tasks.prompts.render import load_prompt
+
+_EXAMPLE = (Reference(index=1, text="1", count=1),)
+
+
+def mistakes_of(experiment: Experiment, root: str) -> list[str]:
+    """Sentences about engines, key variables, prompts, the grader and local problems; empty where all is well."""
+    found = list[str]()
+    for attempt in _attempts(experiment, root):
+        try:
+            attempt()
+        except UserError as error:
+            found.append(str(error))
+    return list(dict.fromkeys(found))  # both roles may share an engine and its mistake
+
+
+def _attempts(experiment: Experiment, root: str) -> Iterator[Callable[[], object]]:
+    benchmark, grader = experiment.benchmark, experiment.grader
+    if isinstance(benchmark, FileBenchmark):
+        yield lambda: load_problems(benchmark)
+    for name in ("explorer", "synthesizer"):
+        if role := getattr(experiment, name):
+            yield from _role(name, role, {"question": "1", "references": _EXAMPLE})
+    if isinstance(grader, JudgeGrader):
+        yield from _role("grader", grader, {"question": "1", "gold": "1", "answer": "1"})
+    else:
+        yield lambda: grader_of(grader, root).close()
+    if experiment.synthesizer and (tokenizer := experiment.synthesizer.references.tokenizer):
+        yield lambda: _exists(tokenizer, "synthesizer.references.tokenizer")
+
+
+def _role(name: str, role: Role | JudgeGrader, values: dict[str, object]) -> Iterator[Callable[[], object]]:
+    def engine() -> None:
+        kind, settings = resolved(role.engine)
+        kind.check(role.model, settings)
+        kind.identify(role.model, settings)
+
+    yield lambda: _within(name, engine)
+    yield lambda: _within(name, lambda: load_prompt(role.prompt).filled(values))
+
+
+def _within(name: str, attempt: Callable[[], object]) -> None:
+    try:
+        attempt()
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
+
+
+def _exists(path: str, field: str) -> None:
+    if not Path(path).is_file():
+        raise UserError(f"{field} is {path}, which does not exist; give the path of a tokenizer.json.")
