@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.commands.options import DEFAULT_ROOT, AsJson, Root
+from flows.commands.options import DEFAULT_ROOT, NAMED_RUN, AsJson, Root
 from flows.commands.run_flow import EXIT_REGRESSION
 
 app = typer.Typer()
@@ -32,11 +32,28 @@ def sql(
             print_rows(relation, output_format, output)
 
 
+@app.command(epilog="Example: a2r runs --experiment quickstart")
+def runs(
+    experiment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only runs of this experiment.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="The newest N runs.")] = 20,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs, newest first: status, problems, headline with its interval, cost, age."""
+    from flows.commands.printing.run_list import print_runs
+    from tasks.analysis.runs import list_runs
+
+    print_runs(list_runs(root, limit, experiment), as_json=as_json)
+
+
 @app.command(epilog="Example: a2r show 17")
 def show(
     problem_id: Annotated[str, typer.Argument(help="A problem's id, as in the relation `problems`.")],
     run_id: Annotated[
-        str | None, typer.Option("--run", help="A run's id; by default the latest run with this problem.")
+        str | None,
+        typer.Option("--run", help=f"{NAMED_RUN}; by default the latest run with this problem."),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Also print the reasoning of every trace.")] = False,
     root: Root = DEFAULT_ROOT,
@@ -54,8 +71,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="RUN RUN…",
-            help="The baseline, then the runs to compare with it: run ids, `latest`, or an experiment's name for its "
-            "newest run; append `~1` for the one before.",
+            help=f"The baseline, then the runs to compare with it. Each is {NAMED_RUN}.",
         ),
     ] = None,
     baseline: Annotated[
@@ -76,9 +92,7 @@ def compare(
     `same` where it is not, `unknown` where fewer than two problems can be compared.
     """
     if baseline is None and len(runs or ()) < 2:  # noqa: PLR2004 - two make a comparison
-        raise typer.BadParameter(
-            'name two or more runs, or give --baseline K; `a2r sql "from runs"` lists the runs.'
-        )
+        raise typer.BadParameter("name two or more runs, or give --baseline K; `a2r runs` lists the runs.")
     if baseline is not None and len(runs or ()) > 1:
         raise typer.BadParameter("--baseline compares one run with those before it; name one run or none.")
     from flows.commands.printing.comparisons import print_changes
@@ -95,7 +109,9 @@ def report(
     run_ids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN…", help="By default the latest run of every configuration.", show_default=False
+            metavar="RUN…",
+            help=f"Each is {NAMED_RUN}. By default the latest run of every configuration.",
+            show_default=False,
         ),
     ] = None,
     experiments: Annotated[

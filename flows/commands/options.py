@@ -6,6 +6,11 @@ import typer
 
 DEFAULT_ROOT = "a2r-data"
 
+NAMED_RUN = (
+    "a run's id, `latest`, or an experiment's name for its newest run, with `~1` behind for the one before"
+)
+"""How every command lets a run be named."""
+
 Config = Annotated[str, typer.Argument(help="A preset's name, or the path of an experiment file.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.commands.options import DEFAULT_ROOT, AsJson, Overrides, Root, Verbose
+from flows.commands.options import DEFAULT_ROOT, NAMED_RUN, AsJson, Overrides, Root, Verbose
 from flows.commands.run_flow import EXIT_INCOMPLETE, configure_process, perform
 from flows.commands.terminal import bar, print_line
 
@@ -117,9 +117,7 @@ def import_outputs(
 
 @app.command(epilog="Example: a2r export latest --to traces --format hf")
 def export(
-    run: Annotated[
-        str, typer.Argument(help="A run's id, `latest`, or an experiment's name for its newest run.")
-    ],
+    run: Annotated[str, typer.Argument(help=f"{NAMED_RUN[0].upper()}{NAMED_RUN[1:]}.")],
     to: Annotated[Path, typer.Option(help="The folder to create.")],
     export_format: Annotated[
         Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl"],

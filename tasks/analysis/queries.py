@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from configs.schema import UserError
 from warehouse.catalog import connect
+from warehouse.naming import resolve
 from warehouse.relations import statement
 from warehouse.store import Store
 
@@ -64,9 +65,13 @@ def opened_query(
 
 
 def problem_traces(problem_id: str, root: str, run_id: str | None = None) -> ProblemView:
-    """A problem and its traces in a run, the latest that has it if none is named. Raises UserError for an unknown one."""
+    """A problem and its traces in a run, the latest that has it if none is named. Raises UserError for an unknown one.
+
+    A run is named by its id, as `latest`, or by its experiment.
+    """
     store = Store(root)
     with connect(store) as catalog:
+        run_id = resolve(catalog, run_id).run_id if run_id else None
         parameters = {"problem_id": problem_id, "run_id": run_id}
         found = catalog.execute(statement("asking/problem"), parameters).fetchone()
         if found is None:

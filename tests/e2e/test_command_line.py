@@ -31,6 +31,7 @@ COMMANDS = (
     "load",
     "sql",
     "show",
+    "runs",
     "check",
     "compare",
     "report",

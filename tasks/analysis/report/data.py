@@ -8,6 +8,7 @@ import orjson
 
 from configs.schema import UserError
 from warehouse.catalog import Rows, connect, rows
+from warehouse.naming import resolve
 from warehouse.relations import statement
 from warehouse.store import Store
 
@@ -74,19 +75,15 @@ def as_json(found: Findings) -> bytes:
 def _chosen(
     catalog: duckdb.DuckDBPyConnection, run_ids: Sequence[str], experiments: Sequence[str], root: str
 ) -> list[str]:
-    known = catalog.execute("select run_id, experiment from runs order by started_at desc").fetchall()
+    known = catalog.execute("select distinct experiment from runs order by 1").fetchall()
     if not known:
         raise UserError(f"{root} has no runs yet; start one with `a2r run quickstart --root {root}`.")
-    latest = ", ".join(run_id for run_id, _ in known[:5])
-    for run_id in run_ids:
-        if run_id not in {row[0] for row in known}:
-            raise UserError(f"There is no run {run_id} under {root}; the latest are {latest}.")
     for name in experiments:
-        if name not in {row[1] for row in known}:
-            names = ", ".join(sorted({row[1] for row in known}))
+        if (name,) not in known:
+            names = ", ".join(row[0] for row in known)
             raise UserError(f"There is no run of an experiment {name} under {root}; there are: {names}.")
     if run_ids:
-        return list(dict.fromkeys(run_ids))
+        return list(dict.fromkeys(resolve(catalog, name).run_id for name in run_ids))
     found = catalog.execute(statement("report/latest"), {"experiments": list(experiments)}).fetchall()
     return [row[0] for row in found]
 
