@@ -45,7 +45,7 @@ class Journal:
         unnamed.rename(self.path)
         self._write({"recipe": recipe.content.decode()})
 
-    def append(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def append(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Append one trace with one write, as far as it can be stored (see `storable`); returns what was stored.
 
         Raises ValueError for what is not a trace, OSError (disk full) with nothing half-counted.
@@ -167,7 +167,7 @@ def _recipe_of(head: bytes, path: Path) -> Recipe | None:
     return recipe if path.name.startswith(f"{recipe.key}-") else None
 
 
-def _row_of(line: bytes) -> dict[str, Any]:
+def _row_of(line: bytes) -> Mapping[str, Any]:
     """The row that a line holds. Raises ValueError."""
     try:
         content = orjson.loads(line)
@@ -219,7 +219,7 @@ def _table_of(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
 
 
 def _table_by_line(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
-    rows: list[dict[str, Any]] = []
+    rows: list[Mapping[str, Any]] = []
     bad: list[bytes] = []
     for line in lines:
         try:

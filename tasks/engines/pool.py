@@ -24,6 +24,9 @@ except ImportError:  # not to be had on Windows
 
 T = TypeVar("T")
 
+_OBJECTS_BETWEEN_LOOKS = 100_000
+"""Objects made, less those that are gone, between two garbage collections while engines work."""
+
 
 class Stopped(Exception):
     """The person at the terminal asked to stop."""
@@ -165,8 +168,14 @@ def open_engines() -> Iterator[OpenEngines]:
 
     What the process holds already (a million objects of Prefect and its libraries) is kept out of
     garbage collection from here on: looking through it again and again costs as much as the requests.
+    And garbage is looked for once in many requests, not many times in one: each look goes through all that are in flight.
     """
     gc.collect()
     gc.freeze()
-    with ENGINES.open() as block:
-        yield block
+    usual = gc.get_threshold()
+    gc.set_threshold(max(_OBJECTS_BETWEEN_LOOKS, usual[0]), *usual[1:])
+    try:
+        with ENGINES.open() as block:
+            yield block
+    finally:
+        gc.set_threshold(*usual)

@@ -116,6 +116,9 @@ async def _drive(
 
 def _pieces(job: Job, engine: Engine) -> Iterator[Job]:
     """The job in pieces of as many samples as the engine likes to be asked for together."""
+    if len(job.wanted) <= engine.group:
+        yield job
+        return
     start, request = 0, job.request
     while start < len(job.wanted):
         taken = slice(start, start + engine.group)
@@ -126,15 +129,21 @@ def _pieces(job: Job, engine: Engine) -> Iterator[Job]:
 
 def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, object]:
     """One trace with the columns of `TRACES`, times in microseconds; fields of an outcome are named like columns."""
-    row: dict[str, object] = {**wanted._asdict(), "num_tries": outcome.num_tries}
     if isinstance(outcome, Failure):
-        row |= {"status": "error", "error_code": outcome.code, "error_message": outcome.message}
-    else:
-        row |= {
-            "status": "truncated" if ending_of(outcome.finish_reason) == "length" else "ok",
-            **outcome._asdict(),
+        row: dict[str, object] = wanted._asdict() | {
+            "status": "error",
+            "error_code": outcome.code,
+            "error_message": outcome.message,
+            "num_tries": outcome.num_tries,
         }
-    return row | {"started_at": _microseconds(outcome.started_at)}
+    else:
+        row = dict(zip(_COLUMNS, (*wanted, *outcome), strict=True))
+        row["status"] = "truncated" if ending_of(outcome.finish_reason) == "length" else "ok"
+    row["started_at"] = _microseconds(outcome.started_at)
+    return row
+
+
+_COLUMNS = (*Wanted._fields, *Completion._fields)
 
 
 def _microseconds(time: datetime) -> int:

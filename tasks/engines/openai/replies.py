@@ -58,7 +58,9 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
         raise TransientError(
             FailureCode.BAD_REPLY, hidden(f"the reply has no choices: {one_line(str(reply))[:200]}")
         )
-    choices = sorted(cast("list[Any]", given), key=_index)
+    choices = cast("list[Any]", given)
+    if len(choices) > 1:
+        choices = sorted(choices, key=_index)
     usage = content.get("usage")
     counts = cast("JsonObject", usage) if isinstance(usage, dict) else {}
     prompt_tokens = whole_number(counts.get("prompt_tokens"), 0, _MOST_TOKENS)
@@ -67,7 +69,8 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
     shares = _shared_out(total, [len(r or "") + len(a) for r, a in texts])
     outcomes: list[Outcome] = []
     for place, (choice, (reasoning, answer)) in enumerate(zip(choices, texts, strict=True)):
-        if fault := _fault(choice, (reasoning, answer), shares[place], sent):
+        reason = _reason(choice)
+        if fault := _fault(choice, reason, reasoning or answer, shares[place], sent):
             said = hidden(fault.message)
             outcomes.append(
                 fault._replace(message=said) if isinstance(fault, Failure) else replace(fault, message=said)
@@ -77,7 +80,7 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
             Completion(
                 reasoning=reasoning,
                 answer=answer,
-                finish_reason=_reason(choice) or "stop",
+                finish_reason=reason or "stop",
                 seed=sent.seed,
                 choice_index=place,
                 num_prompt_tokens=prompt_tokens,
@@ -103,7 +106,7 @@ def models_served(reply: object) -> list[str]:
 
 
 def _fault(
-    choice: object, texts: tuple[str | None, str], num_tokens: int | None, sent: Sent
+    choice: object, reason: str | None, text: str, num_tokens: int | None, sent: Sent
 ) -> Failure | TransientError | None:
     """Why a choice is not an answer; None where it is one."""
     if not isinstance(choice, dict):
@@ -111,7 +114,6 @@ def _fault(
     choice = cast("JsonObject", choice)
     if choice.get("error"):
         return _choice_error(choice, sent)
-    reason, message = _reason(choice), choice.get("message")
     match ending_of(reason):
         case "failed":
             return TransientError(
@@ -120,8 +122,12 @@ def _fault(
         case "filtered":
             said = f"the endpoint withheld the completion (finish_reason {reason})"
             return Failure(FailureCode.CONTENT_FILTER, said, sent.started_at, sent.num_tries)
-        case "stop" | "tool" if not any(texts) and num_tokens != 1:  # one token is the end of the text
-            kind = "an empty completion" if isinstance(message, dict) else "a choice without a message"
+        case "stop" | "tool" if not text and num_tokens != 1:  # one token is the end of the text
+            kind = (
+                "an empty completion"
+                if isinstance(choice.get("message"), dict)
+                else "a choice without a message"
+            )
             return TransientError(FailureCode.BAD_REPLY, f"the reply holds {kind} (finish_reason {reason})")
         case _:
             return None
@@ -144,10 +150,16 @@ def _index(choice: Any) -> int:  # noqa: ANN401 - JSON
     return (isinstance(choice, dict) and whole_number(choice.get("index"), 0, _MOST_TOKENS)) or 0  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
 
 
-def _reason(choice: JsonObject) -> str | None:
+def _reason(choice: Any) -> str | None:  # noqa: ANN401 - JSON
     """The finish reason where it is a word."""
-    reason = choice.get("finish_reason")
-    return one_line(storable_text(reason)) if isinstance(reason, str) else None
+    reason = choice.get("finish_reason") if isinstance(choice, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+    if not isinstance(reason, str):
+        return None
+    is_plain = reason.isidentifier() and reason.isascii() and len(reason) < 100  # noqa: PLR2004 - a word, nearly always
+    return reason if is_plain else one_line(storable_text(reason))
+
+
+_REASONING = ("reasoning_content", "reasoning", "thinking")
 
 
 def _texts(choice: Any) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
@@ -157,8 +169,11 @@ def _texts(choice: Any) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
         return None, ""
     said = cast("JsonObject", message)
     thought, content = _parts(said.get("content"))
-    fields = (said.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
-    reasoning = next((text for field in fields if (text := _flat(field))), thought)
+    reasoning = thought
+    for name in _REASONING:
+        if name in said and (text := _flat(said[name])):
+            reasoning = text
+            break
     content = content or _flat(said.get("refusal"))
     if reasoning:
         return reasoning.strip(), content.strip()
