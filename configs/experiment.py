@@ -151,6 +151,9 @@ class Experiment(ConfigModel):
     synthesizer: Synthesizer | None = None
     """Without one, the experiment is a self-consistency baseline."""
     grader: GraderSettings = MathGrader(kind="math")
+    max_undecided: float = Field(default=0.02, ge=0, le=1)
+    """Largest share of a stage's answers that may have no verdict (a grader that gave up, a judge that did not decide);
+    beyond it the run is incomplete. They are left out of every number either way."""
     execution: Execution = Execution()
 
     @model_validator(mode="after")

@@ -4,11 +4,14 @@ Grades are stored beside the traces, in parts of their own: another grader, anot
 or a corrected gold answer add rows and generate nothing.
 """
 
+from collections import Counter
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.executor.cache import quoted
 from tasks.grading.judge import Judge
+from tasks.grading.outcome import Outcome
 from tasks.grading.traces import Grading, grade_traces
 from tasks.run import Run, members_of
 from tasks.stage import Stage
@@ -29,8 +32,20 @@ def grade(run: Run) -> None:
     grading = Grading(run.grader, VerdictMemory(run.store, run.grader.key))
     judged: list[Member] = []
     for stage in run.stages:
-        judged += grade_stage(stage.name, quoted(stage), quoted(run.members[stage.name]), quoted(grading))
+        members = run.members[stage.name]
+        judged_here = grade_stage(stage.name, quoted(stage), quoted(members), quoted(grading))
+        _look_at(run, stage, judged_here)
+        judged += judged_here
     run.grader.close()
     run.complaints += list(dict.fromkeys(run.grader.complaints))
     if judged:
         run.members["judge"] = list(dict.fromkeys(judged))
+
+
+def _look_at(run: Run, stage: Stage, judged: list[Member]) -> None:
+    """Note what of a stage's verdicts a reader has to know, and whether too many are lacking."""
+    outcome = Outcome(stage, run.members[stage.name], run.grader.key)
+    unread = run.grader.unread(judged) if isinstance(run.grader, Judge) else Counter[str]()
+    run.warnings += outcome.warnings(run.experiment.grader)
+    lacking = outcome.undecided(run.experiment.grader, run.experiment.max_undecided, unread)
+    run.undecided += [lacking] if lacking else []

@@ -1,6 +1,6 @@
 """The last stage: a run's numbers, as data and as an artifact in Prefect."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -8,10 +8,11 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.executor.errors import FlowIncomplete
 from tasks.run import Run, counts_of, is_whole
-from warehouse.catalog import connect
+from warehouse.catalog import connect, rows
 from warehouse.manifest import read_manifest
+from warehouse.relations import statement
 from warehouse.store import Store
-from warehouse.summary import StageSummary, Status, Summary
+from warehouse.summary import Cost, Metric, StageSummary, Status, Summary, VerdictCounts
 
 S = TypeVar("S", bound=StageSummary)
 
@@ -20,25 +21,18 @@ def summarize(store: Store, run_id: str) -> Summary:
     """A run's numbers from the catalog."""
     manifest = read_manifest(store, run_id)
     with connect(store) as catalog:
-        metrics = catalog.execute(
-            "select metric, estimate, low, high, num_problems from metrics where run_id = ?", [run_id]
-        ).fetchall()
-        costs = catalog.execute(
-            "select stage, num_tokens, dollars, petaflops from costs where run_id = ? order by stage",
-            [run_id],
-        ).fetchall()
+        metrics, costs, verdicts = (
+            rows(catalog, statement(f"asking/{name}"), {"run_id": run_id})
+            for name in ("metrics", "costs", "verdicts")
+        )
     return {
         "run_id": run_id,
         "status": manifest.status,
         "stages": {name: stage.counts for name, stage in manifest.stages.items()},
-        "metrics": {
-            metric: {"estimate": estimate, "low": low, "high": high, "n": n}
-            for metric, estimate, low, high, n in metrics
-        },
-        "cost": {
-            stage: {"tokens": tokens, "dollars": dollars, "petaflops": petaflops}
-            for stage, tokens, dollars, petaflops in costs
-        },
+        "metrics": {row.pop("metric"): cast("Metric", row) for row in metrics},
+        "cost": {row.pop("stage"): cast("Cost", row) for row in costs},
+        "verdicts": {row.pop("stage"): cast("VerdictCounts", row) for row in verdicts},
+        "warnings": list(manifest.warnings),
     }
 
 
@@ -54,8 +48,10 @@ def publish_run(store: Store, run_id: str) -> Summary:
     create_table_artifact(
         table=[{"metric": name, **values} for name, values in summary["metrics"].items()],
         key="a2r-results",
-        description=f"{run_id}: {summary['status']}. Estimates with 95 % intervals clustered by problem.\n\n"
-        f"`a2r sql \"from leaderboard where run_id = '{run_id}'\" --root {store.root}`",
+        description=f"{run_id}: {summary['status']}. Estimates with 95 % intervals clustered by problem, over `n` of "
+        "`wanted` problems; `undecided` samples have no verdict and are left out.\n\n"
+        + "".join(f"Warning: {text}\n\n" for text in summary["warnings"])
+        + f"`a2r sql \"from leaderboard where run_id = '{run_id}'\" --root {store.root}`",
     )
     return summary
 
@@ -70,12 +66,17 @@ def publish_stages(run: Run, *names: str) -> StageSummary:
 def _published(summary: S, run: Run) -> S:
     """Show what each stage wanted, made, found and lacks; fail the flow, at its end, where the work is not whole."""
     create_table_artifact(
-        table=[{"stage": stage, **counts} for stage, counts in summary["stages"].items()],
+        table=[
+            {"stage": stage, **summary.get("verdicts", {}).get(stage, {}), **counts}
+            for stage, counts in summary["stages"].items()
+        ],
         key="a2r-stages",
-        description=f"{summary['run_id']}: {summary['status']}. Traces by what became of them.",
+        description=f"{summary['run_id']}: {summary['status']}. Traces by what became of them, and verdicts on them.",
     )
-    if not run.complaints:
+    if not run.complaints and not run.undecided:
         return summary
+    if not run.complaints:
+        raise FlowIncomplete(summary, "\n".join(run.undecided))
     wanting = ", ".join(
         f"{missing} of {counts['wanted']} {stage}"
         for stage, counts in summary["stages"].items()
@@ -84,7 +85,7 @@ def _published(summary: S, run: Run) -> S:
     lost = f"Not made: {wanting} traces. All others are" if wanting else "All traces are"
     raise FlowIncomplete(
         summary,
-        "\n".join(run.complaints)
+        "\n".join((*run.undecided, *run.complaints))
         + f"\n{lost} stored; run the same command again, or press Retry on the flow "
         "run, to make only what is missing.",
     )

@@ -55,6 +55,10 @@ class Run:
     """What the run wanted, by stage; also a judge's traces that its verdicts rest on. Known once it is graded."""
     complaints: list[str] = field(default_factory=list)
     """What could not be made or decided, in sentences for people."""
+    undecided: list[str] = field(default_factory=list)
+    """Why the verdicts are too few for the run to be complete, in sentences; running it again does not add any."""
+    warnings: list[str] = field(default_factory=list)
+    """What a reader of the numbers has to know, in sentences."""
     servers: Sequence[ServerStats] = ()
     """What the servers of the run's engines told of themselves, each known once its engine is closed."""
 
@@ -138,7 +142,7 @@ def record(run: Run) -> None:
     """Leave the run on record: its members first, its manifest last."""
     ENGINES.close_engines()  # a judge's too, so that all servers have told of themselves
     counts = {stage.name: counts_of(run, stage) for stage in run.stages}
-    has_all = not run.complaints and all(map(is_whole, counts.values()))
+    has_all = not run.complaints and not run.undecided and all(map(is_whole, counts.values()))
     judge = run.grader.stage if isinstance(run.grader, Judge) else None
     manifest = Manifest(
         run_id=run.run_id,
@@ -152,7 +156,8 @@ def record(run: Run) -> None:
         grader=run.grader.key,
         stages={s.name: StageRecord(role=_role_record(s), counts=counts[s.name]) for s in run.stages},
         judge=_role_record(judge) if judge else None,
-        complaints=tuple(run.complaints),
+        complaints=(*run.complaints, *run.undecided),
+        warnings=tuple(run.warnings),
         servers=tuple(run.servers),
         config=run.experiment.model_dump(mode="json"),
         versions={

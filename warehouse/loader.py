@@ -195,7 +195,9 @@ def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: 
 
 def _run_values(manifest: Manifest) -> dict[str, object]:
     given: dict[str, object] = manifest.model_dump(exclude={"stages", "judge", "complaints"})
-    texts = {name: orjson.dumps(given[name]).decode() for name in ("config", "versions", "servers")}
+    texts = {
+        name: orjson.dumps(given[name]).decode() for name in ("config", "versions", "servers", "warnings")
+    }
     return given | texts
 
 

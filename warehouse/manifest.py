@@ -76,6 +76,8 @@ class Manifest(_Record):
     """In the order in which they ran; the last one's answers are the run's."""
     judge: RoleRecord | None = None
     complaints: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What a reader of its numbers has to know, in sentences; they do not make it incomplete."""
     servers: tuple[ServerStats, ...] = ()
     config: dict[str, JsonValue]
     """The experiment as it was run."""

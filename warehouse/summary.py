@@ -26,6 +26,21 @@ class StageCounts(TypedDict):
     """Prompts as billed, and completions, of all traces the run has."""
 
 
+class VerdictCounts(TypedDict):
+    """What grading came to in a stage, in samples per problem: a trace that two problems share counts twice."""
+
+    answers: int
+    """Samples with a stored answer."""
+    decided: int
+    """Right or wrong: what every rate is computed over. Truncated answers, and texts without an answer, are wrong."""
+    no_answer: int
+    truncated: int
+    undecided: int
+    """The grader gave up (timeout, grader_error); left out of every rate."""
+    ungraded: int
+    """No verdict yet; left out of every rate."""
+
+
 class Metric(TypedDict):
     """An estimate over problems with its 95 % interval."""
 
@@ -34,6 +49,10 @@ class Metric(TypedDict):
     high: float | None
     n: int
     """Problems that have a value."""
+    wanted: int
+    """Problems of the run."""
+    undecided: int
+    """Samples behind it on which no verdict was reached, now or ever; left out of the estimate."""
 
 
 class Cost(TypedDict):
@@ -42,6 +61,8 @@ class Cost(TypedDict):
     tokens: int | None
     dollars: float | None
     petaflops: float | None
+    cost_note: str | None
+    """Why dollars or petaflops are None or too low."""
 
 
 class StageSummary(TypedDict):
@@ -60,3 +81,6 @@ class Summary(TypedDict):
     stages: dict[str, StageCounts]
     metrics: dict[str, Metric]
     cost: dict[str, Cost]
+    verdicts: dict[str, VerdictCounts]
+    warnings: list[str]
+    """What a reader of the numbers has to know, in sentences."""

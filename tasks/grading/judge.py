@@ -6,6 +6,7 @@ references in a trace's identity is taken by a digest of gold and answer, which 
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
@@ -98,6 +99,18 @@ class Judge:
             for gold, w in wanted
         ]
 
+    def unread(self, judged: Iterable[Member]) -> Counter[str]:
+        """What became of those of the judge's traces that hold no verdict."""
+        index, ids = self.stage.index, {member.trace_id for member in judged}
+        rows = index.rows(ids, ["status", "answer"]).to_pylist()
+        told = [
+            _why_unread(row["status"])
+            for row in rows
+            if _said(row["status"], row["answer"]) == "grader_error"
+        ]
+        refused = [held for trace_id in ids if (held := index.get(trace_id)) and held.is_permanent]
+        return Counter(told) + Counter({"were refused": len(refused)})
+
     def close(self) -> None:
         """Let go of the engine."""
         self._engines.close()
@@ -126,6 +139,10 @@ class Judge:
         shown = (digest([case.gold, case.answer])[:32],)
         held = trace_id_of(self.stage.recipe, case.problem_digest, 0, shown)
         return Wanted(held, case.problem_digest, self._problems[case.problem_digest].problem_id, 0, shown)
+
+
+def _why_unread(status: str) -> str:
+    return "were cut off at max_tokens" if status == "truncated" else 'do not say "Verdict: …"'
 
 
 def _said(status: str, answer: str | None) -> Verdict:

@@ -29,7 +29,7 @@ ENTER = (
     """insert into store.runs
     select 'run' || lpad(r::varchar, 4, '0'), 'night', '', 'complete', 'b', 'math-1', $problems,
         timestamptz '2026-01-01 00:00:00Z' + to_days(r), timestamptz '2026-01-01 01:00:00Z' + to_days(r),
-        '{}', '{}', '{}', false, true
+        '{}', '{}', '{}', false, true, '[]'
     from range($first, $last) t(r)""",
     """insert into store.roles
     select 'run' || lpad(r::varchar, 4, '0'), stage, stage || '-model', null, 1e9 + r * 1e7, 1, 2,

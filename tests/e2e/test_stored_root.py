@@ -52,6 +52,13 @@ def lasting(manifest):
     return json.loads(re.sub(r"127\.0\.0\.1:\d+", "endpoint", json.dumps(kept)))
 
 
+def known(now, then):
+    """What of `now` there was `then`: objects may have got further keys, and nothing else may differ."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {key: known(value, then[key]) for key, value in now.items() if key in then}
+    return now
+
+
 def run(experiment, root):
     from flows.evaluate import evaluate
 
@@ -77,7 +84,8 @@ def test_stored_root_has_no_damage(stored):
 @pytest.mark.parametrize("name", NAMES)
 def test_stored_run_reads_as_its_command_printed_it(stored, name):
     printed = golden(name)
-    assert orjson.loads(orjson.dumps(summarize(stored, printed["run_id"]))) == printed
+    summary = orjson.loads(orjson.dumps(summarize(stored, printed["run_id"])))
+    assert known(summary, printed) == printed
 
 
 def test_stored_root_is_reported_on(stored, tmp_path):
@@ -106,7 +114,7 @@ def test_stored_root_is_continued_without_a_request(prefect, stored, name):
         )
         summary = run(experiment, stored.root)
         assert len(endpoint.requests) == asked
-    assert summary["metrics"] == golden(name)["metrics"]
+    assert known(summary["metrics"], golden(name)["metrics"]) == golden(name)["metrics"]
     assert all(stage["generated"] == 0 for stage in summary["stages"].values())
 
 
@@ -116,8 +124,8 @@ def test_same_experiments_leave_the_same_record(prefect, tmp_path):
         for experiment in experiments(endpoint.base_url, STORED / "problems.jsonl"):
             summary = run(experiment, fresh)
             expected = golden(experiment["name"])
-            assert {**summary, "run_id": ""} == {**expected, "run_id": ""}
+            assert {**known(summary, expected), "run_id": ""} == {**expected, "run_id": ""}
             then, now = (manifest_of(place, experiment["name"]) for place in (STORED / "root", fresh))
             now["config"]["benchmark"]["path"] = then["config"]["benchmark"]["path"]
-            assert lasting(now) == lasting(then)
+            assert known(lasting(now), lasting(then)) == lasting(then)
             assert members_of(fresh, experiment["name"]) == members_of(STORED / "root", experiment["name"])

@@ -23,6 +23,7 @@ class Made(NamedTuple):
     extracted: str | None = None
     reasoning: str | None = None
     status: str = "ok"
+    error_code: str = "context_overflow"
 
 
 def finish_run(experiment, root, run_id, made):
@@ -63,7 +64,7 @@ def _write(run, wanted, made):
                     "latency_seconds": 0.5,
                     "num_tries": 1,
                     "reference_ids": trace.reference_ids,
-                    "error_code": "context_overflow" if told.status == "error" else None,
+                    "error_code": told.error_code if told.status == "error" else None,
                     "error_message": "too long" if told.status == "error" else None,
                 }
             )

@@ -43,7 +43,7 @@ def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
     if not catalog.execute("select 1 from store.runs where run_id = ?", [run_id]).fetchone():
         catalog.execute(
             "insert into store.runs values "
-            "(?, 'e', '', 'complete', 'b', 'g-1', ?, now(), now(), '{}', '{}', '{}', false, true)",
+            "(?, 'e', '', 'complete', 'b', 'g-1', ?, now(), now(), '{}', '{}', '{}', false, true, '[]')",
             [run_id, len(verdicts)],
         )
     catalog.execute("update store.runs set is_stale = true where run_id = ?", [run_id])

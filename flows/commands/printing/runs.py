@@ -1,10 +1,15 @@
 """The tables at the end of a run, of one stage, and of a sweep."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
 
 from flows.commands.run_flow import Shown
 from tasks.ops.sweep import table_row
+
+_VERDICTS = ("no_answer", "undecided", "ungraded")
+"""Columns of the table of stages that only grading fills."""
 
 
 def print_summary(summary: Shown, console: Console, root: str) -> None:
@@ -16,9 +21,11 @@ def print_summary(summary: Shown, console: Console, root: str) -> None:
     for name, value in summary["metrics"].items():
         interval = "–" if value["low"] is None else f"{value['low']:.3f} – {value['high']:.3f}"
         estimate = "–" if value["estimate"] is None else f"{value['estimate']:.3f}"
-        table.add_row(name, estimate, interval, str(value["n"]), style="bold" if name == "a2r" else None)
+        table.add_row(name, estimate, interval, _problems(value), style="bold" if name == "a2r" else None)
     console.print(table)
     print_stages(summary, console, root)
+    for line in (*_left_out(summary), *(f"warning: {text}" for text in summary.get("warnings", ()))):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f'\nNext:  a2r sql "from leaderboard" --root {root}\n'
         f"       a2r sql \"from synthesis_outcomes where run_id = '{summary['run_id']}'\" --root {root}\n"
@@ -31,15 +38,20 @@ def print_summary(summary: Shown, console: Console, root: str) -> None:
 def print_stages(summary: Shown, console: Console, _root: str) -> None:
     """What each stage generated, reused, failed and cost."""
     stages = Table(box=None, pad_edge=False)
-    names = ["wanted", "generated", "reused", "errors", "blocked", "truncated", "tokens"]
-    if not any(counts["blocked"] for counts in summary["stages"].values()):
-        names.remove("blocked")
+    verdicts = summary.get("verdicts", {})
+    rows = {stage: verdicts.get(stage, {}) | counts for stage, counts in summary["stages"].items()}
+    rare = {"blocked", "no_answer", "undecided", "ungraded"}
+    names = [
+        name
+        for name in ("wanted", "generated", "reused", "errors", "blocked", "truncated", *_VERDICTS, "tokens")
+        if name not in rare or any(counts.get(name) for counts in rows.values())
+    ]
     for heading in ("stage", *names, "FLOP", "$"):
-        stages.add_column(heading, justify="left" if heading == "stage" else "right")
+        stages.add_column(heading.replace("_", " "), justify="left" if heading == "stage" else "right")
     costs = summary.get("cost", {})
     for stage in summary["stages"] | costs:  # a judge only costs
         cost = costs.get(stage, {})
-        counts = {"tokens": cost.get("tokens")} | summary["stages"].get(stage, {})
+        counts = {"tokens": cost.get("tokens")} | rows.get(stage, {})
         stages.add_row(
             stage,
             *("–" if counts.get(name) is None else f"{counts[name]:,}" for name in names),
@@ -50,6 +62,25 @@ def print_stages(summary: Shown, console: Console, _root: str) -> None:
     if all(counts["reused"] == counts["wanted"] for counts in summary["stages"].values()):
         untouched = "" if "judge" in costs else "no engine was called, "
         console.print(f"Nothing was missing: {untouched}every trace came from the store.")
+
+
+def _problems(metric: Shown) -> str:
+    """Over how many problems a metric was computed, and of how many where that is not all."""
+    wanted = metric.get("wanted", metric["n"])
+    return str(metric["n"]) if metric["n"] == wanted else f"{metric['n']} of {wanted}"
+
+
+def _left_out(summary: Shown) -> Iterator[str]:
+    """What no number above counts, and which costs are not known."""
+    for stage, counts in summary.get("verdicts", {}).items():
+        lacking = counts["undecided"] + counts["ungraded"]
+        if lacking:
+            yield f"{stage}: {lacking:,} of {counts['answers']:,} answers have no verdict and are in no number above."
+    costs = {stage: cost for stage, cost in summary["cost"].items() if cost["tokens"]}
+    is_mixed = any(cost["dollars"] is not None for cost in costs.values())
+    for stage, cost in costs.items():
+        if cost.get("cost_note") and is_mixed:
+            yield f"{stage}: {cost['cost_note']}."
 
 
 def print_sweep(report: Shown, console: Console, root: str) -> None:

@@ -96,6 +96,7 @@ def _label(found: Findings) -> None:
         run["label"] = run["experiment"] if is_unique else f"{run['experiment']} {run['run_id'][:15]}"
         run["config"] = orjson.loads(run["config"])
         run["versions"] = orjson.loads(run["versions"])
+        run["warnings"] = orjson.loads(run["warnings"])
     indexes: dict[str, int] = {}
     for problem in found.problems:
         problem["place"] = indexes.setdefault(problem["problem_digest"], len(indexes))

@@ -44,7 +44,12 @@ def charts(found: Findings) -> Iterator[Chart]:
         styles = {run_id: (PALETTE[i % 8], SYMBOLS[i % 8]) for i, run_id in enumerate(labels)}
         for key, title, note, figure in (
             ("methods", "Accuracy by method", INTERVALS, _methods(found, labels, styles)),
-            ("cost", "Accuracy and cost", _COST, _cost(found, benchmark, labels, styles)),
+            (
+                "cost",
+                "Accuracy and cost",
+                _COST + _not_drawn(found, labels),
+                _cost(found, benchmark, labels, styles),
+            ),
             ("curves", "More samples: pass@k and cons@k", _CURVES, _curves(found, labels, styles)),
             ("pairs", "Explorer × synthesizer", _PAIRS, _pairs(found, benchmark)),
         ):
@@ -151,6 +156,30 @@ def _cost(
         showlegend=len(labels) > 1,
     )
     return figure
+
+
+def _not_drawn(found: Findings, labels: dict[str, str]) -> str:
+    """Which methods of these runs have no cost, and why, as a sentence of the chart's caption."""
+    drawn = {(row["run_id"], row["metric"]) for row in found.methods}
+    sentences = []
+    for run_id, label in labels.items():
+        names = [
+            row["metric"]
+            for row in found.metrics
+            if row["run_id"] == run_id
+            and row["estimate"] is not None
+            and (run_id, row["metric"]) not in drawn
+            and not row["metric"].startswith("pass@")
+        ]
+        notes = {
+            row["cost_note"] for row in found.leaderboard if row["run_id"] == run_id and row["cost_note"]
+        }
+        if names:
+            run = f" of {html.unescape(label)}" if len(labels) > 1 else ""
+            sentences.append(
+                f" Not drawn: {', '.join(names)}{run}, whose cost is unknown ({'; '.join(sorted(notes))})."
+            )
+    return "".join(sentences)
 
 
 def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:

@@ -14,5 +14,6 @@ values (
     $versions,
     $servers,
     false,
-    true
+    true,
+    $warnings
 )

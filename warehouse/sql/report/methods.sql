@@ -9,11 +9,12 @@ with priced as (
         low,
         high,
         num_problems,
+        num_wanted_problems,
         case
-            when count(*) over mine = count(dollars) over mine then 'dollars'
+            when count(dollars) over mine >= count(petaflops) over mine then 'dollars'
             else 'petaflops'
         end as unit,
-        case unit when 'dollars' then dollars else petaflops end / num_problems as cost_per_problem
+        case unit when 'dollars' then dollars else petaflops end / num_wanted_problems as cost_per_problem
     from pareto
     where list_contains($run_ids::varchar[], run_id) and accuracy is not null
     window mine as (partition by benchmark)

@@ -2,7 +2,7 @@
 select
     run_id,
     stage,
-    1e9 * petaflops / nullif(num_problems, 0) as megaflops_per_problem,
+    1e9 * petaflops / nullif(num_wanted_problems, 0) as megaflops_per_problem,
     num_truncated,
     num_errors,
     num_wanted

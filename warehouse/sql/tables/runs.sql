@@ -13,5 +13,6 @@ create table store.runs (
     versions json not null,
     servers json not null,
     is_settled boolean not null,
-    is_stale boolean not null
+    is_stale boolean not null,
+    warnings json not null
 )

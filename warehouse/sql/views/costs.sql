@@ -47,5 +47,19 @@ select
     2 * params * (num_prompt_tokens + num_completion_tokens) / 1e15 as petaflops,
     num_tokens / nullif(num_correct, 0) as tokens_per_correct,
     dollars / nullif(num_correct, 0) as dollars_per_correct,
-    petaflops / nullif(num_correct, 0) as petaflops_per_correct
+    petaflops / nullif(num_correct, 0) as petaflops_per_correct,
+    nullif(
+        concat_ws(
+            '; ',
+            if(price_input is null or price_output is null, 'dollars: ' || model || ' has no price', null),
+            if(params is null, 'petaflops: ' || model || ' has no params', null),
+            if(
+                num_uncounted > 0,
+                if(num_tokens is null, 'dollars, petaflops: ', 'too low: ')
+                || 'the engine did not count the tokens of ' || num_uncounted || ' answers',
+                null
+            )
+        ),
+        ''
+    ) as cost_note
 from spent

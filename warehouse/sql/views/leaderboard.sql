@@ -11,7 +11,7 @@ select
     metrics.high,
     metrics.num_problems,
     roles.n as num_samples_per_problem,
-    roles.num_wanted,
+    counted.num_samples + roles.num_blocked as num_wanted,
     counted.num_attempts,
     roles.num_blocked + counted.num_infra_errors as num_errors,
     counted.num_grader_errors,
@@ -24,7 +24,9 @@ select
     counted.latency_seconds_p50,
     counted.latency_seconds_p95,
     runs.status,
-    runs.started_at
+    runs.started_at,
+    runs.num_problems as num_wanted_problems,
+    costs.cost_note
 from store.runs
 inner join store.roles on runs.run_id = roles.run_id
 left join store.stage_results as counted on roles.run_id = counted.run_id and roles.stage = counted.stage

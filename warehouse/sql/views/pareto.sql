@@ -5,8 +5,10 @@ with spent as (
         run_id,
         sum(dollars) filter (where stage = 'explore') as explore_dollars,
         sum(petaflops) filter (where stage = 'explore') as explore_petaflops,
-        sum(dollars) as dollars,
-        sum(petaflops) as petaflops
+        if(count(*) = count(dollars), sum(dollars), null) as dollars,
+        if(count(*) = count(petaflops), sum(petaflops), null) as petaflops,
+        any_value(cost_note) filter (where stage = 'explore') as explore_note,
+        nullif(string_agg(distinct cost_note, '; ' order by cost_note), '') as note
     from costs
     where stage <> 'judge' -- what measuring costs, not answering
     group by run_id
@@ -21,7 +23,7 @@ methods as (
         metrics.estimate as accuracy,
         metrics.low,
         metrics.high,
-        runs.num_problems,
+        metrics.num_problems,
         case
             when metrics.metric = 'mean@1' then spent.explore_dollars / explorer.n
             when metrics.metric = 'a2r' then spent.explore_dollars + (spent.dollars - spent.explore_dollars) / synthesizer.n
@@ -33,7 +35,9 @@ methods as (
             when metrics.metric = 'a2r' then spent.explore_petaflops + (spent.petaflops - spent.explore_petaflops) / synthesizer.n
             when metrics.metric like 'a2r-%' then spent.petaflops
             else spent.explore_petaflops
-        end as petaflops
+        end as petaflops,
+        metrics.num_wanted_problems,
+        if(metrics.stage = 'explore', spent.explore_note, spent.note) as cost_note
     from metrics
     inner join store.runs on metrics.run_id = runs.run_id
     inner join spent on metrics.run_id = spent.run_id
@@ -52,7 +56,7 @@ select
             from methods as better
             where
                 better.benchmark = methods.benchmark
-                and better.num_problems = methods.num_problems
+                and better.num_wanted_problems = methods.num_wanted_problems
                 and better.petaflops <= methods.petaflops
                 and better.accuracy >= methods.accuracy
                 and (better.petaflops < methods.petaflops or better.accuracy > methods.accuracy)

@@ -5,6 +5,7 @@ with named as (
         results.run_id,
         results.problem_id,
         results.problem_digest,
+        results.stage,
         results.num_attempts,
         unnest(
             if(
@@ -75,6 +76,7 @@ select
     named.found.metric,
     named.found.place,
     named.num_attempts,
-    named.found.value
+    named.found.value,
+    named.stage
 from named
 where named.found.is_there

@@ -17,7 +17,8 @@ select
     runs.finished_at,
     runs.config,
     runs.versions,
-    runs.servers
+    runs.servers,
+    runs.warnings
 from store.runs
 left join store.roles as explorer on runs.run_id = explorer.run_id and explorer.stage = 'explore'
 left join store.roles as synthesizer on runs.run_id = synthesizer.run_id and synthesizer.stage = 'synthesize'
