@@ -5,6 +5,7 @@ what a trace can be and enter its identity (`warehouse.identity`); the `…Setti
 `Execution` decide only how fast and from where it comes, and never do.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -137,6 +138,15 @@ class Synthesizer(Role):
 
     prompt: str = "synthesize"
     references: References = References()
+
+
+ROLES: Mapping[str, str] = {"explore": "explorer", "synthesize": "synthesizer"}
+"""The role that an experiment's settings of a stage are called by; of any other stage it is the stage's own name."""
+
+
+def role_of(stage: str) -> str:
+    """The role of a stage: what its settings stand under."""
+    return ROLES.get(stage, stage)
 
 
 class Experiment(ConfigModel):

@@ -12,6 +12,7 @@ from datetime import datetime
 import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from configs.experiment import ROLES, role_of
 from configs.schema import UserError
 from warehouse.servers import ServerStats
 from warehouse.store import Store
@@ -19,9 +20,6 @@ from warehouse.summary import StageCounts, Status
 
 VERSION = 2
 """Written into new manifests. Those of version 1 say no version and have the same content."""
-
-_ROLE_KEYS = {"explore": "explorer", "synthesize": "synthesizer"}
-"""Stages whose role has a key of its own, which is null where the run has no such stage."""
 
 
 class _Record(BaseModel):
@@ -86,7 +84,7 @@ class Manifest(_Record):
     @property
     def roles(self) -> dict[str, RoleRecord]:
         """Role by name: `explorer`, `synthesizer`, and of other stages the stage's name."""
-        return {_ROLE_KEYS.get(name, name): stage.role for name, stage in self.stages.items()}
+        return {role_of(name): stage.role for name, stage in self.stages.items()}
 
     @property
     def recipes(self) -> dict[str, str]:
@@ -96,15 +94,15 @@ class Manifest(_Record):
 
     def prompt(self, stage: str) -> str:
         """A stage's prompt as the experiment names it: a shipped one, or a path."""
-        settings = self.config.get(_ROLE_KEYS.get(stage, stage))
+        settings = self.config.get(role_of(stage))
         named = settings.get("prompt") if isinstance(settings, dict) else None
         return named if isinstance(named, str) else self.stages[stage].role.prompt
 
     def content(self) -> dict[str, object]:
         """The JSON object that is stored."""
         roles = {name: _role(role) for name, role in self.roles.items()}
-        own = {key: roles.pop(key, None) for key in _ROLE_KEYS.values()}
-        absent = dict.fromkeys(name for name in _ROLE_KEYS if name not in self.stages)
+        own = {key: roles.pop(key, None) for key in ROLES.values()}
+        absent = dict.fromkeys(name for name in ROLES if name not in self.stages)
         counts = {name: stage.counts for name, stage in self.stages.items()}
         return {
             "manifest_version": VERSION,
@@ -126,7 +124,7 @@ class Manifest(_Record):
             raise NewerManifestError(
                 f"it has manifest version {version}, and this a2r knows versions up to {VERSION}; update a2r"
             )
-        roles = {name: held.get(key) for name, key in _ROLE_KEYS.items()} | (held.get("roles") or {})
+        roles = {name: held.get(key) for name, key in ROLES.items()} | (held.get("roles") or {})
         stages = {
             name: {"role": roles.get(name), "counts": counts}
             for name, counts in (held.get("stages") or {}).items()

@@ -189,7 +189,8 @@ def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str
             points = [
                 row
                 for row in found.curves
-                if (row["run_id"], row["stage"], row["estimator"]) == (run_id, "explore", estimator)
+                if (row["run_id"], row["estimator"]) == (run_id, estimator)
+                and not row["is_reader"]
                 and row["estimate"] is not None
             ]
             if len(points) > 1:
@@ -205,7 +206,7 @@ def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str
                     hovertemplate="k = %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
                     "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
                 )
-    ks = sorted({row["k"] for row in found.curves if row["run_id"] in labels and row["stage"] == "explore"})
+    ks = sorted({row["k"] for row in found.curves if row["run_id"] in labels and not row["is_reader"]})
     figure.update_layout(
         xaxis={"title": "k (samples)", "type": "log", "tickvals": ks, "ticktext": [str(k) for k in ks]},
         yaxis={"tickformat": ".0%", "rangemode": "tozero"},
@@ -218,7 +219,7 @@ def _explorers(found: Findings, labels: dict[str, str]) -> dict[str, str]:
     """One run for each distinct set of explorer samples, labelled with the explorer's name if that is unique."""
     distinct: dict[tuple[float | None, ...], str] = {}
     for run_id in labels:
-        points = (r["estimate"] for r in found.curves if (r["run_id"], r["stage"]) == (run_id, "explore"))
+        points = (r["estimate"] for r in found.curves if r["run_id"] == run_id and not r["is_reader"])
         distinct.setdefault(tuple(points), run_id)
     names = {
         run["run_id"]: html.escape(run["explorer"])

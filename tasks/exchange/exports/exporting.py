@@ -8,10 +8,11 @@ from typing import Literal
 import orjson
 import pyarrow as pa
 
+from configs.experiment import role_of
 from configs.schema import UserError
 from tasks.exchange.exports.card import card
 from tasks.exchange.exports.prompts import cases, policy_of
-from tasks.exchange.exports.source import ROWS_AT_ONCE, Source, Stage, open_source
+from tasks.exchange.exports.source import ROWS_AT_ONCE, Source, open_source
 from tasks.exchange.exports.tables import Advance, PartedWriter, write_csv, write_dataset, write_parquet
 from tasks.exchange.exports.target import MARK, new_folder
 from tasks.exchange.exports.training_rows import LAYOUTS, TrainingChoice
@@ -25,8 +26,8 @@ class ExportRequest:
     """What is to be exported."""
 
     format: Format
-    stage: Stage | None = None
-    """Absent: all stages of tables; of training sets the synthesizer's prompts."""
+    stage: str | None = None
+    """Absent: all stages of tables; of training sets the prompts of the last stage that reads another."""
     only_correct: bool = False
     prompt: str | None = None
     num_references: int | None = None
@@ -79,9 +80,7 @@ def export_run(
 
 
 def _advance(source: Source, request: ExportRequest, on_progress: OnProgress) -> Advance:
-    stages: tuple[Stage, ...] | None = (
-        (request.stage,) if request.stage and request.format not in LAYOUTS else None
-    )
+    stages = (request.stage,) if request.stage and request.format not in LAYOUTS else None
     total, done = source.count(stages), 0
 
     def advance(count: int) -> None:
@@ -94,10 +93,11 @@ def _advance(source: Source, request: ExportRequest, on_progress: OnProgress) ->
 
 def _nothing(source: Source, request: ExportRequest) -> str:
     """Why an export would be empty, and what to do."""
-    if request.format in LAYOUTS and request.stage != "explore" and "synthesize" not in source.stages:
-        remedy = "it has no synthesizer; train on the explorer's answers with --stage explore."
-    elif request.format == "trl-dpo":
-        remedy = _no_pairs(source, request.stage or "synthesize")
+    stage = request.stage or source.reader
+    if request.format in LAYOUTS and stage not in source.stages:
+        remedy = f"it has no synthesizer; train on the explorer's answers with --stage {source.stages[0]}."
+    elif request.format == "trl-dpo" and stage:
+        remedy = _no_pairs(source, stage)
     elif request.only_correct:
         remedy = "none of its traces is graded correct; --keep any takes them all."
     else:
@@ -105,15 +105,16 @@ def _nothing(source: Source, request: ExportRequest) -> str:
     return f"{source.run_id} has nothing to export as {request.format}: {remedy}"
 
 
-def _no_pairs(source: Source, stage: Stage) -> str:
+def _no_pairs(source: Source, stage: str) -> str:
     """Why no problem has a pair: with one sample of each, none can be both right and wrong."""
-    role = "explorer" if stage == "explore" else "synthesizer"
+    role = role_of(stage)
     stages = source.manifest.stages
     found = "no problem has both a right and a wrong completion, which a pair needs"
     if stages[stage].role.n == 1:
         return f"{role}.sampling.n is 1, so {found}; run it with {role}.sampling.n of 4 or more."
-    if stage == "synthesize" and stages["explore"].role.n > 1:
-        return f"{found}; raise {role}.sampling.n, or pair the explorer's answers with --stage explore."
+    if stage != source.stages[0] and stages[source.stages[0]].role.n > 1:
+        other = f"pair the explorer's answers with --stage {source.stages[0]}"
+        return f"{found}; raise {role}.sampling.n, or {other}."
     return f"{found}; raise {role}.sampling.n."
 
 
@@ -152,7 +153,7 @@ def _write_training(source: Source, folder: Path, request: ExportRequest, advanc
     writer.close()
     configs = [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}]
     shown = f"{policy.references.count} references" if policy.references else "no references"
-    trained = "synthesizer" if policy.stage == "synthesize" else "explorer"
+    trained = role_of(policy.stage) if policy.stage else "synthesizer"
     about = (
         f"A training set for the {trained}: prompts as the pipeline renders them "
         f"({policy.prompt.name}, {shown})."

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from configs.experiment import References
+from configs.experiment import References, Synthesizer
 from configs.schema import UserError
 from tasks.engines.protocol import Message
-from tasks.exchange.exports.source import Source, Stage
+from tasks.exchange.exports.source import Source
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.catalog import Row
@@ -41,25 +41,27 @@ class TrainingCase:
 class PromptPolicy:
     """How prompts are made: the template, and for a synthesizer what it is shown."""
 
-    stage: Stage
+    stage: str | None
+    """Whose traces are exported; None: a synthesizer's, which the run has none of."""
     prompt: Prompt
     references: References | None
 
 
-def policy_of(source: Source, stage: Stage | None, prompt: str | None, count: int | None) -> PromptPolicy:
+def policy_of(source: Source, stage: str | None, prompt: str | None, count: int | None) -> PromptPolicy:
     """The run's own policy for a stage; `prompt` and `count` are for runs without a synthesizer.
 
     Raises UserError where the template is not what it was.
     """
-    chosen: Stage = stage or "synthesize"
-    if chosen not in source.manifest.stages:
-        num_explored = source.manifest.stages["explore"].role.n
+    chosen = stage or source.reader
+    if chosen not in source.stages:
+        num_explored = source.manifest.stages[source.stages[0]].role.n
         wanted = count or min(References().count, num_explored)
         if wanted > num_explored:
             raise UserError(
                 f"--references is {wanted}, but {source.run_id} has {num_explored} samples per problem."
             )
-        return PromptPolicy(chosen, load_prompt(prompt or "synthesize"), References(count=wanted))
+        template = prompt or Synthesizer.model_fields["prompt"].default
+        return PromptPolicy(None, load_prompt(template), References(count=wanted))
     if prompt or count:
         raise UserError(
             f"--prompt and --references are for runs without a synthesizer; {source.run_id} has prompts of its own."
@@ -79,7 +81,7 @@ def cases(source: Source, policy: PromptPolicy) -> Iterator[TrainingCase]:
     rows = (row for batch in source.traces() for row in batch.to_pylist())
     for _, group in groupby(rows, key=itemgetter("problem_id", "problem_digest")):
         traces = list(group)
-        explored = tuple(row for row in traces if row["stage"] == "explore")
+        explored = tuple(row for row in traces if row["stage"] == source.stages[0])
         samples = tuple(row for row in traces if row["stage"] == policy.stage)
         first = traces[0]
         references = _references(explored, samples, policy.references, first["problem_digest"])

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 import pyarrow as pa
@@ -17,7 +16,6 @@ from warehouse.naming import resolve
 from warehouse.relations import statement
 from warehouse.store import Store
 
-Stage = Literal["explore", "synthesize"]
 ROWS_AT_ONCE = 256
 _SORT_MEMORY = "1GB"
 
@@ -37,8 +35,14 @@ class Source:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The run's stages, the last of them the one whose answers are the run's."""
+        """The run's stages, the first of them the one that reads none."""
         return tuple(self.manifest.stages)
+
+    @property
+    def reader(self) -> str | None:
+        """The last stage that reads another one, whose answers are the run's; None: the run has none."""
+        read = [name for name, stage in self.manifest.stages.items() if stage.role.num_references is not None]
+        return read[-1] if read else None
 
     def traces(
         self, stages: Sequence[str] | None = None, *, only_correct: bool = False

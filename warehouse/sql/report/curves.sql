@@ -36,8 +36,9 @@ summed as (
 )
 
 select
-    run_id,
-    stage,
+    summed.run_id,
+    summed.stage,
+    roles.num_references is not null as is_reader,
     estimator,
     k,
     estimate,
@@ -45,4 +46,5 @@ select
     clustered_high(estimate, variance, num_problems, num_attempts) as high,
     num_problems
 from summed
-order by run_id, stage, estimator, k
+inner join store.roles on summed.run_id = roles.run_id and summed.stage = roles.stage
+order by summed.run_id, summed.stage, estimator, k
