@@ -49,8 +49,6 @@ class Run:
     """Ready to work; its processes and engines start when they are needed."""
     found: frozenset[str]
     """Ids of the stages' traces that were stored before the run."""
-    num_recovered: int
-    """Traces taken over from the journals of runs that died."""
     members: dict[str, list[Member]] = field(default_factory=dict)
     """What the run wanted, by stage; also a judge's traces that its verdicts rest on. Known once it is graded."""
     complaints: list[str] = field(default_factory=list)
@@ -102,7 +100,7 @@ def resolve(experiment: Experiment, store: Store, limit: int | None = None) -> R
     stages = stages_of(experiment, store.root)
     grader = grader_of(experiment.grader, store.root, problems)
     store.open_for_writing()
-    num_recovered = recover(store, PROGRESS.say)
+    recover(store, PROGRESS.say)
     rows = pa.Table.from_pylist([asdict(problem) for problem in problems], schema=PROBLEMS)
     store.write_part("problems", rows)
     return Run(
@@ -114,7 +112,6 @@ def resolve(experiment: Experiment, store: Store, limit: int | None = None) -> R
         stages=stages,
         grader=grader,
         found=frozenset[str]().union(*(stage.index.answers() for stage in stages)),
-        num_recovered=num_recovered,
     )
 
 

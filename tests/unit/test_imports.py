@@ -46,7 +46,9 @@ def test_lm_eval_log_gives_each_repeat_once_and_the_verdicts_of_the_first():
     assert {j.scorer for j in judgements} == {"exact_match.first"}, "a vote is nobody's verdict"
     boxed = {s.problem_id: s for s in samples if s.sample_index == 0}
     for judgement in judgements:
-        is_right = f"\\boxed{{{boxed[judgement.problem_id].gold}}}" in boxed[judgement.problem_id].output
+        is_right = (
+            f"\\boxed{{{boxed[judgement.problem_id].gold}}}" in boxed[judgement.problem_id].recorded.output
+        )
         assert (judgement.sample_index, judgement.is_correct) == (0, is_right)
     assert header.results["exact_match.first"] == sum(j.is_correct for j in judgements) / 6
     assert report.num_broken == 0
@@ -63,12 +65,14 @@ def test_inspect_archive_compressed_with_zstandard_gives_what_the_log_knows():
     )
     assert header.sampling == {"temperature": 0.6, "max_tokens": 256}
     assert len(samples) == 12 and {s.sample_index for s in samples} == {0, 1}
-    cut = [s for s in samples if s.finish_reason == "length"]
-    assert cut and all(s.finish_reason == "stop" for s in samples if s not in cut)
+    cut = [s for s in samples if s.recorded.finish_reason == "length"]
+    assert cut and all(s.recorded.finish_reason == "stop" for s in samples if s not in cut)
     whole = next(s for s in samples if s not in cut)
-    assert whole.reasoning.startswith("let me see") and whole.output.startswith("So it is \\boxed{")
-    assert whole.num_completion_tokens == 25 and whole.num_prompt_tokens > 0
-    assert whole.latency_seconds > 0 and whole.started_at.tzinfo is not None
+    assert whole.recorded.reasoning.startswith("let me see") and whole.recorded.output.startswith(
+        "So it is \\boxed{"
+    )
+    assert whole.recorded.num_completion_tokens == 25 and whole.recorded.num_prompt_tokens > 0
+    assert whole.recorded.latency_seconds > 0 and whole.recorded.started_at.tzinfo is not None
     assert len(judgements) == 12 and {j.scorer for j in judgements} == {"match"}
     assert 0 < sum(j.is_correct for j in judgements) < 12
     assert report.num_broken == 0
@@ -93,7 +97,7 @@ def test_inspect_failures_choices_and_messages_are_told_as_they_are(tmp_path):
     chat["input"] = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "1+1?"}]
     chat["target"] = ["2", "two"]
     _, [failed, chosen, chat], judgements, _ = taken(written(tmp_path / "log.json", [log]))
-    assert (failed.output, failed.error) == (None, "refused")
+    assert (failed.recorded.output, failed.recorded.error) == (None, "refused")
     assert chosen.question.endswith("A) x\nB) y") and chosen.gold == "B"
     assert (chat.question, chat.gold, chat.metadata["targets"]) == ("1+1?", "2", ["2", "two"])
     assert len(judgements) == 2, "a failure has no verdict"
@@ -109,11 +113,11 @@ def test_nemo_skills_seeds_are_samples_in_order(tmp_path):
         written(tmp_path / f"output-rs{seed}.jsonl", rows)
     header, samples, _, _ = taken(tmp_path)
     assert header.tool == "nemo_skills" and len(samples) == 6
-    assert [(s.problem_id, s.sample_index, s.output) for s in samples[::3]] == [
+    assert [(s.problem_id, s.sample_index, s.recorded.output) for s in samples[::3]] == [
         ("0", 0, "seed 2"),
         ("0", 1, "seed 10"),
     ]
-    assert (samples[0].num_completion_tokens, samples[0].finish_reason) == (2, "length")
+    assert (samples[0].recorded.num_completion_tokens, samples[0].recorded.finish_reason) == (2, "length")
 
 
 def test_nemo_skills_verdicts_and_reasoning(tmp_path):
@@ -121,7 +125,7 @@ def test_nemo_skills_verdicts_and_reasoning(tmp_path):
         0, "cut", _full_generation="<think>a</think>cut", symbolic_correct=True, judgement="Judgement: No"
     )
     _, [sample], judgements, _ = taken(written(tmp_path / "output.jsonl", [row | {"predicted_answer": "2"}]))
-    assert sample.output == "<think>a</think>cut" and sample.metadata == {}
+    assert sample.recorded.output == "<think>a</think>cut" and sample.metadata == {}
     assert [(j.scorer, j.is_correct, j.extracted) for j in judgements] == [
         ("symbolic_correct", True, "2"),
         ("judgement", False, "2"),
@@ -146,7 +150,7 @@ def test_plain_rows(tmp_path, form):
     written(path, rows) if form == "jsonl" else pq.write_table(pa.Table.from_pylist(rows), path)
     header, samples, judgements, _ = taken(path, verdict="ok", scores="reward")
     assert header.tool == "rows"
-    assert [(s.problem_id, s.sample_index, s.output, s.score) for s in samples] == [
+    assert [(s.problem_id, s.sample_index, s.recorded.output, s.recorded.score) for s in samples] == [
         ("0", 0, "2", 0.9),
         ("0", 1, "3", 0.1),
         ("1", 0, "4", 0.9),
@@ -274,7 +278,7 @@ def test_lm_eval_documents_that_share_an_id_stay_apart_under_every_filter(tmp_pa
         for i in range(3)
     ]
     _, samples, judgements, report = taken(written(tmp_path / "samples.jsonl", lines))
-    assert [(s.problem_id, s.question, s.output) for s in samples] == [
+    assert [(s.problem_id, s.question, s.recorded.output) for s in samples] == [
         ("5", "q0", "o0"),
         ("5-1", "q1", "o1"),
         ("5-2", "q2", "o2"),
@@ -296,7 +300,7 @@ def test_lm_eval_lines_that_contradict_others_are_told_and_the_rest_is_taken(tmp
         lm_line(4, "q4", [None], filter="none"),
     ]
     _, samples, judgements, report = taken(written(tmp_path / "samples.jsonl", lines))
-    assert [(s.problem_id, s.output) for s in samples] == [
+    assert [(s.problem_id, s.recorded.output) for s in samples] == [
         ("0", "a"),
         ("3", "a"),
         ("3", None),
@@ -339,7 +343,11 @@ def test_encrypted_reasoning_is_not_taken_for_text(tmp_path):
     for sample, content in zip(log["samples"], parts, strict=True):
         sample["output"]["choices"][0]["message"]["content"] = content
     _, samples, _, _ = taken(written(tmp_path / "log.json", [log]))
-    assert [(s.reasoning, s.output) for s in samples] == [(None, "a"), ("Added.\n", "b"), ("Short.", "c")]
+    assert [(s.recorded.reasoning, s.recorded.output) for s in samples] == [
+        (None, "a"),
+        ("Added.\n", "b"),
+        ("Short.", "c"),
+    ]
 
 
 @pytest.mark.parametrize("cut", ['{"problem": "q1", "expec\n', "\n", ""])
@@ -362,7 +370,7 @@ def test_a_question_that_a_nemo_skills_file_repeats_is_another_problem_and_a_nul
         rows = [nemo(0), nemo(1, None, symbolic_correct=False), nemo(0)]
         written(tmp_path / f"output-rs{seed}.jsonl", rows)
     _, samples, judgements, report = taken(tmp_path)
-    assert [(s.problem_id, s.output is None) for s in samples[3:]] == [
+    assert [(s.problem_id, s.recorded.output is None) for s in samples[3:]] == [
         ("0", False),
         ("1", True),
         ("2", False),
@@ -419,7 +427,9 @@ def test_rows_without_outputs_or_with_a_conversation_are_told(tmp_path):
         ROW | {"answer": ["1", "2"]},
     ]
     _, samples, _, report = taken(written(tmp_path / "rows.jsonl", rows))
-    assert [s.question for s in samples[::2]] == ["1+1?", "1+1?", "2+2?"] and samples[2].output is None
+    assert [s.question for s in samples[::2]] == ["1+1?", "1+1?", "2+2?"] and samples[
+        2
+    ].recorded.output is None
     for number, reason in ((3, "no outputs in outputs"), (5, "has a chat"), (6, "has 2 answers (1, 2)")):
         assert any(f"line {number} " in text and reason in text for text in report.breaks), report.breaks
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from configs.schema import JsonObject, UserError
 from tasks.benchmarks.json_text import parse_json
+from tasks.engines.replay.recorded_outputs import Recorded
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,
@@ -115,7 +116,7 @@ def _samples(
             values = value.items() if isinstance(value, dict) else [(None, value)]
             for part, single in values:
                 is_correct = verdict_of(single)
-                if is_correct is not None and sample.output is not None:
+                if is_correct is not None and sample.recorded.output is not None:
                     name = f"{scorer}.{part}" if part else scorer
                     answer = text_of(score.get("answer"))
                     yield Judgement(sample.problem_id, sample.sample_index, name, is_correct, answer)
@@ -147,14 +148,16 @@ def _sample(row: Any, where: str, options: Options) -> Sample:  # noqa: ANN401 -
         question=question,
         gold=gold,
         sample_index=int(row["epoch"]) - 1,
-        output=answer if failure is None or answer else None,
-        reasoning=reasoning,
-        finish_reason="length" if stop in _LENGTH else stop,
-        num_prompt_tokens=count_of(usage.get("input_tokens")),
-        num_completion_tokens=count_of(usage.get("output_tokens")),
-        started_at=datetime.fromisoformat(row["started_at"]) if row.get("started_at") else None,
-        latency_seconds=number(output.get("time")),
-        error=str(failure) if failure else None,
+        recorded=Recorded(
+            output=answer if failure is None or answer else None,
+            reasoning=reasoning,
+            finish_reason="length" if stop in _LENGTH else stop,
+            num_prompt_tokens=count_of(usage.get("input_tokens")),
+            num_completion_tokens=count_of(usage.get("output_tokens")),
+            started_at=datetime.fromisoformat(row["started_at"]) if row.get("started_at") else None,
+            latency_seconds=number(output.get("time")),
+            error=str(failure) if failure else None,
+        ),
         metadata=metadata,
         where=where,
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from configs.schema import JsonObject, UserError
 from tasks.benchmarks.cells import after_mark, answer_text, question_text
 from tasks.benchmarks.json_text import parse_json
+from tasks.engines.replay.recorded_outputs import Recorded
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,
@@ -99,7 +100,7 @@ def _samples(  # noqa: PLR0917 - called once, with arguments named alike
                 question=text,
                 gold=gold,
                 sample_index=index,
-                output=output,
+                recorded=Recorded(output=output),
                 metadata=metadata,
                 where=where,
             )

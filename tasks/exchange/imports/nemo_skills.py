@@ -16,6 +16,7 @@ from pathlib import Path
 
 from configs.schema import JsonObject
 from tasks.benchmarks.cells import after_mark, answer_text, question_text
+from tasks.engines.replay.recorded_outputs import Recorded
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,
@@ -84,7 +85,7 @@ def _samples(files: list[Path], options: Options, report: ReadReport) -> Iterato
             if not sample.problem_id:
                 sample = replace(sample, problem_id=numbers.of(sample.question, line))
             yield sample
-            if sample.output is None:
+            if sample.recorded.output is None:
                 continue
             extracted = text_of(row.get("predicted_answer"))
             for name in _VERDICTS:
@@ -152,9 +153,11 @@ def _sample(row: JsonObject, index: int, where: str, options: Options) -> Sample
         question=question,
         gold=gold,
         sample_index=index,
-        output=output,
-        started_at=datetime.fromtimestamp(began, UTC) if began else None,
-        **details(row, _DETAILS),
+        recorded=Recorded(
+            output=output,
+            started_at=datetime.fromtimestamp(began, UTC) if began else None,
+            **details(row, _DETAILS),
+        ),
         where=where,
         metadata={
             name: value

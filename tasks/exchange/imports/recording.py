@@ -18,6 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.engines.replay.recorded_outputs import DETAILS
 from tasks.exchange.imports.samples import Judgement, LogHeader, ReadReport, Sample
 from warehouse.files import place_folder
 from warehouse.identity import problem_digest
@@ -130,14 +131,18 @@ class Recorder:
         if known.has(sample.sample_index):
             return f"has sample {sample.sample_index + 1} twice; the first is used"
         known.indexes.append(sample.sample_index)
-        self._num_failed += sample.output is None
-        row = {name: getattr(sample, name) for name in OUTPUTS.names}
-        row["error"] = sample.error[:_ERROR_LENGTH] if sample.error and sample.output is None else None
+        recorded = sample.recorded
+        self._num_failed += recorded.output is None
+        row = {"question": sample.question} | {name: getattr(recorded, name) for name in DETAILS}
+        row |= {"output": recorded.output, "score": recorded.score}
+        row["error"] = recorded.error[:_ERROR_LENGTH] if recorded.error and recorded.output is None else None
         self._rows.append(
             {"place": known.index, "sample_index": sample.sample_index, "arrival": self._arrival, **row}
         )
         self._arrival += 1
-        self._num_bytes += len(sample.output or "") + len(sample.reasoning or "") + len(sample.question) + 100
+        self._num_bytes += (
+            len(recorded.output or "") + len(recorded.reasoning or "") + len(sample.question) + 100
+        )
         if self._num_bytes > _SPOOLED_BYTES:
             self._flush()
         return None

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from configs.schema import JsonObject, UserError
 from tasks.benchmarks.cells import after_mark, answer_text, is_nan, question_text
 from tasks.benchmarks.rows import rows_of
-from tasks.engines.replay.recorded_outputs import DETAILS
+from tasks.engines.replay.recorded_outputs import DETAILS, Recorded
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,
@@ -139,9 +139,11 @@ def _samples(
                     question=question,
                     gold=gold,
                     sample_index=start + offset,
-                    output=output,
-                    score=_score(scores[offset]),
-                    **details({name: values[offset] for name, values in lists.items()}, _PER_OUTPUT),
+                    recorded=Recorded(
+                        output=output,
+                        score=_score(scores[offset]),
+                        **details({name: values[offset] for name, values in lists.items()}, _PER_OUTPUT),
+                    ),
                     metadata=metadata,
                     where=where,
                 )

@@ -17,9 +17,10 @@ _MOST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample(Recorded):
+class Sample:
     """One recorded output, or a recorded failure, with its problem."""
 
+    recorded: Recorded
     problem_id: str
     question: str
     gold: str
