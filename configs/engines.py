@@ -1,11 +1,13 @@
 """The typed form of an engine: what decides how fast and from where completions come, never what they can be."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
+from configs.dialects import DIALECTS, DialectName, Setting
 from configs.schema import ConfigModel
 
 
@@ -92,6 +94,14 @@ class OpenAISettings(ConfigModel):
     """In place of base_url: a server on this machine, started and stopped by the run."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; the key itself is stored nowhere."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Further headers of each request; a value `$NAME` is that environment variable's."""
+    dialect: DialectName | None = None
+    """Whose form of the protocol is spoken: what settings are called, which are left out (and so not in the recipe)."""
+    leave_out: tuple[Setting, ...] = ()
+    """Further settings that are not sent; the recipe is without them."""
+    list_models: bool = True
+    """Whether the endpoint's list of models is asked for `model.id` before anything is sent."""
     concurrency: int = Field(default=64, ge=1, le=65536)
     """Sequences in flight at one replica (a request for n samples counts n), kept full across shards."""
     timeout_seconds: float = Field(default=600.0, gt=0)
@@ -120,14 +130,27 @@ class OpenAISettings(ConfigModel):
             parts = urlsplit(url)
             if parts.scheme not in {"http", "https"} or not parts.hostname:
                 raise ValueError(f"is {url!r}; give http://host:port/v1 or https://….")
-            if parts.username or parts.password or parts.query:
+            if parts.username or parts.password or any(map(_is_key, parse_qs(parts.query))):
                 raise ValueError(
-                    "holds credentials or a query; leave them out and name the environment variable with the "
-                    "key in api_key_env."
+                    "holds credentials; leave them out and name the environment variable with the key in api_key_env."
                 )
         if len({url.rstrip("/") for url in urls}) < len(urls):
             raise ValueError("names one address twice; each replica is named once.")
         return given
+
+    @field_validator("headers")
+    @classmethod
+    def holds_no_secret(cls, headers: dict[str, str]) -> dict[str, str]:
+        """The configuration is stored with every run; what looks like a secret is named by its variable."""
+        for name, value in headers.items():
+            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not value.isprintable():
+                raise ValueError(f"holds {name!r}, which cannot be a header.")
+            if _is_key(name) and not value.startswith("$"):
+                raise ValueError(
+                    f"holds {name}, which looks like a secret; export it and write the variable's name: "
+                    f"{{{name}: $MY_VARIABLE}}."
+                )
+        return headers
 
     @model_validator(mode="after")
     def has_one_address(self) -> "OpenAISettings":
@@ -148,6 +171,21 @@ class OpenAISettings(ConfigModel):
             return (f"http://127.0.0.1:{self.serve.port}/v1",)
         given = (self.base_url,) if isinstance(self.base_url, str) else self.base_url
         return tuple(url.rstrip("/") for url in given)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Settings that are not sent, by the dialect or by `leave_out`."""
+        return frozenset(self.leave_out) | (
+            DIALECTS[self.dialect].left_out if self.dialect else frozenset[str]()
+        )
+
+
+def _is_key(name: str) -> bool:
+    """Whether a header or a parameter of an address is one that carries a secret."""
+    word = name.lower().replace("_", "-")
+    return bool(
+        re.search(r"auth|(?<!max-)token|secret|password|cookie|\bsig(nature)?\b|(^|-|api|access)key$", word)
+    )
 
 
 class VllmSettings(ConfigModel):
@@ -251,6 +289,12 @@ KINDS: Mapping[str, str] = {
     "replay": "tasks.engines.replay.kind:REPLAY",
 }
 """Where the `EngineKind` of each kind is; imported when an experiment names it, as one of one's own is."""
+
+
+def left_out(engine: "EngineSettings") -> frozenset[str]:
+    """Settings of sampling that an engine does not send: they change nothing there, so no recipe holds them."""
+    return engine.left_out if isinstance(engine, OpenAISettings) else frozenset()
+
 
 EngineSettings = Annotated[
     Annotated[OnnxSettings, Tag("onnx")]

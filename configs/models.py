@@ -39,7 +39,9 @@ class Sampling(ConfigModel):
     """Longest completion in tokens, including the reasoning; a trace that reaches it is `truncated`."""
     stop: tuple[str, ...] = ()
     enable_thinking: bool | None = None
-    """Passed to the chat template (of Qwen3 and similar models)."""
+    """Passed to the chat template (of Qwen3 and similar models); an engine's dialect may say it in another way."""
+    reasoning_effort: str | None = None
+    """How long a reasoning model thinks: low, medium, high, or what else it knows; each dialect has its own place for it."""
     seed: int = Field(default=0, ge=0)
     """Base seed, from which each sample's own seed is derived, together with the problem and the sample index."""
     extra: dict[str, JsonValue] = Field(default_factory=dict)

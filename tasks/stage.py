@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from configs.engines import EngineSettings
+from configs.engines import EngineSettings, left_out
 from configs.experiment import References, Role
 from configs.graders import JudgeGrader
 from configs.models import Model, Sampling
@@ -124,7 +124,10 @@ def stage_of(
     model = role.model.model_copy(update={"revision": kind.identify(role.model, settings)})
     prompt = load_prompt(role.prompt)
     sources = [stage.recipe for stage in reads]
-    recipe = recipe_of(name, model, prompt.digest, role.sampling, references=references, reads=sources)
+    unsent = left_out(role.engine)
+    recipe = recipe_of(
+        name, model, prompt.digest, role.sampling, references=references, reads=sources, left_out=unsent
+    )
     return Stage(root, recipe, model, role.engine, prompt, role.sampling, references, reads, shard_size)
 
 

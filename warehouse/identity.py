@@ -9,6 +9,7 @@ A setting that is absent leaves no mark, so a new optional setting keeps every s
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import orjson
@@ -63,13 +64,16 @@ def recipe_of(
     *,
     references: References | None = None,
     reads: Sequence[Recipe] = (),
+    left_out: AbstractSet[str] = frozenset(),
 ) -> Recipe:
     """The recipe of a stage; `model.revision` is resolved before (weights digest, recording digest).
 
     A stage that reads others also has how its references are made, and the recipes they come from. What a
-    judge is shown is in the ids of its traces instead.
+    judge is shown is in the ids of its traces instead. Settings in `left_out` never reach the model and so are not in
+    the recipe, except the base seed, which tells one draw from another where it is not sent too.
     """
-    settings = sampling.model_dump(mode="json", exclude_none=True, exclude={"n"})
+    unsent = {"n", *(left_out - {"seed"})}
+    settings = sampling.model_dump(mode="json", exclude_none=True, exclude=unsent)
     content: dict[str, object] = {
         "model": model.model_dump(mode="json", include={"id", "revision"}, exclude_none=True),
         "prompt": prompt_digest,

@@ -49,7 +49,8 @@ class Completion(NamedTuple):
     finish_reason: str | None
     """`stop`, `length` (ran into max_tokens), or what else the server said; None: a recording does not say."""
     seed: int | None
-    """The seed that was sent, which for the later samples of a grouped request is the group's; None: recorded."""
+    """The seed that was sent, which for the later samples of a grouped request is the group's; None: recorded, or
+    the server takes none."""
     choice_index: int
     """Place among the choices of its request; 0 where each sample was its own request."""
     num_prompt_tokens: int | None

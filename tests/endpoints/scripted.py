@@ -36,6 +36,8 @@ class ScriptedEndpoint:
     num_samples: int = 0
     in_flight: int = 0
     peak: int = 0
+    last_headers: Any = None
+    last_query: dict[str, str] = field(default_factory=dict)
     by_model: Counter = field(default_factory=Counter)
     port: int = 0
 
@@ -110,6 +112,7 @@ class ScriptedEndpoint:
         if denied := self._denied(request):
             return denied
         body = await request.json()
+        self.last_headers, self.last_query = request.headers, dict(request.query)
         self.requests.append(body)
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
@@ -159,7 +162,7 @@ class ScriptedEndpoint:
         self.by_model[body["model"]] += num
         choices = []
         for index in range(num):
-            text = (self.answer or answered)(prompt, body["seed"] + index)
+            text = (self.answer or answered)(prompt, body.get("seed", index) + index)
             message = {"role": "assistant", "content": text}
             if self.reasoning_field:
                 message[self.reasoning_field] = "because"

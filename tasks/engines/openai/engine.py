@@ -8,23 +8,36 @@ one of them last answered. What only a person can mend stops the engine: nothing
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 
 from configs.engines import OpenAISettings
 from configs.models import Model
+from tasks.engines.openai.bodies import body_of, dialect_of, learnt_of, left_out_of
+from tasks.engines.openai.connecting import file_limit, room_for
 from tasks.engines.openai.faults import RefusedError, TransientError, refuses_many_choices
 from tasks.engines.openai.http import Replica
 from tasks.engines.openai.key import api_key
+from tasks.engines.openai.refusals import FieldRefusedError
 from tasks.engines.openai.replicas import Replicas
 from tasks.engines.openai.replies import Outcome, Sent, outcomes_of
 from tasks.engines.openai.retrying import retrying
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.server.managed import ManagedServer
+from tasks.progress import PROGRESS
 from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One request on its way."""
+
+    replica: Replica | None = None
+    """Who was asked last."""
+    tries: int = 0
 
 
 class OpenAIEngine:
@@ -41,13 +54,20 @@ class OpenAIEngine:
         """What a person has to mend before anything more is sent."""
         self._num_asked = 0
         self._all_replied = asyncio.Event()
+        self._learnt = learnt_of(settings, model.id)
+        self._has_told = False
         limit = settings.samples_per_request
-        self._takes_many: bool | None = None if limit == "auto" else limit > 1
-        self.group = settings.concurrency if limit == "auto" else limit
+        takes_many = dialect_of(settings).takes_many
+        self._takes_many: bool | None = takes_many if limit == "auto" else limit > 1
+        self.group = 1 if takes_many is False else settings.concurrency if limit == "auto" else limit
 
     async def start(self) -> None:
         """Read the key, start the server if it is ours, reach it, and see that it serves the model."""
         key = api_key(self._settings)
+        room = room_for(self.concurrency)
+        if room < self.concurrency:
+            PROGRESS.say(f"Only {room} of {self.concurrency} sequences are kept in flight: {file_limit()}.")
+            self.concurrency = room
         if self._server:
             await self._server.start(key)
         try:
@@ -134,67 +154,59 @@ class OpenAIEngine:
 
     async def _outcomes(self, request: Request, places: Sequence[int]) -> Sequence[Outcome]:
         """Send until answered or given up. Raises RefusedError where several samples at once were refused."""
-        body = self._body(request, places)
-        tries = 0
+        sending = _Sending()
         started = datetime.now(UTC)
-        replica: Replica | None = None
         failures: list[TransientError] = []
-
-        async def send() -> list[Outcome]:
-            nonlocal replica, tries
-            replica = self._replicas.pick(replica)
-            replica.in_flight += len(places)
-            tries += 1
-            try:
-                return await self._post(replica, body, request.seeds[places[0]], tries, len(places))
-            finally:
-                replica.in_flight -= len(places)
 
         async def send_again() -> list[Outcome]:
             if failures:  # the first try goes without tenacity, whose 30 µs of CPU most requests need not pay
                 raise failures.pop()
-            return await send()
+            return await self._send(request, places, sending)
 
         try:
             try:
-                return await send()
+                return await self._send(request, places, sending)
             except TransientError as error:
                 failures.append(error)
                 return await retrying(self._settings, self._replicas)(send_again)
         except TransientError as error:
             message = error.message
-            if replica and error.code == FailureCode.UNREACHABLE:
-                message = replica.unreachable(error)
-            return [Failure(error.code, message, started, tries)] * len(places)
+            if sending.replica and error.code == FailureCode.UNREACHABLE:
+                message = sending.replica.unreachable(error)
+            return [Failure(error.code, message, started, sending.tries)] * len(places)
         except RefusedError as error:
             if len(places) > 1:
                 raise
-            return [Failure(error.code, error.message, started, tries)]
+            return [Failure(error.code, error.message, started, sending.tries)]
 
-    def _body(self, request: Request, places: Sequence[int]) -> bytes:
-        s = request.sampling
-        body: dict[str, Any] = {
-            "model": self._model.id,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-            "temperature": s.temperature,
-            "max_tokens": s.max_tokens,
-            "seed": request.seeds[places[0]],
-        }
-        for name in ("top_p", "top_k", "min_p", "presence_penalty", "repetition_penalty"):
-            if (value := getattr(s, name)) is not None:
-                body[name] = value
-        if self._settings.logprobs:
-            body["logprobs"] = True
-        if len(places) > 1:
-            body["n"] = len(places)
-        if s.stop:
-            body["stop"] = s.stop
-        if s.enable_thinking is not None:
-            body["chat_template_kwargs"] = {"enable_thinking": s.enable_thinking}
-        return orjson.dumps(body | s.extra)
+    async def _send(self, request: Request, places: Sequence[int], sending: _Sending) -> list[Outcome]:
+        """One try, and again at once where it teaches that a field of the body has to go."""
+        while True:
+            body, seed = self._body(request, places)
+            sending.replica = replica = self._replicas.pick(sending.replica)
+            replica.in_flight += len(places)
+            sending.tries += 1
+            try:
+                return await self._post(replica, body, seed, sending.tries, len(places))
+            except FieldRefusedError as error:
+                await self._learn(error, replica)
+            finally:
+                replica.in_flight -= len(places)
+
+    def _body(self, request: Request, places: Sequence[int]) -> tuple[bytes, int | None]:
+        """The body and the seed in it, None where none is sent."""
+        body = body_of(self._model.id, request, places, self._settings, self._learnt)
+        if not self._has_told:
+            self._has_told = True
+            if unsent := left_out_of(request.sampling, self._settings):
+                PROGRESS.say(
+                    f"{self._model.id}: {', '.join(unsent)} of sampling "
+                    f"{'is' if len(unsent) == 1 else 'are'} left out; the recipe is without."
+                )
+        return orjson.dumps(body), body.get("seed")
 
     async def _post(
-        self, replica: Replica, body: bytes, seed: int, tries: int, num_places: int
+        self, replica: Replica, body: bytes, seed: int | None, tries: int, num_places: int
     ) -> list[Outcome]:
         if self._stopped_by:
             raise await self._stopped()
@@ -222,6 +234,15 @@ class OpenAIEngine:
         if isinstance(outcomes[0], TransientError) and not any(isinstance(o, Completion) for o in outcomes):
             raise outcomes[0]
         return outcomes
+
+    async def _learn(self, error: FieldRefusedError, replica: Replica) -> None:
+        """Do without the field that was refused. Raises EngineError where other texts would be sampled then."""
+        try:
+            if told := self._learnt.take_in(error.field, replica.url, error.message):
+                PROGRESS.say(told)
+        except EngineError as stopping:
+            self._stopped_by = self._stopped_by or str(stopping)
+            raise await self._stopped() from None
 
     async def _stopped(self) -> EngineError:
         """What the engine stopped by, once the requests in flight are over: their answers are paid for."""

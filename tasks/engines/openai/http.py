@@ -2,11 +2,11 @@
 
 import asyncio
 import email.utils
+import errno
 import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ import aiohttp
 from yarl import URL
 
 from configs.engines import OpenAISettings
+from tasks.engines.openai.bodies import dialect_of
+from tasks.engines.openai.connecting import address, connection_to, file_limit, to_mend
 from tasks.engines.openai.faults import (
     OK,
     Meaning,
@@ -25,6 +27,7 @@ from tasks.engines.openai.faults import (
     one_line,
 )
 from tasks.engines.openai.pacing import Pace
+from tasks.engines.openai.refusals import FieldRefusedError, refused_field
 from tasks.engines.openai.replies import models_served, parsed
 from tasks.engines.protocol import EngineError
 from warehouse.failures import FailureCode
@@ -58,6 +61,7 @@ class Replica:
         self._has_answered = False
         self._doubts = 0
         self._key = ""
+        self._secrets: tuple[str, ...] = ()
         self._session: aiohttp.ClientSession | None = None
 
     def open(self, key: str) -> None:
@@ -65,13 +69,15 @@ class Replica:
         if self._session:
             return
         self._key = key
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        way = connection_to(self.url, key, dialect_of(self._settings), self._settings.headers)
+        self._secrets = way.secrets
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds, sock_connect=CONNECT_SECONDS)
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=way.tls),
             timeout=timeout,
-            headers={**headers, "Content-Type": "application/json"},
+            headers={**way.headers, "Content-Type": "application/json"},
+            proxy=way.proxy,
         )
         self.last_alive = time.monotonic()
 
@@ -109,23 +115,12 @@ class Replica:
         if self._session is None:
             raise EngineError("the endpoint's client is closed.")
         try:
-            async with self._session.request(method, _address(self.url, path), data=body) as response:
+            async with self._session.request(method, address(self.url, path), data=body) as response:
                 data, status = await response.read(), response.status
                 self.last_alive = time.monotonic()
                 headers = response.headers
-        except aiohttp.InvalidURL:
-            raise EngineError(f"engine.base_url is {self.url!r}, which is not a URL.") from None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            await self._revived()
-            raise TransientError(FailureCode.UNREACHABLE, str(error)) from None
-        except TimeoutError:
-            seconds = self._settings.timeout_seconds
-            raise TransientError(
-                FailureCode.TIMEOUT, f"no reply within timeout_seconds ({seconds:g})"
-            ) from None
-        except (aiohttp.ClientError, ConnectionError) as error:
-            await self._revived()
-            raise TransientError(FailureCode.CONNECTION, f"{type(error).__name__}: {error}") from None
+        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
+            raise await self._broken(error) from None
         reply = parsed(data, headers.get("Content-Type", ""))
         if OK <= status < HTTPStatus.MULTIPLE_CHOICES and (status := error_status(reply)) == OK:
             if reply is None:
@@ -135,16 +130,45 @@ class Replica:
                 )
             return reply
         message = self.hidden(error_message(status, data, reply))
+        error = self._error(f"{method} {path}", status, message, reply, body, is_group=is_group)
+        if isinstance(error, TransientError):
+            error.retry_after = _seconds(headers.get("Retry-After"))
+        raise error
+
+    async def _broken(self, error: Exception) -> TransientError | EngineError:
+        """What an exchange without a reply means; a server of ours that has died is started again first."""
+        if said := to_mend(error):
+            return EngineError(f"{self.url}: {self.hidden(said)}")
+        match error:
+            case OSError(errno=errno.EMFILE | errno.ENFILE):
+                return TransientError(FailureCode.CONNECTION, file_limit())
+            case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+                await self._revived()
+                return TransientError(FailureCode.UNREACHABLE, self.hidden(str(error)))
+            case TimeoutError():
+                seconds = self._settings.timeout_seconds
+                return TransientError(FailureCode.TIMEOUT, f"no reply within timeout_seconds ({seconds:g})")
+            case _:
+                await self._revived()
+                said = self.hidden(f"{type(error).__name__}: {error}")
+                return TransientError(FailureCode.CONNECTION, said)
+
+    def _error(
+        self, asked: str, status: int, message: str, reply: object, body: bytes | None, *, is_group: bool
+    ) -> TransientError | RefusedError | EngineError:
+        """What a reply that is not a good one means."""
+        if field := refused_field(status, message, reply, body):
+            return FieldRefusedError(field, message)
         meaning, code = meaning_of(status, message, reply)
         if meaning is Meaning.MAY_PASS:
-            raise TransientError(code, message, _seconds(headers.get("Retry-After")))
-        is_listing = method == "GET" and status not in {
+            return TransientError(code, message)
+        is_listing = asked.startswith("GET") and status not in {
             400,
             401,
         }  # a key that may ask but not list, or no list
         if meaning is Meaning.REFUSED or is_listing or (is_group and code == FailureCode.BAD_REQUEST):
-            raise RefusedError(code, message)
-        raise self._to_mend(meaning, code, message, f"{method} {path}")
+            return RefusedError(code, message)
+        return self._to_mend(meaning, code, message, asked)
 
     def _to_mend(
         self, meaning: Meaning, code: FailureCode, message: str, asked: str
@@ -169,15 +193,17 @@ class Replica:
         """What stands beside the API, such as /metrics; None where there is nothing to be had."""
         if self._session is None:
             return None
-        address = URL(self.url).origin().with_path(path)
+        beside = URL(self.url).origin().with_path(path)
         try:
-            async with self._session.get(address, timeout=aiohttp.ClientTimeout(total=seconds)) as response:
+            async with self._session.get(beside, timeout=aiohttp.ClientTimeout(total=seconds)) as response:
                 return await response.text() if response.status == OK else None
         except (aiohttp.ClientError, TimeoutError, ConnectionError, UnicodeDecodeError):
             return None
 
     async def check_model(self, name: str) -> None:
         """See that it serves the model. Raises EngineError with what it serves instead."""
+        if not self._settings.list_models:
+            return
         try:
             served = models_served(await self.call("GET", "/models"))
         except RefusedError:
@@ -217,17 +243,10 @@ class Replica:
             self.last_alive = time.monotonic()
 
     def hidden(self, text: str) -> str:
-        """The text without the API key."""
-        return text.replace(self._key, "***") if self._key else text
-
-
-@lru_cache(maxsize=256)
-def _address(url: str, path: str) -> URL:
-    """A parsed address, once for all requests to it. Raises EngineError for what is none."""
-    try:
-        return URL(url + path)
-    except ValueError:
-        raise EngineError(f"engine.base_url is {url!r}, which is not a URL.") from None
+        """The text without the API key and what else is secret."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def _seconds(retry_after: str | None) -> float | None:

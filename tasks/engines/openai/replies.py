@@ -28,7 +28,7 @@ _MOST_TOKENS = 2**31 - 1
 class Sent(NamedTuple):
     """How and when the request that was answered went out."""
 
-    seed: int
+    seed: int | None
     started_at: datetime
     latency_seconds: float
     num_tries: int

@@ -114,7 +114,8 @@ def sampling_arguments(
 
 def template_arguments(sampling: Sampling) -> dict[str, JsonValue]:
     """What the chat template is given beside the messages."""
-    thinking = {} if sampling.enable_thinking is None else {"enable_thinking": sampling.enable_thinking}
+    told = {name: getattr(sampling, name) for name in ("enable_thinking", "reasoning_effort")}
+    thinking = {name: value for name, value in told.items() if value is not None}
     further = sampling.extra.get("chat_template_kwargs") or {}
     return thinking | (dict(further) if isinstance(further, Mapping) else {})
 
