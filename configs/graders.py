@@ -64,31 +64,43 @@ class RegexGrader(ConfigModel):
     """In the comparison; for the search, write (?i) into the pattern."""
 
 
-class WholeAnswerGrader(ConfigModel):
-    """What graders have in common that can read the whole answer."""
+class ScoringGrader(ConfigModel):
+    """What graders have in common that can give a score between 0 and 1, beside right and wrong."""
 
-    answer: Literal["box", "whole"] = "box"
-    r"""`box`: what the last \boxed{} holds; `whole`: everything after the reasoning, up to its last 16,000
-    characters."""
+    threshold: float = Field(default=1.0, gt=0, le=1)
+    """The least score that is right. What counts right answers (mean@1, votes, pass@k) uses it; the mean of the scores
+    stands beside."""
 
 
-class JudgeGrader(WholeAnswerGrader):
+class JudgeGrader(ScoringGrader):
     """A language model as the judge, called once per distinct answer to a problem; its traces are stored."""
 
     kind: Literal["judge"]
+    answer: Literal["box", "whole"] = "box"
+    r"""`box`: what the last \boxed{} holds; `whole`: everything after the reasoning, up to its last 16,000
+    characters."""
+    rubric: str | None = None
+    """What points are given for, in words. The judge then ends with `Score: 7` instead of a verdict, and its score is
+    that share of `points`."""
+    points: int = Field(default=10, ge=1)
+    """Full marks of the rubric."""
     model: Model
     engine: EngineSettings
     prompt: str = "judge"
-    """Name of a shipped prompt or path of a .jinja file, which can use `question`, `gold` and `answer`."""
+    """Name of a shipped prompt or path of a .jinja file, which can use `question`, `gold`, `answer`, and with a rubric
+    `rubric` and `points`. With a rubric, `judge` means the shipped prompt `judge-rubric`."""
     sampling: Sampling = Sampling(temperature=0.0)
 
 
-class FunctionGrader(WholeAnswerGrader):
+class FunctionGrader(ScoringGrader):
     """A function of your own of (gold, answer), called in a worker process that can be killed."""
 
     kind: Literal["function"]
+    answer: Literal["box", "whole"] = "whole"
+    r"""`whole`: everything after the reasoning, up to its last 16,000 characters; `box`: what the last \boxed{} holds."""
     function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """`module:function`. It returns whether the answer is right, or the name of a verdict."""
+    """`module:function`, of `gold` and `answer`, and by name of `problem`, `text` and `reasoning`. It returns whether the
+    answer is right, a float between 0 and 1, an object with `correct` and `score`, or the name of a verdict."""
     path: str | None = None
     """Folder to import the module from; default: the folder of the experiment file."""
 
@@ -99,9 +111,9 @@ KINDS: Mapping[str, str] = {
     "numeric": "tasks.graders.numeric:Numeric",
     "choice": "tasks.graders.choice:Choice",
     "regex": "tasks.graders.regex:Regex",
-    "function": "tasks.graders.function:Function",
 }
-"""Where the class of each kind is that needs only its settings. A judge, in `tasks/grading/judge.py`, also needs a root."""
+"""Where the class of each kind is that needs only its settings. A function (`tasks/graders/function.py`) also needs the
+problems, a judge (`tasks/grading/judge.py`) a root besides."""
 
 GraderSettings = Annotated[
     MathGrader | ExactGrader | NumericGrader | ChoiceGrader | RegexGrader | JudgeGrader | FunctionGrader,

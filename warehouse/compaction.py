@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from configs.schema import UserError
 from warehouse.journal import finalized
-from warehouse.records import TRACES
+from warehouse.records import LAYOUTS
 from warehouse.store import Store, StoredFile, content_hash, rows_of
 
 SMALL_BYTES = 64 * 2**20
@@ -116,7 +116,7 @@ def _sound(store: Store, path: str) -> pa.Table:
             f"{store.root}/{path} is damaged, so its folder is left as it is; "
             f"`a2r verify --root {store.root}` says what to do."
         )
-    schema = TRACES if path.startswith("traces/") else None  # earlier layouts lack columns, which are null
+    schema = LAYOUTS.get(path.split("/", 1)[0])  # earlier layouts lack columns, which are null
     return rows_of(pa.BufferReader(data), schema)
 
 

@@ -14,7 +14,7 @@ from warehouse.journal import set_aside_path, unreadable_lines
 from warehouse.manifest import Manifest, NewerManifestError, manifest_path, members_path
 from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
-from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS
+from warehouse.records import GRADE_LAYOUTS, MEMBERS, PROBLEMS, TRACE_LAYOUTS
 from warehouse.store import Store, content_hash, rows_of
 
 _TRACE_PART = re.compile(
@@ -82,7 +82,7 @@ def _damages(
     if match := _TRACE_PART.fullmatch(path):
         yield from _trace_damages(store, match, paths, recipes)
     elif match := _GRADE_PART.fullmatch(path):
-        yield from _part(store, path, match["hash"], GRADES)[1]
+        yield from _part(store, path, match["hash"], *GRADE_LAYOUTS)[1]
     elif match := _PROBLEM_PART.fullmatch(path):
         table, found = _part(store, path, match["hash"], PROBLEMS)
         yield from found

@@ -69,8 +69,16 @@ GRADES = pa.schema(
         ("is_correct", pa.bool_()),
         ("extracted", pa.string()),
         ("vote_key", pa.string()),
+        ("points", pa.float64()),
     ]
 )
+
+_FIRST_GRADES = 7
+GRADE_LAYOUTS = tuple(pa.schema(list(GRADES)[:n]) for n in range(len(GRADES), _FIRST_GRADES - 1, -1))
+"""The same of grade parts."""
+
+LAYOUTS: Mapping[str, pa.Schema] = {"traces": TRACES, "grades": GRADES}
+"""The present layout of parts that had earlier ones, by their folder."""
 
 MEMBERS = pa.schema(
     [

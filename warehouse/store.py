@@ -23,7 +23,7 @@ from fsspec.implementations.local import LocalFileSystem
 from configs.schema import UserError
 from warehouse.files import write_file
 from warehouse.identity import Recipe
-from warehouse.records import TRACES
+from warehouse.records import LAYOUTS
 
 T = TypeVar("T")
 
@@ -122,9 +122,9 @@ class Store:
     ) -> pa.Table:
         """Rows of a part, all or those of some traces. Raises LostPart, UserError for a damaged part.
 
-        Columns that a trace part of an earlier layout lacks are null.
+        Columns that a part of an earlier layout lacks are null.
         """
-        schema = TRACES if path.startswith("traces/") else None
+        schema = LAYOUTS.get(path.split("/", 1)[0])
         try:
             with self._fs.open(self._at(path), "rb") as file:
                 return rows_of(file, schema, columns, trace_ids)

@@ -27,6 +27,8 @@ class TraceView(NamedTuple):
     reasoning: str | None
     answer: str | None
     error: str | None
+    points: float | None = None
+    """The grader's score between 0 and 1, if it gives one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Math:
     """Last box against the gold answer; spellings, values, then algebra."""
 
     def __init__(self, form: MathGrader) -> None:
-        self._form, self.complaints = form, []
+        self._form, self.complaints, self.reads_traces = form, [], False
         self.key = key_of("math", "3", settings_of(form))
         self._readers = Workers(decision.load, modules=["tasks.graders.algebra.decision", "mpmath"])
         self._symbols = Workers(symbolic.load)

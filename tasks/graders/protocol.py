@@ -5,7 +5,7 @@ needs work (symbols, a user's code, a judge) is asked for together with others, 
 made elsewhere, once for each distinct case, and remembered.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, get_args
 
 from pydantic import BaseModel, JsonValue
@@ -18,12 +18,49 @@ Verdict = Literal["correct", "wrong", "timeout", "grader_error"]
 VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
+class Scored(NamedTuple):
+    """A verdict with the score behind it."""
+
+    verdict: Verdict
+    points: float
+    """Between 0 and 1."""
+
+
+Said = Verdict | Scored
+"""What a grader says of an answer, with a score or without."""
+
+
+def verdict_of(said: Said) -> Verdict:
+    """Right or wrong, or why neither."""
+    return said.verdict if isinstance(said, Scored) else said
+
+
+def points_of(said: Said) -> float | None:
+    """The score; None where the verdict says it all."""
+    return said.points if isinstance(said, Scored) else None
+
+
+def scored(points: float, threshold: float) -> Said:
+    """A score as a verdict: right from the threshold on. One that is not between 0 and 1 is a grader_error."""
+    if not 0 <= points <= 1:
+        return "grader_error"
+    return Scored("correct" if points >= threshold - _ROUNDING else "wrong", points)
+
+
+_ROUNDING = 1e-9
+"""Three times a third is full marks."""
+
+
 class Case(NamedTuple):
     """One question to a grader: whether this answer to this problem is right."""
 
     problem_digest: str
     gold: str
     answer: str
+    text: str = ""
+    """The whole answer, for graders that read traces."""
+    reasoning: str = ""
+    """What stands before it, for the same."""
 
 
 class Grader(Protocol):
@@ -35,6 +72,9 @@ class Grader(Protocol):
 
     complaints: list[str]
     """Why some cases have no verdict, in sentences for people."""
+
+    reads_traces: bool
+    """Whether its cases hold the trace's text; verdicts are then made trace by trace."""
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The answer in each text; None where there is none."""
@@ -48,7 +88,7 @@ class Grader(Protocol):
         """The verdict where it follows from the form of both; None: `work_out` has to be asked."""
         ...
 
-    def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:
+    def work_out(self, cases: Collection[Case]) -> Mapping[Case, Said]:
         """Verdicts that take work. A case that is left out has none yet: a later run asks again."""
         ...
 
@@ -61,6 +101,7 @@ class Quick:
     """What graders share that decide everything at once."""
 
     complaints: list[str] = []  # noqa: RUF012 - they have none
+    reads_traces: bool = False
 
     def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:  # noqa: ARG002
         """Nothing is left to work out."""

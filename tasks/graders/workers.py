@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from tasks.graders.protocol import VERDICTS, Verdict
+from tasks.graders.protocol import VERDICTS, Said, Scored, Verdict, verdict_of
 
 CPU_SECONDS = 2.0
 """CPU time of one verdict; most take a hundredth of a second."""
@@ -38,8 +38,8 @@ MEMORY_BYTES = 512 * 2**20
 
 MAX_WORKERS = 4
 
-Decide = Callable[[str, str], bool | str]
-"""Whether an answer is the gold answer, or a verdict's name."""
+Decide = Callable[..., bool | str | Scored]
+"""Whether an answer is the gold answer, or a verdict's name, or one with a score; of the gold and the answer first."""
 
 Load = Callable[..., Decide]
 """Makes a `Decide` in the worker, before its clock starts; found by name, so a function of a module."""
@@ -52,14 +52,18 @@ class Workers:
         self._load, self._arguments, self._modules = load, arguments, list(modules)
         self._pool: ProcessPool | None = None
 
-    def verdicts(self, pairs: Iterable[tuple[str, str]], cpu_seconds: float = CPU_SECONDS) -> list[Verdict]:
+    def verdicts(self, cases: Iterable[tuple[Any, ...]], cpu_seconds: float = CPU_SECONDS) -> list[Verdict]:
         """A verdict on each (gold, answer), in order. Raises UserError where the function cannot be loaded."""
+        return [verdict_of(said) for said in self.said(cases, cpu_seconds)]
+
+    def said(self, cases: Iterable[tuple[Any, ...]], cpu_seconds: float = CPU_SECONDS) -> list[Said]:
+        """The same with scores; what follows gold and answer in a case is handed on."""
         pool = self._started()
         futures = [
             pool.schedule(
-                _limited, args=(self._load, self._arguments, gold, answer, cpu_seconds), timeout=WALL_SECONDS
+                _limited, args=(self._load, self._arguments, case, cpu_seconds), timeout=WALL_SECONDS
             )
-            for gold, answer in pairs
+            for case in cases
         ]
         try:
             return [_outcome(future) for future in futures]
@@ -93,13 +97,15 @@ class Workers:
         return self._pool
 
 
-def _outcome(future: ProcessFuture) -> Verdict:
+def _outcome(future: ProcessFuture) -> Said:
     try:
         found = future.result()
     except ProcessExpired as expired:
         return "timeout" if expired.exitcode == -signal.SIGXCPU else "grader_error"
     except FutureTimeout:
         return "timeout"
+    if isinstance(found, Scored):
+        return found
     if isinstance(found, bool):
         return "correct" if found else "wrong"
     return cast("Verdict", found) if found in VERDICTS else "grader_error"
@@ -122,7 +128,7 @@ def _on_time_up(_number: int, _frame: FrameType | None) -> None:
     raise _OutOfTime
 
 
-def _limited(load: Load, arguments: tuple[str, ...], gold: str, answer: str, cpu_seconds: float) -> Any:  # noqa: ANN401 - whatever a user's function returns
+def _limited(load: Load, arguments: tuple[str, ...], case: tuple[Any, ...], cpu_seconds: float) -> Any:  # noqa: ANN401 - whatever a user's function returns
     decide = _loaded(load, arguments)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     last = math.ceil(time.process_time() + cpu_seconds) + GRACE_SECONDS
@@ -130,8 +136,8 @@ def _limited(load: Load, arguments: tuple[str, ...], gold: str, answer: str, cpu
     try:
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds, 0.1)  # again, should something swallow the first
         try:
-            found = decide(gold, answer)
-            return found if isinstance(found, bool | str) else "grader_error"
+            found = decide(*case)
+            return found if isinstance(found, bool | str | Scored) else "grader_error"
         except Exception:  # noqa: BLE001 - sympy and a user's code raise anything; the boundary is here
             return "grader_error"
         finally:

@@ -15,7 +15,7 @@ from tasks.engines.pool import open_engines
 from tasks.engines.protocol import EngineError
 from tasks.graders.extraction import boxed_answers, whole_answers
 from tasks.graders.normalise import vote_key
-from tasks.graders.protocol import Case, Verdict, key_of
+from tasks.graders.protocol import Case, Said, Verdict, key_of, scored, settings_of
 from tasks.grading.traces import LONGEST_STORED
 from tasks.progress import PROGRESS
 from tasks.stage import Job, Stage, job_of, stage_of
@@ -27,24 +27,35 @@ from warehouse.records import Member, Problem, Wanted
 from warehouse.store import Store
 
 _SAID = re.compile(r"\bverdict\b[\s:*`]*(in)?correct\b", re.IGNORECASE)
+_SCORE = re.compile(
+    r"\bscore\b[\s:*`=]*(\d+(?:\.\d+)?)(?:\s*(?:/|out of|of)\s*(\d+))?(?![\d/])", re.IGNORECASE
+)
 
 
 def judge_stage(form: JudgeGrader, root: str) -> Stage:
     """The judge of a grader's settings, as a stage that reads none. Raises UserError."""
+    if form.rubric is not None and form.prompt == "judge":
+        form = form.model_copy(update={"prompt": "judge-rubric"})
     return stage_of("judge", form, root)
 
 
 class Judge:
-    """Asks the model and reads its last "Verdict: …".
+    """Asks the model and reads its last "Verdict: …", or with a rubric its last "Score: …".
 
     An answer that it failed to judge has no verdict and is asked about again by the next run; one
     that it refuses for good, cannot read to the end or does not decide is a grader_error.
     """
 
     def __init__(self, form: JudgeGrader, root: str, problems: Mapping[str, Problem]) -> None:
-        self._form, self._problems = form, problems
+        self._form, self._problems, self.reads_traces = form, problems, False
         self.stage = judge_stage(form, root)
-        self.key = key_of("judge", "2", {"recipe": self.stage.recipe.digest, "answer": form.answer})
+        scale = (
+            settings_of(form).keys() & {"rubric", "points", "threshold"} if form.rubric is not None else ()
+        )
+        scoring = {name: getattr(form, name) for name in sorted(scale)}
+        self.key = key_of(
+            "judge", "2", {"recipe": self.stage.recipe.digest, "answer": form.answer, **scoring}
+        )
         self.complaints: list[str] = []
         self._engines = ExitStack()
         self._is_started = False
@@ -61,7 +72,7 @@ class Judge:
         """Nothing is decided but by the model."""
         return None
 
-    def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:
+    def work_out(self, cases: Collection[Case]) -> dict[Case, Said]:
         """Ask about what is not stored, then read the verdicts from the store."""
         wanted = {case: self._wanted(case) for case in cases}
         lacking = set(missing_traces(self.stage.index, wanted.values()))
@@ -69,7 +80,7 @@ class Judge:
             self._ask({case: trace for case, trace in wanted.items() if trace in lacking})
         index = self.stage.index
         rows = index.rows({trace.trace_id for trace in wanted.values()}, ["status", "answer"]).to_pylist()
-        said: dict[str, Verdict] = {row["trace_id"]: _said(row["status"], row["answer"]) for row in rows}
+        said: dict[str, Said] = {row["trace_id"]: self._said(row["status"], row["answer"]) for row in rows}
         for trace in wanted.values():
             held = index.get(trace.trace_id)
             if held and held.is_permanent:
@@ -133,10 +144,17 @@ class Judge:
 
     def _job(self, case: Case, trace: Wanted) -> Job:
         question = self._problems[case.problem_digest].question
-        return job_of(self.stage, question, {"gold": case.gold, "answer": case.answer}, [trace])
+        shown: dict[str, str | int] = {"gold": case.gold, "answer": case.answer}
+        if self._form.rubric is not None:
+            shown |= {"rubric": self._form.rubric, "points": self._form.points}
+        return job_of(self.stage, question, shown, [trace])
+
+    def _said(self, status: str, answer: str | None) -> Said:
+        return _said(status, answer) if self._form.rubric is None else _scored(status, answer, self._form)
 
     def _wanted(self, case: Case) -> Wanted:
-        shown = (digest([case.gold, case.answer])[:32],)
+        scale = [] if self._form.rubric is None else [self._form.rubric, self._form.points]
+        shown = (digest([case.gold, case.answer, *scale])[:32],)
         held = trace_id_of(self.stage.recipe, case.problem_digest, 0, shown)
         return Wanted(held, case.problem_digest, self._problems[case.problem_digest].problem_id, 0, shown)
 
@@ -151,3 +169,11 @@ def _said(status: str, answer: str | None) -> Verdict:
     if not found:
         return "grader_error"
     return "wrong" if found[-1][1] else "correct"
+
+
+def _scored(status: str, answer: str | None, form: JudgeGrader) -> Said:
+    """The judge's last score, as a share of full marks; what says none, or one of another scale, is a grader_error."""
+    found = list(_SCORE.finditer(answer or "")) if status == "ok" else []
+    if not found or (found[-1][2] and int(found[-1][2]) != form.points):
+        return "grader_error"
+    return scored(float(found[-1][1]) / form.points, form.threshold)

@@ -11,7 +11,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from tasks.graders.protocol import Case, Grader, Verdict
+from tasks.graders.protocol import Case, Grader, Said, Scored, Verdict, points_of, verdict_of
 from tasks.progress import PROGRESS
 from tasks.stage import Stage
 from warehouse.grades import read_grades, write_grades
@@ -22,7 +22,7 @@ from warehouse.verdicts import VerdictMemory
 LONGEST_STORED = 1000
 """Characters of an answer that its grade keeps; a longer one is cut and votes by its digest."""
 
-_UNANSWERED = (("no_answer", False, None, None), ("truncated", False, None, None))
+_UNANSWERED = (("no_answer", False, None, None, None), ("truncated", False, None, None, None))
 """What is counted as wrong without asking a grader."""
 
 _READ = ("trace_id", "problem_digest", "status", "answer")
@@ -44,7 +44,8 @@ def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") ->
     PROGRESS.expect("grade", sum(map(len, by_part.values())))
 
     def grades_of(trace_ids: list[str]) -> pa.Table:
-        batches = stage.index.batches(trace_ids, ["problem_digest", "status", "answer"])
+        texts = ["answer", "reasoning"] if grader.reads_traces else ["answer"]
+        batches = stage.index.batches(trace_ids, ["problem_digest", "status", *texts])
         return grading.grades(batches, golds)
 
     for trace_ids in by_part.values():
@@ -62,7 +63,7 @@ class Grading:
 
     grader: Grader
     memory: VerdictMemory
-    _unsettled: dict[Case, Verdict] = field(default_factory=dict)
+    _unsettled: dict[Case, Said] = field(default_factory=dict)
     """Timeouts and errors, which are worked out once a run and remembered no longer."""
 
     def grades(self, batches: Iterable[pa.Table], golds: Mapping[str, Collection[str]]) -> pa.Table:
@@ -77,8 +78,16 @@ class Grading:
                 [text or "" if status == "ok" else "" for status, text in zip(statuses, texts, strict=True)]
             )
             rows += [
-                (trace_id, digest, gold, status, None if answer is None else Case(digest, gold, answer))
-                for trace_id, digest, status, answer in zip(ids, digests, statuses, answers, strict=True)
+                (
+                    trace_id,
+                    digest,
+                    gold,
+                    status,
+                    None if answer is None else Case(digest, gold, answer, *trace),
+                )
+                for trace_id, digest, status, answer, trace in zip(
+                    ids, digests, statuses, answers, self._read(batch), strict=True
+                )
                 if status != "error"
                 for gold in sorted(golds[trace_id])
             ]
@@ -92,9 +101,16 @@ class Grading:
         columns = zip(*graded, strict=True) if graded else ([] for _ in GRADES.names)
         return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, GRADES, strict=True)], GRADES)
 
-    def _kept(self, case: Case, verdict: Verdict) -> tuple[str, bool | None, str, str]:
-        """Verdict, whether it is right, the answer and its vote, as the grade keeps them."""
-        answer, key = case.answer, self.grader.vote_key(case.answer)
+    def _read(self, batch: pa.Table) -> list[tuple[str, ...]]:
+        """What of each trace its case holds besides the answer."""
+        if not self.grader.reads_traces:
+            return [()] * batch.num_rows
+        texts = (batch[name].to_pylist() for name in ("answer", "reasoning"))
+        return [(text or "", reasoning or "") for text, reasoning in zip(*texts, strict=True)]
+
+    def _kept(self, case: Case, said: Said) -> tuple[str, bool | None, str, str, float | None]:
+        """Verdict, whether it is right, the answer, its vote and its score, as the grade keeps them."""
+        answer, verdict, key = case.answer, verdict_of(said), self.grader.vote_key(case.answer)
         if len(key) > LONGEST_STORED:
             key = f"sha256:{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()}"
         is_correct = verdict == "correct" if verdict in {"correct", "wrong"} else None
@@ -103,11 +119,12 @@ class Grading:
             is_correct,
             (answer if len(answer) <= LONGEST_STORED else f"{answer[:LONGEST_STORED]}…"),
             key,
+            None if is_correct is None else points_of(said),
         )
 
-    def _decided(self, cases: set[Case]) -> dict[Case, Verdict]:
+    def _decided(self, cases: set[Case]) -> dict[Case, Said]:
         """Verdicts on distinct cases: by form, from memory, by work, in this order."""
-        said: dict[Case, Verdict] = {}
+        said: dict[Case, Said] = {}
         hard: list[Case] = []
         for case in cases:
             verdict = self.grader.decide(case.gold, case.answer) or self._unsettled.get(case)
@@ -118,9 +135,17 @@ class Grading:
         if not hard:
             return said
         known = self.memory.recall(hard)
-        said |= {case: "correct" if is_correct else "wrong" for case, is_correct in known.items()}
+        points = self.memory.recall_points(known) if known else {}
+        for case, is_correct in known.items():
+            found: Verdict = "correct" if is_correct else "wrong"
+            said[case] = Scored(found, points[case]) if case in points else found
         made = self.grader.work_out(sorted(case for case in hard if case not in known))
-        answered = {case: v == "correct" for case, v in made.items() if v in {"correct", "wrong"}}
-        self.memory.remember(answered)
-        self._unsettled |= {case: verdict for case, verdict in made.items() if case not in answered}
-        return said | made
+        answered = {
+            case: verdict_of(found) == "correct"
+            for case, found in made.items()
+            if verdict_of(found) in {"correct", "wrong"}
+        }
+        scores = {case: score for case in answered if (score := points_of(made[case])) is not None}
+        self.memory.remember(answered, scores)
+        self._unsettled |= {case: found for case, found in made.items() if case not in answered}
+        return {**said, **made}

@@ -135,7 +135,7 @@ def graded(folder: Path, samples: list[tuple[str, str, str]]) -> tuple[Spent, Co
         stage.index.refresh()
         with measured() as spent:
             done = grade_traces(stage, members, Grading(grader, VerdictMemory(Store(stage.root), grader.key)))
-    assert done.num_new == len(samples), (done.num_new, len(samples))
+    assert done == len(samples), (done, len(samples))
     store, verdicts = Store(stage.root), Counter()
     for part in store.names(f"grades/grader={grader.key}"):
         verdicts.update(store.read_part(part, ["verdict"])["verdict"].to_pylist())

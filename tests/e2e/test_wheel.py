@@ -29,7 +29,7 @@ synthesizer:
   engine: {kind: openai, serve: {port: PORT, gpus: [], command: COMMAND}}
   references: {count: 2}
   sampling: {n: 1}
-grader: {kind: function, function: "my_grader:grade"}
+grader: {kind: function, function: "my_grader:grade", answer: box}
 """
 PROBLEMS = [
     {"id": "p1", "problem": "What is 12 plus 30 ?", "answer": "42"},

@@ -24,6 +24,7 @@ class Made(NamedTuple):
     reasoning: str | None = None
     status: str = "ok"
     error_code: str = "context_overflow"
+    points: float | None = None
 
 
 def finish_run(experiment, root, run_id, made):
@@ -79,6 +80,7 @@ def _write(run, wanted, made):
                         "is_correct": told.verdict == "correct" if is_attempt else None,
                         "extracted": told.extracted,
                         "vote_key": told.extracted,
+                        "points": told.points,
                     }
                 )
         run.store.write_recipe(stage.recipe)

@@ -52,10 +52,11 @@ def print_problem(problem: ProblemView, *, full: bool) -> None:
     for trace in problem.traces:
         colour = _COLOURS.get(trace.verdict or "", "yellow")
         extracted = f" · {_escape(trace.extracted)}" if trace.extracted is not None else ""
+        points = "" if trace.points is None else f", {trace.points:.2f} points"
         console.print(
             Panel(
                 _escape(_text(trace, full=full)),
-                title=f"{trace.stage} {trace.sample_index}: [{colour}]{trace.verdict or 'not graded'}[/]{extracted}",
+                title=f"{trace.stage} {trace.sample_index}: [{colour}]{trace.verdict or 'not graded'}{points}[/]{extracted}",
                 subtitle=f"{_cell(trace.num_tokens)} tokens · seed {_cell(trace.seed)}",
                 title_align="left",
             )

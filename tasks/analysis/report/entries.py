@@ -39,6 +39,7 @@ class ProblemTexts:
                 "stage": row["stage"],
                 "index": row["sample_index"],
                 "verdict": row["verdict"],
+                "points": row["points"],
                 "extracted": row["extracted"],
                 "trace": self._index(row),
                 "shown": self._shown(row, texts, policy),

@@ -8,7 +8,8 @@ select
     samples.seed,
     texts.reasoning,
     texts.answer,
-    texts.error_message
+    texts.error_message,
+    samples.points
 from (from samples where run_id = $run_id and problem_id = $problem_id) as samples
 left join (from traces where problem_digest = $problem_digest) as texts on samples.trace_id = texts.trace_id
 order by samples.stage, samples.sample_index

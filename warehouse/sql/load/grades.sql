@@ -8,8 +8,14 @@ select
     found.is_correct,
     found.extracted,
     found.vote_key,
+    found.points,
     regexp_extract(found.filename, 'part-([0-9a-f]{16})-[0-9a-f]{16}\.parquet$', 1) as recipe
-from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, filename = true) as found
+from (
+    from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, filename = true, union_by_name = true)
+    union all by name
+    select points from store.grades -- a column that parts of the earlier layout lack
+    where false
+) as found
 where
     not exists (
         select 1

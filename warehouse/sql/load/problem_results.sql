@@ -9,6 +9,7 @@ with fresh as (
         vote_key,
         verdict,
         is_correct,
+        if(is_correct is null, null, coalesce(points, is_correct::integer)) as points,
         if(is_correct is null, null, mean_logprob) as mean_logprob,
         if(is_correct is null, null, score) as score
     from store.samples
@@ -43,6 +44,7 @@ answers as (
         count(*) filter (where verdict = 'truncated') as num_truncated,
         count(mean_logprob) as num_logprobs,
         count(score) as num_scores,
+        sum(points) as points,
         if(vote_key is null, 0, count(is_correct)) as num_votes,
         if(vote_key is null, null, sum(exp(mean_logprob))) as by_logprob,
         if(vote_key is null, null, sum(score)) as by_score
@@ -71,6 +73,7 @@ summed as (
         sum(num_truncated) as num_truncated,
         sum(num_logprobs) as num_logprobs,
         sum(num_scores) as num_scores,
+        sum(points) as points,
         sum(num_votes) as num_voters,
         max(num_votes) as num_votes,
         count(*) filter (where num_votes > 0) as num_answers,
@@ -113,7 +116,8 @@ select
         summed.num_attempts >= roles.n and summed.num_logprobs = summed.num_attempts,
         coalesce(summed.logprob_majority, 0.0),
         null
-    ) as logprob_majority_accuracy
+    ) as logprob_majority_accuracy,
+    summed.points / nullif(summed.num_attempts, 0) as mean_points
 from summed
 inner join store.roles on summed.run_id = roles.run_id and summed.stage = roles.stage
 inner join store.stage_results as stages on summed.run_id = stages.run_id and summed.stage = stages.stage

@@ -23,7 +23,8 @@ select
         reference_ids,
         part
     )
-    replace (coalesce(traces.started_at, failures.started_at) as started_at)
+    replace (coalesce(traces.started_at, failures.started_at) as started_at),
+    grades.points
 from store.members
 inner join store.runs on members.run_id = runs.run_id
 inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage

@@ -24,7 +24,8 @@ select
     quantile_cont(latency_seconds, 0.95) as latency_seconds_p95,
     quantile_cont(latency_seconds, 0.99) as latency_seconds_p99,
     max(latency_seconds) as latency_seconds_max,
-    count(*) as num_samples
+    count(*) as num_samples,
+    count(points) as num_points
 from store.samples
 where run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
 group by run_id, stage

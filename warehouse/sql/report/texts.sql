@@ -7,6 +7,7 @@ select
     samples.trace_id,
     samples.status,
     samples.verdict,
+    samples.points,
     samples.extracted,
     samples.finish_reason,
     samples.seed,

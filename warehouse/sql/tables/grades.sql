@@ -7,5 +7,6 @@ create table store.grades (
     is_correct boolean,
     extracted varchar,
     vote_key varchar,
+    points double,
     recipe varchar not null
 )

@@ -18,5 +18,6 @@ create table store.problem_results (
     majority_accuracy double,
     best_accuracy double,
     score_majority_accuracy double,
-    logprob_majority_accuracy double
+    logprob_majority_accuracy double,
+    mean_points double
 )

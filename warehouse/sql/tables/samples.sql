@@ -22,6 +22,7 @@ select
         num_tries,
         reference_ids,
         part
-    )
+    ),
+    grades.points
 from store.members, store.traces, store.grades, store.failures
 where false

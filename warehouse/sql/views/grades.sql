@@ -7,5 +7,6 @@ select
     verdict,
     is_correct,
     extracted,
-    vote_key
+    vote_key,
+    points
 from store.grades

@@ -26,7 +26,8 @@ select
     runs.status,
     runs.started_at,
     runs.num_problems as num_wanted_problems,
-    costs.cost_note
+    costs.cost_note,
+    scored.estimate as points
 from store.runs
 inner join store.roles on runs.run_id = roles.run_id
 left join store.stage_results as counted on roles.run_id = counted.run_id and roles.stage = counted.stage
@@ -35,4 +36,8 @@ left join metrics
     on
         runs.run_id = metrics.run_id
         and metrics.metric = case roles.stage when 'explore' then 'mean@1' else 'a2r' end
+left join metrics as scored
+    on
+        runs.run_id = scored.run_id
+        and scored.metric = case roles.stage when 'explore' then 'points@1' else 'a2r-points' end
 order by runs.benchmark, accuracy desc, runs.run_id, roles.stage

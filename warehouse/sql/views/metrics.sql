@@ -9,7 +9,12 @@ with summed as (
         avg(value) as estimate,
         var_samp(value) as variance,
         count(value) as num_problems,
-        sum(num_attempts) filter (where value is not null) as num_attempts
+        sum(num_attempts) filter (where value is not null) as num_attempts,
+        if(
+            metric in ('points@1', 'a2r-points'),
+            'infinity'::double, -- they can vary less than right and wrong
+            sum(num_attempts) filter (where value is not null)
+        ) as most
     from problem_metrics
     group by run_id, stage, metric, place
 )
@@ -18,8 +23,8 @@ select
     summed.run_id,
     summed.metric,
     summed.estimate,
-    clustered_low(summed.estimate, summed.variance, summed.num_problems, summed.num_attempts) as low,
-    clustered_high(summed.estimate, summed.variance, summed.num_problems, summed.num_attempts) as high,
+    clustered_low(summed.estimate, summed.variance, summed.num_problems, summed.most) as low,
+    clustered_high(summed.estimate, summed.variance, summed.num_problems, summed.most) as high,
     summed.num_problems,
     runs.num_problems - summed.num_problems as num_left_out,
     summed.num_attempts::bigint as num_attempts,

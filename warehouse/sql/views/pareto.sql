@@ -43,7 +43,7 @@ methods as (
     inner join spent on metrics.run_id = spent.run_id
     inner join store.roles as explorer on metrics.run_id = explorer.run_id and explorer.stage = 'explore'
     left join store.roles as synthesizer on metrics.run_id = synthesizer.run_id and synthesizer.stage = 'synthesize'
-    where metrics.metric not like 'pass@%'
+    where metrics.metric not like 'pass@%' and metrics.metric not in ('points@1', 'a2r-points')
 )
 
 select

@@ -46,6 +46,12 @@ with named as (
                         'place': 6,
                         'value': pass_at_k(results.num_attempts, results.num_correct, roles.n),
                         'is_there': roles.n > 1
+                    },
+                    {
+                        'metric': 'points@1',
+                        'place': 7,
+                        'value': results.mean_points,
+                        'is_there': stages.num_points > 0
                     }
                 ],
                 [
@@ -60,6 +66,12 @@ with named as (
                         'place': 12,
                         'value': results.majority_accuracy,
                         'is_there': roles.n > 1
+                    },
+                    {
+                        'metric': 'a2r-points',
+                        'place': 13,
+                        'value': results.mean_points,
+                        'is_there': stages.num_points > 0
                     }
                 ]
             )

@@ -19,5 +19,6 @@ select
     majority_accuracy,
     best_accuracy,
     score_majority_accuracy,
-    logprob_majority_accuracy
+    logprob_majority_accuracy,
+    mean_points
 from store.problem_results

@@ -54,7 +54,7 @@ const VERDICTS = {
 };
 
 /** A verdict with its sign and colour, or "not graded". */
-function verdictBadge(verdict) {
+function verdictBadge(verdict, points = null) {
   const [sign, kind] = VERDICTS[verdict] ?? ["?", "unknown"];
-  return make("span", { class: `badge ${kind}` }, `${sign} ${verdict ? verdict.replace("_", " ") : "not graded"}`);
+  return make("span", { class: `badge ${kind}` }, `${sign} ${verdict ? verdict.replace("_", " ") : "not graded"}${points === null ? "" : `, ${points.toFixed(2)} points`}`);
 }

@@ -77,7 +77,7 @@ async function card(sample, texts, explored) {
   else if (trace.answer === null && trace.reasoning === null) answer.append(make("em", {}, "this trace was never generated"));
   else await appendText(answer, trace.answer);
   return make("article", { class: `card sample ${kind}`, "data-sample": `${sample.stage}-${sample.index}` },
-    make("header", {}, make("b", {}, `${sample.stage === "explore" ? "sample" : "answer"} ${sample.index}`), verdictBadge(sample.verdict),
+    make("header", {}, make("b", {}, `${sample.stage === "explore" ? "sample" : "answer"} ${sample.index}`), verdictBadge(sample.verdict, sample.points),
       sample.extracted === null ? null : make("code", { class: "extracted" }, sample.extracted)),
     sample.shown ? await references(sample, texts, explored) : null,
     trace.reasoning ? folded("Reasoning", trace.reasoning, sample.stage === "synthesize") : null,
