@@ -115,9 +115,9 @@ class Judge:
         index, ids = self.stage.index, {member.trace_id for member in judged}
         rows = index.rows(ids, ["status", "answer"]).to_pylist()
         told = [
-            _why_unread(row["status"])
+            _why_unread(row["status"], self._form)
             for row in rows
-            if _said(row["status"], row["answer"]) == "grader_error"
+            if self._said(row["status"], row["answer"]) == "grader_error"
         ]
         refused = [held for trace_id in ids if (held := index.get(trace_id)) and held.is_permanent]
         return Counter(told) + Counter({"were refused": len(refused)})
@@ -159,8 +159,12 @@ class Judge:
         return Wanted(held, case.problem_digest, self._problems[case.problem_digest].problem_id, 0, shown)
 
 
-def _why_unread(status: str) -> str:
-    return "were cut off at max_tokens" if status == "truncated" else 'do not say "Verdict: …"'
+def _why_unread(status: str, form: JudgeGrader) -> str:
+    if status == "truncated":
+        return "were cut off at max_tokens"
+    if form.rubric is None:
+        return 'do not say "Verdict: …"'
+    return f'do not say "Score: …" of {form.points} points'
 
 
 def _said(status: str, answer: str | None) -> Verdict:

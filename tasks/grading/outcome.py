@@ -118,11 +118,12 @@ def _why_undecided(settings: GraderSettings, verdicts: Counter[str | None], unre
     """The likely cause and its remedy, by the kind of grader."""
     if isinstance(settings, JudgeGrader):
         told = []
+        said = '"Verdict: correct" or "Verdict: incorrect"' if settings.rubric is None else '"Score: 7"'
         if unread:
             replies = ", ".join(f"{number:,} {what}" for what, number in unread.most_common())
             told.append(
                 f"of the judge's replies {replies}; raise grader.sampling.max_tokens, or let grader.prompt ask for "
-                '"Verdict: correct" or "Verdict: incorrect" in the last line'
+                f"{said} in the last line"
             )
         if verdicts[None]:
             told.append(f"{verdicts[None]:,} could not be judged now, run the same command again for these")
