@@ -27,11 +27,15 @@ class Made(NamedTuple):
     points: float | None = None
 
 
-def finish_run(experiment, root, run_id, made):
-    """Write the run that `made(stage, problem, sample index)` tells, and load it. Returns the store."""
+def finish_run(experiment, root, run_id, made, further=lambda run: None):
+    """Write the run that `made(stage, problem, sample index)` tells, and load it. Returns the store.
+
+    `further` may add stages to the run.
+    """
     store = Store(str(root))
     run = resolve(Experiment.model_validate(experiment), store)
     run.run_id = run_id
+    further(run)
     for stage in run.stages:
         plans = plans_of(stage, run.problems)
         _write(run, [(stage, plan.problem, w) for plan in plans for w in plan.wanted], made)

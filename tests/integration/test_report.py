@@ -230,7 +230,7 @@ def test_texts_are_bounded_and_counted(store, tmp_path):
 def test_data_says_the_same(store):
     data = json.loads(as_json(findings(store, [])))
     assert list(data) == [
-        *("runs", "leaderboard", "metrics", "ways", "curves", "pairs", "flows", "problems"),
+        *("runs", "leaderboard", "metrics", "ways", "paths", "curves", "pairs", "flows", "problems"),
     ], "keys that scripts read"
     assert [p["outcome"] for p in data["problems"]] == [
         *("rescued", "harmed", "kept", "missed", None),

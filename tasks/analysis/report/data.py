@@ -25,6 +25,8 @@ class Findings:
     """One row per run and metric."""
     methods: Rows
     """One row per run and method (one sample, the vote, the synthesizer) with a known cost; `ways` in the JSON."""
+    paths: Rows
+    """One row per run and method with a known critical path, in tokens and in seconds."""
     curves: Rows
     """One row per run, stage, estimator (pass@k, cons@k) and k."""
     pairs: Rows
@@ -57,7 +59,7 @@ def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = 
             methods=rows(catalog, statement("report/methods"), chosen),
             **{
                 name: rows(catalog, statement(f"report/{name}"), chosen)
-                for name in ("curves", "pairs", "flows", "problems")
+                for name in ("paths", "curves", "pairs", "flows", "problems")
             },
         )
     _label(found)

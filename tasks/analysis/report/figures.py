@@ -10,6 +10,7 @@ import html
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 import plotly.graph_objects as go
 
@@ -50,6 +51,8 @@ def charts(found: Findings) -> Iterator[Chart]:
                 _COST + _not_drawn(found, labels),
                 _cost(found, benchmark, labels, styles),
             ),
+            ("path", "Accuracy and critical path", _PATH, _path(found, benchmark, "token", labels, styles)),
+            ("wait", "Accuracy and waiting", _WAIT, _path(found, benchmark, "second", labels, styles)),
             ("curves", "More samples: pass@k and cons@k", _CURVES, _curves(found, labels, styles)),
             ("pairs", "Explorer × synthesizer", _PAIRS, _pairs(found, benchmark)),
         ):
@@ -72,6 +75,15 @@ INTERVALS = "Bars are 95 % intervals, clustered by problem."
 _COST = (
     "Cost of one problem, explorer and synthesizer together. The line is the frontier: no other method shown here is as "
     "accurate at a lower cost. " + INTERVALS
+)
+_PATH = (
+    "Tokens that must be generated one after the other: the longest of the references, then the synthesizer's answer; a "
+    "vote waits for its longest sample. What is sampled side by side costs more, but makes nobody wait. "
+    + INTERVALS
+)
+_WAIT = (
+    "The same in seconds, from the latency of each request, as if none had to queue. It depends on the machine and its "
+    "load. " + INTERVALS
 )
 _CURVES = (
     "For the explorer's samples. pass@k: the chance that one of k is right, the ceiling for choosing among them; "
@@ -117,10 +129,33 @@ def _cost(
     unit, scale = (
         ("dollars per problem", 1.0) if methods[0]["unit"] == "dollars" else ("FLOP per problem", 1e15)
     )
+    points = [
+        row | {"x": row["cost_per_problem"] * scale, "is_best": row["is_on_frontier"]} for row in methods
+    ]
+    return _frontier(points, unit, labels, styles)
+
+
+def _path(
+    found: Findings, benchmark: str, unit: str, labels: dict[str, str], styles: dict[str, tuple[str, str]]
+) -> go.Figure | None:
+    """Accuracy against the critical path in `token`s or `second`s."""
+    points = [
+        row | {"x": row[f"path_{unit}s_p50"], "is_best": row[f"is_on_{unit}_frontier"]}
+        for row in found.paths
+        if row["benchmark"] == benchmark and row[f"path_{unit}s_p50"]
+    ]
+    title = f"{unit}s on the critical path of a problem, median"
+    return _frontier(sorted(points, key=itemgetter("x")), title, labels, styles) if points else None
+
+
+def _frontier(
+    rows: Rows, title: str, labels: dict[str, str], styles: dict[str, tuple[str, str]]
+) -> go.Figure:
+    """Methods by what they take (`x`, logarithmic) and their accuracy; those that are `is_best` are joined by a line."""
     figure = go.Figure()
-    frontier = [row for row in methods if row["is_on_frontier"]]
+    frontier = [row for row in rows if row["is_best"]]
     figure.add_scatter(
-        x=[row["cost_per_problem"] * scale for row in frontier],
+        x=[row["x"] for row in frontier],
         y=[row["accuracy"] for row in frontier],
         mode="lines",
         line={"shape": "hv", "dash": "dot", "width": 1.5, "color": UNKNOWN},
@@ -128,11 +163,11 @@ def _cost(
         hoverinfo="skip",
     )
     for run_id, label in labels.items():
-        points = [row for row in methods if row["run_id"] == run_id]
+        points = [row for row in rows if row["run_id"] == run_id]
         if points:
             colour, symbol = styles[run_id]
             figure.add_scatter(
-                x=[row["cost_per_problem"] * scale for row in points],
+                x=[row["x"] for row in points],
                 y=[row["accuracy"] for row in points],
                 error_y=_errors(points, "accuracy"),
                 mode="markers+text" if len(labels) <= FEW else "markers",
@@ -147,10 +182,10 @@ def _cost(
             )
     figure.update_layout(
         xaxis={
-            "title": unit,
+            "title": title,
             "type": "log",
-            "tickformat": "~s",
-            **_decades([row["cost_per_problem"] * scale for row in methods]),
+            "tickformat": "~g" if "seconds" in title else "~s",
+            **_decades([row["x"] for row in rows]),
         },
         yaxis={"title": "accuracy", "tickformat": ".0%", "rangemode": "tozero"},
         showlegend=len(labels) > 1,

@@ -1,4 +1,4 @@
--- One row per run, the newest first, so many at most: its headline (the synthesizer, else the vote, else one sample), and its cost.
+-- One row per run, the newest first, at most so many: its headline (the synthesizer, else the vote, else one sample) and cost.
 with chosen as (
     select *
     from runs

@@ -39,12 +39,12 @@ select
     summed.run_id,
     summed.stage,
     roles.num_references is not null as is_reader,
-    estimator,
-    k,
-    estimate,
-    clustered_low(estimate, variance, num_problems, num_attempts) as low,
-    clustered_high(estimate, variance, num_problems, num_attempts) as high,
-    num_problems
+    summed.estimator,
+    summed.k,
+    summed.estimate,
+    clustered_low(summed.estimate, summed.variance, summed.num_problems, summed.num_attempts) as low,
+    clustered_high(summed.estimate, summed.variance, summed.num_problems, summed.num_attempts) as high,
+    summed.num_problems
 from summed
 inner join store.roles on summed.run_id = roles.run_id and summed.stage = roles.stage
-order by summed.run_id, summed.stage, estimator, k
+order by summed.run_id, summed.stage, summed.estimator, summed.k

@@ -1,0 +1,43 @@
+-- One row per run and method of answering of which the critical path is known, in tokens and in seconds, with both frontiers.
+with found as (
+    select
+        runs.benchmark,
+        metrics.run_id,
+        metrics.metric,
+        metrics.estimate as accuracy,
+        metrics.low,
+        metrics.high,
+        metrics.num_problems,
+        paths.path_tokens_p50,
+        paths.path_tokens_p95,
+        paths.path_seconds_p50,
+        paths.path_seconds_p95
+    from metrics
+    inner join store.runs on metrics.run_id = runs.run_id
+    inner join critical_paths as paths
+        on metrics.run_id = paths.run_id and metrics.stage = paths.stage and metrics.metric = paths.metric
+    where metrics.run_id in (select unnest($run_ids::varchar[])) and metrics.estimate is not null
+)
+
+select
+    *,
+    path_tokens_p50 is not null and not exists (
+        select 1
+        from found as better
+        where
+            better.benchmark = found.benchmark
+            and better.path_tokens_p50 <= found.path_tokens_p50
+            and better.accuracy >= found.accuracy
+            and (better.path_tokens_p50 < found.path_tokens_p50 or better.accuracy > found.accuracy)
+    ) as is_on_token_frontier,
+    path_seconds_p50 is not null and not exists (
+        select 1
+        from found as better
+        where
+            better.benchmark = found.benchmark
+            and better.path_seconds_p50 <= found.path_seconds_p50
+            and better.accuracy >= found.accuracy
+            and (better.path_seconds_p50 < found.path_seconds_p50 or better.accuracy > found.accuracy)
+    ) as is_on_second_frontier
+from found
+order by benchmark, path_tokens_p50, run_id, metric

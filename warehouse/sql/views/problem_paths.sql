@@ -1,0 +1,80 @@
+-- One row per run, metric and problem: tokens and seconds on the critical path to the answer.
+-- A trace's path is its own length and the longest path among the references it was shown; a vote waits for its longest sample.
+create or replace view problem_paths as
+with recursive known as (
+    select
+        samples.run_id,
+        samples.stage,
+        samples.problem_id,
+        samples.trace_id,
+        samples.num_completion_tokens as tokens,
+        samples.latency_seconds as seconds,
+        traces.reference_ids
+    from store.samples
+    inner join store.roles on samples.run_id = roles.run_id and samples.stage = roles.stage
+    inner join store.traces on roles.recipe = traces.recipe and samples.trace_id = traces.trace_id
+),
+
+shown as (
+    select
+        run_id,
+        stage,
+        problem_id,
+        trace_id,
+        tokens,
+        seconds,
+        unnest(reference_ids) as reference_id
+    from known
+),
+
+paths as (
+    select
+        run_id,
+        stage,
+        problem_id,
+        trace_id,
+        tokens,
+        seconds
+    from known
+    where len(reference_ids) = 0
+    union all
+    select
+        shown.run_id,
+        shown.stage,
+        shown.problem_id,
+        shown.trace_id,
+        shown.tokens + if(count(paths.tokens) = count(*), max(paths.tokens), null) as tokens,
+        shown.seconds + if(count(paths.seconds) = count(*), max(paths.seconds), null) as seconds
+    from paths
+    inner join shown
+        on
+            paths.run_id = shown.run_id
+            and paths.problem_id = shown.problem_id
+            and paths.trace_id = shown.reference_id
+    group by shown.run_id, shown.stage, shown.problem_id, shown.trace_id, shown.tokens, shown.seconds
+),
+
+longest as ( -- a trace that reads stages of several depths waits for the deepest
+    select
+        run_id,
+        stage,
+        problem_id,
+        trace_id,
+        if(count(tokens) = count(*), max(tokens), null) as tokens,
+        if(count(seconds) = count(*), max(seconds), null) as seconds
+    from paths
+    group by run_id, stage, problem_id, trace_id
+)
+
+select
+    metrics.run_id,
+    metrics.metric,
+    metrics.problem_id,
+    metrics.stage,
+    if(metrics.metric in ('mean@1', 'a2r'), avg(longest.tokens), max(longest.tokens)) as path_tokens,
+    if(metrics.metric in ('mean@1', 'a2r'), avg(longest.seconds), max(longest.seconds)) as path_seconds
+from problem_metrics as metrics
+inner join longest
+    on metrics.run_id = longest.run_id and metrics.stage = longest.stage and metrics.problem_id = longest.problem_id
+where metrics.metric not like 'pass@%'
+group by metrics.run_id, metrics.metric, metrics.problem_id, metrics.stage
