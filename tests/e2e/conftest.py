@@ -1,12 +1,11 @@
-"""A real Prefect server on loopback for all flows that are run in this process."""
+"""One Prefect server per test process, for everything that is not about servers; tests that are start their own."""
 
 import copy
 import os
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import pytest
+from endpoints.prefect_server import prefect_server
 
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -14,26 +13,65 @@ os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 
 
 @pytest.fixture(scope="session")
-def prefect(tmp_path_factory):
-    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
-    from prefect.testing.utilities import prefect_test_harness
-
-    results = tmp_path_factory.mktemp("prefect-results")
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_LOCAL_STORAGE_PATH: results}),
-    ):
-        yield results
+def server(tmp_path_factory):
+    """The server that tests share: its address and an empty database. Each test runs on a root of its own."""
+    with prefect_server(tmp_path_factory.mktemp("prefect-server")) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")
-def prefect_database(tmp_path_factory):
-    """An empty database of Prefect, its tables made: to be copied, since making them takes seconds."""
-    home = tmp_path_factory.mktemp("prefect-home")
-    command = [Path(sys.executable).with_name("prefect"), "server", "database", "upgrade", "--yes"]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    subprocess.run(command, env=kept | {"PREFECT_HOME": str(home)}, capture_output=True, check=True)
-    return home / "prefect.db"
+def prefect(server, tmp_path_factory):
+    """Flows that are run in this process report to the shared server; the folder of their results."""
+    from prefect.context import _temporary_global_settings_context, get_settings_context
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+    results = tmp_path_factory.mktemp("prefect-results")
+    with (
+        temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_LOCAL_STORAGE_PATH: results}),
+        _temporary_global_settings_context(get_settings_context()),  # for threads that were begun earlier
+    ):
+        yield results
+        drain()
+
+
+def drain():
+    """Send what logs and events are left while the server is still there."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all()
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """An empty folder to work in, which is also Prefect's home; no server, no settings of the person who runs the tests."""
+    for name in [name for name in os.environ if name.startswith(("PREFECT_", "A2R_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def serverless(alone, server):
+    """The same with an empty database in the home: each command starts a server, which need not make the tables."""
+    (alone / "prefect").mkdir()
+    shutil.copy(server.empty_database, alone / "prefect")
+    return alone
+
+
+@pytest.fixture
+def shared(server, monkeypatch):
+    """To be called: from here on commands report to the shared server."""
+    return lambda: monkeypatch.setenv("PREFECT_API_URL", server.api_url)
+
+
+@pytest.fixture
+def home(alone, shared):
+    """The same for commands that are not about servers: they report to the shared one."""
+    shared()
+    return alone
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -57,24 +56,6 @@ explorer:
 SMALL = ("--set", "benchmark.count=12", "--set", "explorer.sampling.max_tokens=40")
 
 
-@pytest.fixture
-def empty_home(tmp_path, monkeypatch):
-    """No Prefect home, and no settings of the person who runs the tests."""
-    for name in [name for name in os.environ if name.startswith(("PREFECT_", "A2R_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def home(empty_home, prefect_database):
-    """A Prefect home in which nothing has been run."""
-    (empty_home / "prefect").mkdir()
-    shutil.copy(prefect_database, empty_home / "prefect")
-    return empty_home
-
-
 def a2r(*arguments, code=0, **options):
     done = subprocess.run(
         [A2R, *map(str, arguments)], capture_output=True, text=True, timeout=240, check=False, **options
@@ -107,7 +88,7 @@ def test_presets_are_listed():
     assert all(name in listed for name in presets())
 
 
-def test_quickstart_from_nothing_then_again_then_asked(empty_home):
+def test_quickstart_from_nothing_then_again_then_asked(alone):
     first = json.loads(a2r("run", "quickstart", *SMALL, "--json").stdout)
     assert first["status"] == "complete"
     assert first["stages"]["explore"]["generated"] == 48
@@ -120,8 +101,8 @@ def test_quickstart_from_nothing_then_again_then_asked(empty_home):
     )
     assert rows[0]["n"] > 40
     assert a2r("sql", "select 1 as one", "--format", "csv").stdout.split() == ["one", "1"]
-    a2r("sql", "from leaderboard", "--format", "parquet", "--output", empty_home / "board.parquet")
-    assert (empty_home / "board.parquet").read_bytes()[:4] == b"PAR1"
+    a2r("sql", "from leaderboard", "--format", "parquet", "--output", alone / "board.parquet")
+    assert (alone / "board.parquet").read_bytes()[:4] == b"PAR1"
     shown = a2r("show", "sum3-0-0000").stdout
     assert shown.count("explore") == 4 and shown.count("synthesize") == 2
     assert "no damage found" in a2r("verify").stdout
@@ -133,7 +114,7 @@ def test_quickstart_from_nothing_then_again_then_asked(empty_home):
     a2r("prune", "--keep-last", 1, "--apply")
     assert a2r("sql", "select count(*) from runs", "--format", "csv").stdout.split()[1] == "1"
     assert "no damage found" in a2r("verify").stdout
-    (empty_home / "a2r-data" / "catalog.duckdb").unlink()
+    (alone / "a2r-data" / "catalog.duckdb").unlink()
     assert "rebuilt" in a2r("load").stdout
 
 
@@ -216,8 +197,8 @@ def started(path, endpoint, num_requests):
     raise AssertionError("the run never began")
 
 
-def test_ctrl_c_stores_what_arrived_and_says_how_to_go_on(home, endpoint, benchmark_file):
-    path = slow_experiment(endpoint, benchmark_file, home)
+def test_ctrl_c_stores_what_arrived_and_says_how_to_go_on(serverless, endpoint, benchmark_file, shared):
+    path = slow_experiment(endpoint, benchmark_file, serverless)
     process = started(path, endpoint, 40)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -225,13 +206,16 @@ def test_ctrl_c_stores_what_arrived_and_says_how_to_go_on(home, endpoint, benchm
     assert "Run the same command again" in errors
     assert "Traceback" not in errors
     sent = len(endpoint.requests)
+    shared()
     a2r("run", path)
     assert len(endpoint.requests) - sent <= 200 - sent + 4, "at most those in flight are sent again"
     assert "no damage" in a2r("verify").stdout
 
 
-def test_sigterm_stores_what_arrived_and_leaves_no_server_behind(home, endpoint, benchmark_file):
-    path = slow_experiment(endpoint, benchmark_file, home)
+def test_sigterm_stores_what_arrived_and_leaves_no_server_behind(
+    serverless, endpoint, benchmark_file, shared
+):
+    path = slow_experiment(endpoint, benchmark_file, serverless)
     process = started(path, endpoint, 40)
     begun = psutil.Process(process.pid).children(recursive=True)
     assert begun, "Prefect's temporary server"
@@ -243,17 +227,19 @@ def test_sigterm_stores_what_arrived_and_leaves_no_server_behind(home, endpoint,
         left.kill()
     assert alive == []
     sent = len(endpoint.requests)
+    shared()
     a2r("run", path)
     assert len(endpoint.requests) - sent <= 200 - sent + 4, "at most those in flight are sent again"
 
 
-def test_kill_at_random_moments_loses_only_what_was_in_flight(home, endpoint, benchmark_file):
-    path = slow_experiment(endpoint, benchmark_file, home)
+def test_kill_at_random_moments_loses_only_what_was_in_flight(serverless, endpoint, benchmark_file, shared):
+    path = slow_experiment(endpoint, benchmark_file, serverless)
     for goal in (37, 90, 151):
         process = started(path, endpoint, goal)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
         time.sleep(0.3)
+    shared()
     summary = json.loads(a2r("run", path, "--json").stdout)
     assert summary["status"] == "complete"
     assert len(endpoint.requests) <= 200 + 3 * 4
