@@ -1,12 +1,12 @@
 """The command line `a2r`: its commands are in `flows.commands`, one module per concern."""
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from flows.commands import analysis, research, root, running, serving
-from flows.commands.run_flow import print_user_errors
+from flows.commands.process import print_user_errors
+from flows.commands.without_pandas import hide_pandas
 
 app = typer.Typer(
     name="a2r",
@@ -22,6 +22,8 @@ for commands in (running, analysis, root, serving, research):
 
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - no other command needs it
+
         typer.echo(f"a2r {version('a2r')}")
         raise typer.Exit
 
@@ -38,4 +40,5 @@ def _options(
 
 def main() -> None:
     """Entry point of `a2r`."""
+    hide_pandas()
     print_user_errors(app)

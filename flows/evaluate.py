@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
 from tasks.executor.flow_runs import ExperimentRequest, run_name
 from tasks.executor.submit import RUNNER
 from tasks.grade import grade

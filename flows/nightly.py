@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.nightly import Night, load_nightly
 from flows.evaluate import evaluate
 from tasks.ops.nightly import NightSummary, night_name, run_night, tell_failure

@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.training import Training
 from flows.evaluate import evaluate
 from tasks.research.study.study import StudyReport, run_study

@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.sweep import Sweep
 from flows.evaluate import evaluate
 from tasks.ops.sweep import SweepSummary, run_sweep

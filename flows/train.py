@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.training import Training
 from flows.stages import explore
 from tasks.engines.pool import open_engines

@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
 from tasks.ops.compact import run_compaction
 from tasks.ops.upkeep import CompactionReport
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -16,13 +17,17 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 PLAIN_EVERY_SECONDS = 10.0
+WORKING_ON = ContextVar("WORKING_ON", default="")
+"""The stage whose requests this task sends."""
 OnProgress = Callable[[int, int], None]
 """What is called with the units done and the units there are, by work that belongs to no stage."""
 
@@ -36,17 +41,30 @@ class _Counter:
     total: int = 0
     done: int = 0
     failed: int = 0
+    sent_again: int = 0
     tokens: int = 0
+    waits_for: str = ""
     began: float = field(default_factory=time.monotonic)
     told: float = field(default_factory=time.monotonic)
     latest: float = field(default_factory=time.monotonic)
 
     def detail(self) -> str:
+        """Rates and troubles; before anything has come, what it waits for."""
+        again = f" · {self.sent_again} sent again" if self.sent_again else ""
+        if not self.done and not self.failed:
+            return f"waits for {self.waits_for}{again}" if self.waits_for else again.removeprefix(" · ")
         seconds = max(self.latest - self.began, 1e-9)
         rates = f"{self.done / seconds:,.1f}/s"
         if self.tokens:
             rates += f" · {self.tokens / seconds:,.0f} tok/s"
-        return rates + (f" · {self.failed} failed" if self.failed else "")
+        return rates + (f" · {self.failed} failed" if self.failed else "") + again
+
+
+class _Remaining(TimeRemainingColumn):
+    """The time that is left, once there is a pace to tell it from."""
+
+    def render(self, task: Task) -> Text:
+        return Text("ETA ", "progress.remaining") + super().render(task) if task.completed else Text("")
 
 
 class StageProgress:
@@ -77,8 +95,7 @@ class StageProgress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
+            _Remaining(),
         )
         with Progress(*columns, console=console, refresh_per_second=4) as bars:
             self._bars = bars
@@ -100,11 +117,22 @@ class StageProgress:
         with self._lock:
             return [(s, c.done, c.total, c.detail()) for s, c in self._counters.items() if c.total]
 
-    def expect(self, stage: str, count: int) -> None:
-        """So many more units will be reported."""
+    def expect(self, stage: str, count: int, waits_for: str = "") -> None:
+        """So many more units will be reported; none before what the stage waits for is there."""
         with self._lock:
-            self._counters.setdefault(stage, _Counter()).total += count
+            counter = self._counters.setdefault(stage, _Counter())
+            counter.total += count
+            counter.waits_for = waits_for
             self._draw(stage)
+
+    def sent_again(self) -> None:
+        """A request of the stage in `WORKING_ON` is sent once more; outside a stage nothing is counted."""
+        stage = WORKING_ON.get()
+        with self._lock:
+            if counter := self._counters.get(stage):
+                counter.sent_again += 1
+                if self._bars:
+                    self._draw(stage)
 
     def advance(self, stage: str, *, failed: bool = False, tokens: int = 0, count: int = 1) -> None:
         """Report finished units, or a failed one, which stays to be done; cheap enough for every sample."""

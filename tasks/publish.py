@@ -1,39 +1,18 @@
 """The last stage: a run's numbers, as data and as an artifact in Prefect."""
 
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.executor.errors import FlowIncomplete
-from tasks.run import Run, counts_of, is_whole
-from warehouse.catalog import connect, rows
-from warehouse.manifest import read_manifest
-from warehouse.relations import statement
+from tasks.run import Run, stage_summary
+from warehouse.numbers import summarize
 from warehouse.store import Store
-from warehouse.summary import Cost, Metric, StageSummary, Status, Summary, VerdictCounts
+from warehouse.summary import StageSummary, Summary
 
 S = TypeVar("S", bound=StageSummary)
-
-
-def summarize(store: Store, run_id: str) -> Summary:
-    """A run's numbers from the catalog."""
-    manifest = read_manifest(store, run_id)
-    with connect(store) as catalog:
-        metrics, costs, verdicts = (
-            rows(catalog, statement(f"asking/{name}"), {"run_id": run_id})
-            for name in ("metrics", "costs", "verdicts")
-        )
-    return {
-        "run_id": run_id,
-        "status": manifest.status,
-        "stages": {name: stage.counts for name, stage in manifest.stages.items()},
-        "metrics": {row.pop("metric"): cast("Metric", row) for row in metrics},
-        "cost": {row.pop("stage"): cast("Cost", row) for row in costs},
-        "verdicts": {row.pop("stage"): cast("VerdictCounts", row) for row in verdicts},
-        "warnings": list(manifest.warnings),
-    }
 
 
 def publish(run: Run) -> Summary:
@@ -58,9 +37,7 @@ def publish_run(store: Store, run_id: str) -> Summary:
 
 def publish_stages(run: Run, *names: str) -> StageSummary:
     """The same of single stages, which leave no run on record. Raises FlowIncomplete."""
-    counts = {stage.name: counts_of(run, stage) for stage in run.stages if stage.name in names}
-    status: Status = "complete" if all(map(is_whole, counts.values())) else "incomplete"
-    return _published(StageSummary(run_id=run.run_id, status=status, stages=counts), run)
+    return _published(stage_summary(run, *names), run)
 
 
 def _published(summary: S, run: Run) -> S:

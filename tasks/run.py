@@ -1,11 +1,14 @@
 """A run: one execution of an experiment, resolved once. The steps are handed what they work with."""
 
+import hashlib
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -13,9 +16,6 @@ from configs.experiment import Experiment
 from tasks.benchmarks.mapping import name_of
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, open_engines
-from tasks.executor.artifacts import progress_artifacts
-from tasks.executor.flow_runs import ExperimentRequest, requested, run_id_of
-from tasks.executor.submit import generate_stages
 from tasks.explore import explore_stage
 from tasks.graders.protocol import Grader
 from tasks.grading.judge import Judge
@@ -30,7 +30,10 @@ from warehouse.planner import distinct
 from warehouse.records import MEMBERS, PROBLEMS, Member, Problem
 from warehouse.servers import ServerStats
 from warehouse.store import Store, default_root
-from warehouse.summary import StageCounts
+from warehouse.summary import StageCounts, StageSummary
+
+if TYPE_CHECKING:
+    from tasks.executor.flow_runs import ExperimentRequest
 
 
 @dataclass(slots=True)
@@ -80,21 +83,28 @@ def stages_of(experiment: Experiment, root: str) -> tuple[Stage, ...]:
 
 
 @contextmanager
-def started(request: ExperimentRequest, root: str | None, limit: int | None = None) -> Iterator[Run]:
+def started(request: "ExperimentRequest", root: str | None, limit: int | None = None) -> Iterator[Run]:
     """A run of the present flow run, its root locked against pruning; engines and grader are closed at the end.
 
     What cannot work (a grader, a prompt, a model) is reported before anything is made. Raises UserError.
     """
+    # a run of which everything is stored (`tasks.stored`) imports no Prefect
+    from tasks.executor.artifacts import progress_artifacts  # noqa: PLC0415
+    from tasks.executor.flow_runs import requested, root_flow_run_id, scheduled_at  # noqa: PLC0415
+
     store = Store(root or default_root())
     store.open_for_writing()
     with in_use(store), progress_artifacts(), open_engines() as engines:
-        run = resolve(requested(request), store, limit)
+        experiment = requested(request)
+        run = resolve(
+            experiment, store, limit, run_id_of(experiment, limit, root_flow_run_id(), scheduled_at())
+        )
         run.servers = engines.servers
         with closing(run.grader):
             yield run
 
 
-def resolve(experiment: Experiment, store: Store, limit: int | None = None) -> Run:
+def resolve(experiment: Experiment, store: Store, limit: int | None = None, run_id: str | None = None) -> Run:
     """Read the problems, take over what dead runs left, and see what is stored. Raises UserError."""
     problems = load_problems(experiment.benchmark, limit=limit)
     stages = stages_of(experiment, store.root)
@@ -104,7 +114,7 @@ def resolve(experiment: Experiment, store: Store, limit: int | None = None) -> R
     rows = pa.Table.from_pylist([asdict(problem) for problem in problems], schema=PROBLEMS)
     store.write_part("problems", rows)
     return Run(
-        run_id=run_id_of(experiment, limit),
+        run_id=run_id or run_id_of(experiment, limit, uuid4().hex, datetime.now(UTC)),
         started_at=datetime.now(UTC),
         experiment=experiment,
         store=store,
@@ -115,8 +125,17 @@ def resolve(experiment: Experiment, store: Store, limit: int | None = None) -> R
     )
 
 
+def run_id_of(experiment: Experiment, limit: int | None, flow_run_id: str, scheduled_at: datetime) -> str:
+    """Id of the run that the flow run of that id is; a flow run that is retried keeps both."""
+    content = f"{flow_run_id}/{limit}/{experiment.model_dump_json()}"
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return f"{scheduled_at:%Y%m%dT%H%M%S}-{experiment.name}-{digest[:8]}"
+
+
 def generate(run: Run, *names: str) -> None:
     """Make what is missing of the stages, all or those named; their engines are gone when it returns."""
+    from tasks.executor.submit import generate_stages  # noqa: PLC0415 - imports Prefect
+
     chosen = [stage for stage in run.stages if not names or stage.name in names]
     run.complaints += generate_stages(chosen, run.problems, run.experiment.execution)
     ENGINES.close_engines()
@@ -187,6 +206,13 @@ def counts_of(run: Run, stage: Stage) -> StageCounts:
         if stored
         else 0,
     }
+
+
+def stage_summary(run: Run, *names: str) -> StageSummary:
+    """What became of single stages, which leave no run on record."""
+    counts = {stage.name: counts_of(run, stage) for stage in run.stages if stage.name in names}
+    status = "complete" if all(map(is_whole, counts.values())) else "incomplete"
+    return StageSummary(run_id=run.run_id, status=status, stages=counts)
 
 
 def is_whole(counts: StageCounts) -> bool:

@@ -239,6 +239,19 @@ def shards_of(
     ]
 
 
+def shards_by_stage(stages: Sequence[Stage], problems: Sequence[Problem]) -> list[list[Shard]]:
+    """The shards of every stage that has some, in order."""
+    unsettled: dict[str, set[str]] = {}
+    planned = []
+    for stage in stages:
+        waiting = set().union(*(unsettled.get(read.name, set()) for read in stage.reads))
+        shards = shards_of(stage, problems, waiting)
+        unsettled[stage.name] = {p.problem_digest for shard in shards for p in shard.problems}
+        if shards:
+            planned.append(shards)
+    return planned
+
+
 # --- jobs: the requests for what is missing ---------------------------------------------------------
 
 

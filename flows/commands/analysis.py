@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows.commands.options import DEFAULT_ROOT, NAMED_RUN, AsJson, Root
-from flows.commands.run_flow import EXIT_REGRESSION
+from flows.commands.process import EXIT_REGRESSION
 
 app = typer.Typer()
 

@@ -2,15 +2,15 @@
 
 from functools import partial
 from importlib.util import find_spec
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from configs.schema import UserError
-from configs.training import load_training
 from flows.commands.options import DEFAULT_ROOT, AsJson, Root, Verbose
-from flows.commands.printing.research import print_study, print_training
-from flows.commands.run_flow import configure_process, run_flow
+from flows.commands.process import configure_process
+
+if TYPE_CHECKING:
+    from flows.commands.run_flow import Flow
 
 app = typer.Typer()
 
@@ -30,16 +30,19 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Train a family of small models; finished and shipped models are not trained again (needs the extra `train`)."""
+    from configs.training import load_training
+    from flows.commands.printing.research import print_training
+    from flows.commands.run_flow import run_flow
+
     training = load_training(config)
     configure_process(verbose=verbose)
-    from flows.train import train as train_flow
 
-    run_flow(
-        partial(train_flow, training=training, root=root, from_scratch=from_scratch),
-        root,
-        as_json=as_json,
-        show=print_training,
-    )
+    def flow() -> "Flow":
+        from flows.train import train as train_flow
+
+        return partial(train_flow, training=training, root=root, from_scratch=from_scratch)
+
+    run_flow(flow, root, as_json=as_json, show=print_training)
 
 
 @app.command(epilog="Example: a2r study sum3 --problems 1000 --docs /tmp/study")
@@ -58,24 +61,28 @@ def study(
     verbose: Verbose = False,
 ) -> None:
     """Compare models of all sizes: those that ship with the package and those trained into the root."""
+    from configs.schema import UserError
+    from configs.training import load_training
+    from flows.commands.printing.research import print_study
+    from flows.commands.run_flow import run_flow
+
     training = load_training(config)
     if not find_spec("matplotlib"):
         raise UserError(
             "A study draws its plots with matplotlib; install the extra: pip install 'a2r[study]'."
         )
     configure_process(verbose=verbose)
-    from flows.study import study as study_flow
 
-    run_flow(
-        partial(
+    def flow() -> "Flow":
+        from flows.study import study as study_flow
+
+        return partial(
             study_flow,
             training=training,
             root=root,
             num_problems=problems,
             docs=docs,
             from_scratch=from_scratch,
-        ),
-        root,
-        as_json=as_json,
-        show=print_study,
-    )
+        )
+
+    run_flow(flow, root, as_json=as_json, show=print_study)

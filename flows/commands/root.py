@@ -2,13 +2,16 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from flows.commands.options import DEFAULT_ROOT, NAMED_RUN, AsJson, Overrides, Root, Verbose
-from flows.commands.run_flow import EXIT_INCOMPLETE, configure_process, perform
+from flows.commands.process import EXIT_INCOMPLETE, configure_process
 from flows.commands.terminal import bar, print_line
+
+if TYPE_CHECKING:
+    from flows.commands.run_flow import Flow
 
 app = typer.Typer()
 
@@ -90,9 +93,9 @@ def import_outputs(
 
     from flows.commands.printing.exchange import print_import
     from flows.commands.printing.runs import print_summary
-    from flows.evaluate import evaluate
+    from flows.commands.run_flow import run_flow
     from tasks.exchange.imports.importing import import_log
-    from tasks.exchange.imports.outcome import run_of
+    from tasks.exchange.imports.outcome import recorded, run_of
     from tasks.exchange.imports.samples import Options
 
     options = Options(question, outputs, gold, gold_after, identity, scores, verdict)
@@ -111,8 +114,21 @@ def import_outputs(
             on_progress=on_progress,
         )
     print_import(imported, as_json=as_json)
-    flow = run_of(imported, evaluate, root)
-    perform(flow, imported.experiment, root, None, as_json=as_json, show=print_summary)
+
+    def flow() -> "Flow":
+        from flows.evaluate import evaluate
+
+        run = run_of(imported, evaluate)
+        return partial(run, experiment=imported.experiment, root=root)
+
+    run_flow(
+        flow,
+        root,
+        as_json=as_json,
+        show=print_summary,
+        stored=lambda: recorded(imported, root),
+        is_new=False,
+    )
 
 
 @app.command(epilog="Example: a2r export latest --to traces --format hf")

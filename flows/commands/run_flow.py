@@ -1,31 +1,22 @@
-"""How a flow is run from the command line: quiet Prefect, visible progress, a clean Ctrl-C, the exit code."""
+"""How a flow is run from the command line: visible progress, a clean Ctrl-C, the exit code."""
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic_core import to_jsonable_python
 from rich.console import Console
 
-from configs.experiment import Experiment
-from configs.schema import UserError
+from flows.commands.process import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_TERMINATED
 from flows.commands.terminal import print_json, print_line, table_console
 from tasks.engines.pool import ENGINES
+from tasks.executor.server import Reporting
 from tasks.progress import PROGRESS
-
-_SETTINGS = {
-    # the temporary server of a run without PREFECT_API_URL: slow disks need more than the default
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    "DO_NOT_TRACK": "1",
-    # Arrow's default allocator keeps what each thread once used; with the system's, memory stays flat
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}
 
 Flow = Callable[..., Any]
 """A flow of `flows`; what it returns can be printed as JSON and has a `status`."""
@@ -34,54 +25,47 @@ Shown = dict[str, Any]
 Show = Callable[[Shown, Console, str], None]
 """How a flow's result is printed: the result, the console, and the root it belongs to."""
 
-EXIT_INCOMPLETE = 1
-EXIT_USAGE = 2
-EXIT_REGRESSION = 3
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
+PATIENCE_SECONDS = 2.5
+"""How long a stopped run may take to close what it has open. What it has stored by then stays whatever happens."""
+STOPPED = "Stopped. Run the same command again to continue from here."
 
 
-def configure_process(*, verbose: bool) -> None:
-    """Set defaults for what the environment leaves open; to be called before Prefect and Arrow are imported."""
-    level = "INFO" if verbose else "CRITICAL"
-    for name, value in (_SETTINGS | {"PREFECT_LOGGING_LEVEL": level}).items():
-        os.environ.setdefault(name, value)
-
-
-def perform(
-    flow: Flow,
-    experiment: Experiment,
-    root: str,
-    limit: int | None,
-    *,
-    as_json: bool,
-    show: Show,
-) -> None:
-    """Run a flow over an experiment; see `run_flow`."""
-    run_flow(partial(flow, experiment=experiment, root=root, limit=limit), root, as_json=as_json, show=show)
+def nothing_stored() -> None:
+    """Of work whose outcome only its flow knows."""
 
 
 def run_flow(
-    flow: Flow,
+    flow: Callable[[], Flow],
     root: str,
     *,
     as_json: bool,
     show: Show,
+    stored: Callable[[], Any | None] = nothing_stored,
+    is_new: bool = True,
 ) -> None:
     """Run a flow, print what it returns, and exit 1 unless the work is complete.
 
-    With `as_json` stdout holds the one object and everything else goes to stderr. The first Ctrl-C
-    stops cleanly and exits with 130, SIGTERM with 143; what had arrived by then is stored.
+    `flow` imports it, and Prefect with it; `stored` gives the outcome where nothing is to be made, and then no
+    flow runs. `is_new` says that this is not to be expected, so that a server may start before it is asked.
+    With `as_json` stdout holds the one object and everything else goes to stderr. The first Ctrl-C stops cleanly
+    and exits with 130, SIGTERM with 143; what had arrived by then is stored.
     """
     console = table_console(stderr=as_json)
     complaint = None
-    with PROGRESS.shown_on(Console(stderr=True)), _stopped_by_signals() as was_stopped:
+    with _stopped_by_signals() as stopped:
         try:
-            summary = flow()
-        except Exception as error:
-            if was_stopped():
-                print_line("Stopped. Run the same command again to continue from here.", stderr=True)
-                raise SystemExit(EXIT_INTERRUPTED) from None
+            with PROGRESS.shown_on(Console(stderr=True)), Reporting(root, PROGRESS.say) as reporting:
+                if is_new:
+                    reporting.begin()
+                summary = stored()
+                if summary is None:
+                    reporting.begin()
+                    run = flow()
+                    reporting.wait()
+                    summary = run()
+        except (Exception, KeyboardInterrupt) as error:
+            if stopped():
+                _exit_stopped(stopped())
             summary = getattr(error, "summary", None)
             if summary is None:
                 raise
@@ -97,38 +81,46 @@ def run_flow(
         raise SystemExit(EXIT_INCOMPLETE)
 
 
-def print_user_errors(command: Callable[[], None]) -> None:
-    """Run the command line; an error meant for people is printed on stderr, exit status 2, without a traceback."""
-    try:
-        command()
-    except UserError as error:
-        print_line(f"error: {error}", stderr=True)
-        raise SystemExit(EXIT_USAGE) from None
-    except KeyboardInterrupt:
-        raise SystemExit(EXIT_INTERRUPTED) from None
-
-
 @contextmanager
-def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
-    signals: list[int] = []
+def _stopped_by_signals() -> Iterator[Callable[[], int]]:
+    """Stop what runs at a Ctrl-C or SIGTERM; yields the exit status that follows, 0 before."""
+    received: list[int] = []
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        signals.append(number)
-        if len(signals) > 1:
+        received.append(number)
+        if len(received) > 1:
             os._exit(EXIT_INTERRUPTED)
+        threading.Thread(target=_leave_in_time, args=(_status(number),), daemon=True).start()
         PROGRESS.say("Stopping: what has arrived is being stored. Press Ctrl-C again to quit at once.")
+        is_generating = ENGINES.is_busy
         ENGINES.stop()
+        if not is_generating:
+            raise KeyboardInterrupt
 
-    def on_terminate(_number: int, _frame: FrameType | None) -> None:
-        ENGINES.stop()
-        raise SystemExit(EXIT_TERMINATED)  # an ordinary exit also ends Prefect's temporary server
-
-    before = {
-        number: signal.signal(number, handler)
-        for number, handler in ((signal.SIGINT, on_signal), (signal.SIGTERM, on_terminate))
-    }
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(signals)
+        yield lambda: _status(received[0]) if received else 0
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _status(number: int) -> int:
+    return EXIT_TERMINATED if number == signal.SIGTERM else EXIT_INTERRUPTED
+
+
+def _exit_stopped(status: int) -> NoReturn:
+    """Say how to continue and leave at once: nothing that exit would still wait for is worth it."""
+    sys.stdout.flush()
+    print_line(STOPPED, stderr=True)
+    os._exit(status)
+
+
+def _leave_in_time(status: int) -> None:
+    """Leave where closing takes too long, for example a server that does not end; its guard ends it."""
+    threading.Event().wait(PATIENCE_SECONDS)
+    shown = (
+        "\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else ""
+    )  # the bars' line is cleared, the cursor is visible
+    os.write(sys.stderr.fileno(), f"{shown}{STOPPED}\n".encode())
+    os._exit(status)

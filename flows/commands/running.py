@@ -1,15 +1,17 @@
 """Commands that run an experiment or one stage of it. Flows are imported where they run: `--help` stays quick."""
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from configs.loading import load_experiment, presets
-from configs.nightly import is_night, load_nightly, shown_as
-from configs.sweep import load_sweep
 from flows.commands.options import DEFAULT_ROOT, AsJson, Config, Limit, Overrides, Root, Verbose
-from flows.commands.run_flow import Flow, Show, configure_process, perform, run_flow
+from flows.commands.process import configure_process
+from flows.commands.terminal import print_line
+
+if TYPE_CHECKING:
+    from configs.experiment import Experiment
+    from flows.commands.run_flow import Flow, Show
 
 app = typer.Typer()
 
@@ -35,17 +37,45 @@ EXPERIMENT_COMMANDS = {
 """What runs a flow over one experiment: its help and its example."""
 
 
-def _flow(command: str) -> tuple[Flow, Show]:
-    """A command's flow, and how its result is printed."""
+def _flow(command: str) -> "Flow":
+    """A command's flow."""
     from flows import evaluate, stages
-    from flows.commands.printing.runs import print_stages, print_summary
 
     return {
-        "run": (evaluate.evaluate, print_summary),
-        "explore": (stages.explore, print_stages),
-        "synthesize": (stages.synthesize, print_stages),
-        "grade": (stages.grade, print_summary),
+        "run": evaluate.evaluate,
+        "explore": stages.explore,
+        "synthesize": stages.synthesize,
+        "grade": stages.grade,
     }[command]
+
+
+def _show(command: str) -> "Show":
+    """How a command's result is printed."""
+    from flows.commands.printing.runs import print_stages, print_summary
+
+    return print_summary if command in {"run", "grade"} else print_stages
+
+
+def _announcement(command: str, experiment: "Experiment", root: str, limit: int | None) -> str:
+    """What is run, on how many problems, where: known before anything is read or imported."""
+    count = getattr(experiment.benchmark, "count", None)
+    known = [number for number in (count, limit) if number]
+    problems = f" on {min(known)} problems" if known else ""
+    return f"a2r {command}: {experiment.name}{problems}, results in {root}"
+
+
+def _perform(command: str, experiment: "Experiment", root: str, limit: int | None, *, as_json: bool) -> None:
+    from flows.commands.run_flow import run_flow
+    from tasks.stored import never_ran, part_of, run_stored
+
+    run_flow(
+        lambda: partial(_flow(command), experiment=experiment, root=root, limit=limit),
+        root,
+        as_json=as_json,
+        show=_show(command),
+        stored=lambda: run_stored(experiment, root, limit, part_of(command)),
+        is_new=never_ran(experiment, root),
+    )
 
 
 def _add(command: str, help_text: str, example: str) -> None:
@@ -58,10 +88,12 @@ def _add(command: str, help_text: str, example: str) -> None:
         as_json: AsJson = False,
         verbose: Verbose = False,
     ) -> None:
+        from configs.loading import load_experiment
+
         experiment = load_experiment(config, overrides or ())
+        print_line(_announcement(command, experiment, root, limit), stderr=True)
         configure_process(verbose=verbose)
-        flow, show = _flow(command)
-        perform(flow, experiment, root, limit, as_json=as_json, show=show)
+        _perform(command, experiment, root, limit, as_json=as_json)
 
 
 for _name, (_help, _example) in EXPERIMENT_COMMANDS.items():
@@ -79,6 +111,9 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Validate an experiment or a night, reach the engines, and count what is stored and what a run would cost."""
+    from configs.loading import load_experiment
+    from configs.nightly import is_night
+
     if is_night(config):
         if overrides or limit:
             raise typer.BadParameter("a night takes no --set and no --limit; write them into its file.")
@@ -86,13 +121,20 @@ def check(
         return
     experiment = load_experiment(config, overrides or ())
     configure_process(verbose=False)
+    from rich.console import Console
+
     from flows.commands.printing.checks import print_check
     from tasks.analysis.check import check_experiment
+    from tasks.progress import PROGRESS
 
-    print_check(check_experiment(experiment, root, limit), as_json=as_json)
+    with PROGRESS.shown_on(Console(stderr=True)):
+        report = check_experiment(experiment, root, limit)
+    print_check(report, as_json=as_json)
 
 
 def _check_night(config: str, root: str, *, as_json: bool) -> None:
+    from configs.nightly import load_nightly, shown_as
+
     night = load_nightly(config)
     configure_process(verbose=False)
     from flows.commands.printing.checks import print_night_check
@@ -114,22 +156,31 @@ def sweep(
     verbose: Verbose = False,
 ) -> None:
     """Run an experiment over a grid of settings; what cells share is generated once."""
+    from configs.sweep import load_sweep
+
     grid = load_sweep(config, overrides or ())
     configure_process(verbose=verbose)
     if dry_run:
         from flows.commands.printing.checks import print_sweep_check
-        from tasks.ops.sweep import check_sweep
+        from tasks.ops.sweep_check import check_sweep
 
         print_sweep_check(check_sweep(grid, root, limit), as_json=as_json)
         return
     from flows.commands.printing.runs import print_sweep
-    from flows.sweep import sweep as sweep_flow
+    from flows.commands.run_flow import run_flow
 
-    run_flow(partial(sweep_flow, grid=grid, root=root, limit=limit), root, as_json=as_json, show=print_sweep)
+    def flow() -> "Flow":
+        from flows.sweep import sweep as sweep_flow
+
+        return partial(sweep_flow, grid=grid, root=root, limit=limit)
+
+    run_flow(flow, root, as_json=as_json, show=print_sweep)
 
 
 @app.command("presets", epilog="Example: a2r presets")
 def list_presets() -> None:
     """List the shipped experiments."""
+    from configs.loading import presets
+
     for name, description in presets().items():
         typer.echo(f"{name:<22} {description}")

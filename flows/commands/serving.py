@@ -5,10 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from configs.nightly import load_nightly, shown_as
 from flows.commands.options import DEFAULT_ROOT, Root
-from flows.commands.run_flow import configure_process
-from flows.commands.terminal import print_line
+from flows.commands.process import configure_process
 
 app = typer.Typer()
 
@@ -41,6 +39,9 @@ def up(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Start a Prefect server, register the deployments with the nightly schedule, and run a worker for them."""
+    from configs.nightly import load_nightly, shown_as
+    from flows.commands.terminal import print_line
+
     night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
     from tasks.ops.database import keep_history_in

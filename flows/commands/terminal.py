@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import orjson
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn
 
-from tasks.progress import OnProgress
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+    from tasks.progress import OnProgress
 
 PIPED_WIDTH = 400
 
@@ -21,6 +23,8 @@ def table_console(*, stderr: bool = False) -> Console:
 
 def print_json(value: object) -> None:
     """One JSON object on stdout."""
+    import orjson
+
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
@@ -30,8 +34,10 @@ def print_line(text: str, *, stderr: bool = False) -> None:
 
 
 @contextmanager
-def bar(label: str, *columns: ProgressColumn) -> Iterator[OnProgress]:
+def bar(label: str, *columns: "ProgressColumn") -> Iterator["OnProgress"]:
     """A bar on stderr for as long as the block lasts, on a terminal only; call what it yields with done and total."""
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     shown = columns or Progress.get_default_columns()
     with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as bars:

@@ -1,7 +1,7 @@
 """What a run would find, need and cost, before it is started."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from configs.experiment import Experiment
 from configs.schema import UserError
@@ -15,6 +15,9 @@ from tasks.stage import Stage, plans_of
 from warehouse.planner import distinct, missing_traces
 from warehouse.records import Problem
 from warehouse.store import Store
+
+CHECK_SECONDS = 5.0
+"""How long a check waits for an endpoint that is away; a run waits for `engine.patience_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,17 @@ def check_engine(stage: Stage) -> bool:
     kind, settings = resolved(stage.engine)
     kind.check(stage.model, settings)
     if kind.starts_quickly(settings):
-        _ = stage.started_engine
+        _ = _impatient(stage).started_engine
         return True
     return False
+
+
+def _impatient(stage: Stage) -> Stage:
+    """The stage, its endpoint given up after seconds: a person waits for the answer."""
+    patience = getattr(stage.engine, "patience_seconds", 0)
+    if patience <= CHECK_SECONDS:
+        return stage
+    return replace(stage, engine=stage.engine.model_copy(update={"patience_seconds": CHECK_SECONDS}))
 
 
 def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool) -> StageCheck:

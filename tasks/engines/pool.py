@@ -78,6 +78,11 @@ class EnginePool:
         finally:
             self._running.discard(future)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an engine is starting or at work."""
+        return bool(self._running)
+
     def engine(self, key: str, build: Callable[[], Engine]) -> PooledEngine:
         """The started engine of that key; the first caller starts it, and its error is everyone's."""
         with self._lock:

@@ -1,6 +1,5 @@
-"""The present flow run: what it is called, when it was to start, which run of an experiment it is, what a form may ask."""
+"""The present flow run: what it is called, when it was to start, what a form may ask."""
 
-import hashlib
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -33,11 +32,9 @@ def run_name() -> str:
     return f"{name} {flow_run.get_flow_name()} {scheduled_at():%Y-%m-%d}"
 
 
-def run_id_of(experiment: Experiment, limit: int | None) -> str:
-    """Id of the run that the present flow run is; a retried flow run keeps it, also below a retried night."""
-    content = f"{flow_run.get_root_flow_run_id()}/{limit}/{experiment.model_dump_json()}"
-    digest = hashlib.sha256(content.encode()).hexdigest()
-    return f"{scheduled_at():%Y%m%dT%H%M%S}-{experiment.name}-{digest[:8]}"
+def root_flow_run_id() -> str:
+    """Id of the flow run at the top, which a retry keeps, also below a retried night."""
+    return str(flow_run.get_root_flow_run_id())
 
 
 def scheduled_at() -> datetime:

@@ -16,11 +16,11 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from configs.experiment import Execution
 from configs.schema import UserError
 from tasks.engines.kinds import resolved
-from tasks.engines.pool import ENGINES
+from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.cache import ShardContent, quoted
 from tasks.executor.errors import ShardFailed
 from tasks.progress import PROGRESS
-from tasks.stage import Shard, Stage, jobs_of, missing_of, shards_of
+from tasks.stage import Shard, Stage, jobs_of, missing_of, shards_by_stage
 from warehouse.records import Problem
 
 RUNNER = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=8))
@@ -35,33 +35,24 @@ def generate_stages(stages: Sequence[Stage], problems: Sequence[Problem], execut
 
     Each stage reads only earlier ones. Stages stream beside each other; where one wants the accelerator of
     an earlier one for other weights, all before it is made first, and the earlier engines are gone before its
-    own starts. A wrong setting of any engine stops the run before anything is loaded.
+    own starts. A wrong setting of any engine stops the run before anything is loaded. Raises Stopped.
     """
-    planned = _planned(stages, problems)
+    planned = shards_by_stage(stages, problems)
+    at_work = {shards[0].stage.name for shards in planned}
     for shards in planned:
         stage = shards[0].stage
         kind, settings = resolved(stage.engine)
         kind.check(stage.model, settings)
-        PROGRESS.expect(stage.name, sum(shard.num_traces for shard in shards))
-    complaints = []
+        awaited = [read.name for read in stage.reads if read.name in at_work]
+        PROGRESS.expect(stage.name, sum(shard.num_traces for shard in shards), " and ".join(awaited))
+    complaints, stops = [], ENGINES.stops
     for number, batch in enumerate(_batches(planned)):
         if number:
             ENGINES.close_engines()
         complaints += _settled(_submitted(batch, execution))
+        if ENGINES.stops > stops:
+            raise Stopped
     return complaints
-
-
-def _planned(stages: Sequence[Stage], problems: Sequence[Problem]) -> list[list[Shard]]:
-    """The shards of every stage that has some, in order."""
-    unsettled: dict[str, set[str]] = {}
-    planned = []
-    for stage in stages:
-        waiting = set().union(*(unsettled.get(read.name, set()) for read in stage.reads))
-        shards = shards_of(stage, problems, waiting)
-        unsettled[stage.name] = {p.problem_digest for shard in shards for p in shard.problems}
-        if shards:
-            planned.append(shards)
-    return planned
 
 
 def _batches(planned: Iterable[list[Shard]]) -> Iterator[list[list[Shard]]]:

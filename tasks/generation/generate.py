@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tasks.engines.endings import ending_of
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
-from tasks.progress import PROGRESS
+from tasks.progress import PROGRESS, WORKING_ON
 from warehouse.identity import Recipe
 from warehouse.journal import Journal
 from warehouse.records import Wanted
@@ -76,6 +76,7 @@ async def _drive(
     result: GenerationResult,
 ) -> None:
     """Send the jobs as the engine's admission lets them; a prompt is built only when its turn has come near."""
+    WORKING_ON.set(stage)
     engine, admission = pooled.engine, pooled.admission
     broken: list[OSError] = []
     driver = asyncio.current_task()

@@ -35,11 +35,7 @@ def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") ->
     interrupted grading resumes where it stopped.
     """
     store, grader, num_new = Store(stage.root), grading.grader, 0
-    graded = set(read_grades(store, grader.key, stage.recipe, ["trace_id", "gold"]))
-    golds: dict[str, set[str]] = {}
-    for member in members:
-        if (member.trace_id, member.gold) not in graded:
-            golds.setdefault(member.trace_id, set()).add(member.gold)
+    golds = ungraded(stage, members, grader)
     by_part = stage.index.by_part(golds)
     PROGRESS.expect("grade", sum(map(len, by_part.values())))
 
@@ -55,6 +51,16 @@ def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") ->
         num_new += grades.num_rows
         PROGRESS.advance("grade", count=len(trace_ids))
     return num_new
+
+
+def ungraded(stage: Stage, members: Iterable[Member], grader: Grader) -> dict[str, set[str]]:
+    """The gold answers for which a trace has no verdict by this grader yet, by trace id."""
+    graded = set(read_grades(Store(stage.root), grader.key, stage.recipe, ["trace_id", "gold"]))
+    golds: dict[str, set[str]] = {}
+    for member in members:
+        if (member.trace_id, member.gold) not in graded:
+            golds.setdefault(member.trace_id, set()).add(member.gold)
+    return golds
 
 
 @dataclass

@@ -18,8 +18,10 @@ from typing import Any
 
 import httpx
 
+from tasks.executor.environment import prefect_home
 from configs.schema import UserError
 from tasks.engines.processes import Child, start
+from tasks.executor.server import announced
 from tasks.ops.database import without_database, without_password
 
 LOOPBACK = "127.0.0.1"
@@ -80,7 +82,7 @@ def serve(
     reads the server's address when it is imported. `say` is called with what a person should read.
     """
     url = f"http://{LOOPBACK}:{port}"
-    logs = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect") / "a2r"
+    logs = prefect_home() / "a2r"
     logs.mkdir(parents=True, exist_ok=True)
     environment = _environment(url, port, root)
     os.environ["PREFECT_API_URL"] = environment["PREFECT_API_URL"]
@@ -99,6 +101,7 @@ def serve(
         worker.start()
         say(f"Prefect UI   {url}\ndeployments  {', '.join(names)}\nresults      {root}\nlogs         {logs}")
         say("Running until Ctrl-C.")
+        children.enter_context(announced(root, url))
         while not is_stopping():
             for child in (server, worker):
                 if child.revived():

@@ -17,10 +17,10 @@ from data.make_root import experiments, serving
 from configs.experiment import Experiment
 from configs.schema import UserError
 from tasks.analysis.report.page import write_report
-from tasks.publish import summarize
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.loader import load
+from warehouse.numbers import summarize
 from warehouse.store import Store
 
 STORED = Path(__file__).parents[1] / "data/stored"

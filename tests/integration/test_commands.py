@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from configs.schema import UserError
 from flows.cli import app
 from flows.commands.printing.runs import print_summary
-from flows.commands.run_flow import print_user_errors, run_flow
+from flows.commands.process import print_user_errors
+from flows.commands.run_flow import run_flow
 from tasks.analysis.queries import problem_traces, query
 
 STORED = Path(__file__).parents[1] / "data/stored"
@@ -149,11 +150,18 @@ class Outcome:
 
 
 @pytest.mark.parametrize(("status", "code"), [("complete", 0), ("incomplete", 1)])
-def test_flow_may_return_any_value_and_its_status_decides_the_exit_code(capsys, status, code):
+def test_outcome_may_be_any_value_and_its_status_decides_the_exit_code(capsys, status, code):
     shown = []
 
     def run(as_json):
-        run_flow(lambda: Outcome(status), "root", as_json=as_json, show=lambda value, *_: shown.append(value))
+        run_flow(
+            lambda: pytest.fail("its flow is not needed"),
+            "root",
+            as_json=as_json,
+            show=lambda value, *_: shown.append(value),
+            stored=lambda: Outcome(status),
+            is_new=False,
+        )
 
     for as_json in (True, False):
         if code:

@@ -5,7 +5,7 @@ from rich.table import Table
 from flows.commands.terminal import print_json, print_line, table_console
 from tasks.analysis.check import CheckReport, StageCheck
 from tasks.ops.night_check import NightCheck
-from tasks.ops.sweep import SweepCheck
+from tasks.ops.sweep_check import SweepCheck
 
 _HEADINGS = (
     "stage",

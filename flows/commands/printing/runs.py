@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.commands.run_flow import Shown
-from tasks.ops.sweep import table_row
+from tasks.ops.sweep_table import table_row
 
 _VERDICTS = ("no_answer", "undecided", "ungraded")
 """Columns of the table of stages that only grading fills."""

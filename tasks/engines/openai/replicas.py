@@ -7,6 +7,7 @@ for elsewhere, and it is asked again once it answers a probe and serves the mode
 
 import asyncio
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -31,10 +32,17 @@ class Replicas:
         self._only = self._all[0] if len(self._all) == 1 else None
         self._missed: Counter[str] = Counter()
         self._watchers: list[asyncio.Task[None]] = []
+        self.told_at = -math.inf
+        """When it was last said that all are away (monotonic seconds)."""
         self._watches = [Watch(replica, model) for replica in self._all]
 
     def __len__(self) -> int:
         return len(self._all)
+
+    @property
+    def name(self) -> str:
+        """Their addresses, for people."""
+        return ", ".join(replica.hidden(replica.url) for replica in self._all)
 
     @property
     def last_alive(self) -> float:

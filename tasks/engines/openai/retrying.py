@@ -16,6 +16,7 @@ from tenacity.wait import wait_base
 from configs.engines import OpenAISettings
 from tasks.engines.openai.faults import TransientError
 from tasks.engines.openai.replicas import Replicas
+from tasks.progress import PROGRESS
 from warehouse.failures import FailureCode
 
 MAX_WAIT_SECONDS = 30.0
@@ -23,6 +24,7 @@ MAX_WAIT_UNREACHABLE_SECONDS = 2.0
 MAX_WAIT_ELSEWHERE_SECONDS = 0.2
 MAX_PAID_RETRIES = 2
 MAX_TURNED_AWAY = 12
+TELL_SECONDS = 10.0
 
 
 def retrying(settings: OpenAISettings, replicas: Replicas) -> AsyncRetrying:
@@ -32,6 +34,7 @@ def retrying(settings: OpenAISettings, replicas: Replicas) -> AsyncRetrying:
         stop=stop_any(StopAfterFailures(settings.retries), StopWhenAway(replicas, settings.patience_seconds)),
         wait=WaitAsItFailed(),
         reraise=True,
+        before_sleep=TellWaiting(replicas, settings.patience_seconds),
     )
 
 
@@ -87,6 +90,25 @@ class WaitAsItFailed(wait_base):
         if error.code == FailureCode.UNREACHABLE:
             return min(seconds, MAX_WAIT_UNREACHABLE_SECONDS)
         return seconds
+
+
+class TellWaiting:
+    """Counts what is sent again, and says at once, then every ten seconds, that an endpoint is away."""
+
+    def __init__(self, replicas: Replicas, patience_seconds: float) -> None:
+        self._replicas, self._patience = replicas, patience_seconds
+
+    def __call__(self, retry_state: RetryCallState) -> None:
+        """Called before the pause."""
+        PROGRESS.sent_again()
+        if _error(retry_state).code == FailureCode.UNREACHABLE:
+            now = time.monotonic()
+            if now - self._replicas.told_at >= TELL_SECONDS:
+                self._replicas.told_at = now
+                PROGRESS.say(
+                    f"waiting for {self._replicas.name} since {now - self._replicas.last_alive:.0f} s, "
+                    f"up to {self._patience:.0f} s"
+                )
 
 
 def _error(state: RetryCallState) -> TransientError:

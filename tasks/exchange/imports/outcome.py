@@ -7,29 +7,33 @@ import orjson
 
 from tasks.exchange.imports.importing import Imported
 from tasks.grading.kinds import grader_of
-from tasks.publish import summarize
 from warehouse.catalog import connect
 from warehouse.loader import load
+from warehouse.numbers import summarize
 from warehouse.store import Store
 from warehouse.summary import Summary
 
 
-def run_of(
-    imported: Imported, evaluate: Callable[..., Summary], root: str
-) -> Callable[..., dict[str, object]]:
-    """A flow that returns the import's numbers, from its existing run or from a new one by `evaluate`.
+def recorded(imported: Imported, root: str) -> dict[str, object] | None:
+    """The import's numbers from a run that is on record already, or None."""
+    run_id = _recorded_run(imported, root)
+    return _outcome(imported, summarize(Store(root), run_id)) if run_id else None
 
-    A log with broken lines is never reported as complete.
-    """
+
+def run_of(imported: Imported, evaluate: Callable[..., Summary]) -> Callable[..., dict[str, object]]:
+    """A flow that returns the import's numbers from a new run by `evaluate`."""
 
     def flow(**arguments: Any) -> dict[str, object]:  # noqa: ANN401 - passed on to the flow
-        run_id = _recorded_run(imported, root)
-        summary = summarize(Store(root), run_id) if run_id else evaluate(**arguments)
-        if imported.report.num_broken:
-            summary["status"] = "incomplete"
-        return {**summary, "import": imported.facts()}
+        return _outcome(imported, evaluate(**arguments))
 
     return flow
+
+
+def _outcome(imported: Imported, summary: Summary) -> dict[str, object]:
+    """The numbers and what was read. A log with broken lines is never reported as complete."""
+    if imported.report.num_broken:
+        summary["status"] = "incomplete"
+    return {**summary, "import": imported.facts()}
 
 
 def _recorded_run(imported: Imported, root: str) -> str | None:

@@ -1,0 +1,33 @@
+"""What every command's process begins and ends with: settings, errors for people, the exit code."""
+
+import os
+from collections.abc import Callable
+
+EXIT_INCOMPLETE = 1
+EXIT_USAGE = 2
+EXIT_REGRESSION = 3
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+def configure_process(*, verbose: bool) -> None:
+    """Set defaults for what the environment leaves open; to be called before Prefect and Arrow are imported."""
+    import tasks.executor.environment  # noqa: F401 - importing it sets them
+
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
+
+
+def print_user_errors(command: Callable[[], None]) -> None:
+    """Run the command line; an error meant for people is printed on stderr, exit status 2, without a traceback."""
+    try:
+        command()
+    except KeyboardInterrupt:
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    except Exception as error:
+        from configs.schema import UserError
+        from flows.commands.terminal import print_line
+
+        if not isinstance(error, UserError):
+            raise
+        print_line(f"error: {error}", stderr=True)
+        raise SystemExit(EXIT_USAGE) from None

@@ -1,0 +1,48 @@
+"""Grading a run stage by stage: verdicts are made, then looked at for what a reader has to know.
+
+How a stage's verdicts are made is the caller's: by a Prefect task (`tasks.grade`), or here where none is missing.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from tasks.grading.judge import Judge
+from tasks.grading.outcome import Outcome
+from tasks.grading.traces import Grading, grade_traces
+from tasks.run import Run, members_of
+from tasks.stage import Stage
+from warehouse.records import Member
+from warehouse.verdicts import VerdictMemory
+
+GradeStage = Callable[[Stage, list[Member], Grading], list[Member]]
+"""Makes a stage's missing verdicts; gives a judge's traces that the verdicts rest on."""
+
+
+def grade_members(stage: Stage, members: list[Member], grading: Grading) -> list[Member]:
+    """Grade one stage's traces; return a judge's traces that the verdicts rest on."""
+    grade_traces(stage, members, grading)
+    return grading.grader.members(stage, members) if isinstance(grading.grader, Judge) else []
+
+
+def assess(run: Run, grade_stage: GradeStage = grade_members) -> None:
+    """Grade every stage of a run; what it wanted and what went wrong are known afterwards."""
+    run.members = members_of(run)
+    grading = Grading(run.grader, VerdictMemory(run.store, run.grader.key))
+    judged: list[Member] = []
+    for stage in run.stages:
+        judged_here = grade_stage(stage, run.members[stage.name], grading)
+        _look_at(run, stage, judged_here)
+        judged += judged_here
+    run.grader.close()
+    run.complaints += list(dict.fromkeys(run.grader.complaints))
+    if judged:
+        run.members["judge"] = list(dict.fromkeys(judged))
+
+
+def _look_at(run: Run, stage: Stage, judged: list[Member]) -> None:
+    """Note what of a stage's verdicts a reader has to know, and whether too many are lacking."""
+    outcome = Outcome(stage, run.members[stage.name], run.grader.key)
+    unread = run.grader.unread(judged) if isinstance(run.grader, Judge) else Counter[str]()
+    run.warnings += outcome.warnings(run.experiment.grader)
+    lacking = outcome.undecided(run.experiment.grader, run.experiment.max_undecided, unread)
+    run.undecided += [lacking] if lacking else []

@@ -1,0 +1,77 @@
+"""A run of which everything is stored: planned, recorded and loaded here, with no engine, worker or server started.
+
+It is a run like any other (on record, in the catalog, in reports and comparisons); only Prefect never hears of it, and
+nothing here imports Prefect.
+"""
+
+from contextlib import closing
+from typing import NamedTuple
+
+from configs.experiment import Experiment
+from tasks.assess import assess
+from tasks.grading.traces import ungraded
+from tasks.run import Run, members_of, record, resolve, stage_summary
+from tasks.stage import shards_by_stage
+from warehouse.loader import load
+from warehouse.locks import in_use
+from warehouse.numbers import summarize
+from warehouse.store import Store
+from warehouse.summary import StageSummary, Summary
+
+
+class Part(NamedTuple):
+    """What of an experiment a command is about."""
+
+    stages: tuple[str, ...] | None
+    """Those whose missing traces it makes; None: all."""
+    is_recorded: bool
+    """Whether it grades, and leaves a run on record."""
+
+
+_PARTS = {"run": Part(stages=None, is_recorded=True), "grade": Part(stages=(), is_recorded=True)}
+
+
+def part_of(command: str) -> Part:
+    """What a command does: `run`, `grade`, or one stage, named like the command."""
+    return _PARTS.get(command) or Part(stages=(command,), is_recorded=False)
+
+
+def never_ran(experiment: Experiment, root: str) -> bool:
+    """Whether a look at a root shows that no run of the experiment is on record; cheap, before anything is planned."""
+    runs = Store(root).names("runs", ".json")
+    return not any(f"-{experiment.name}-" in name for name in runs)
+
+
+def run_stored(
+    experiment: Experiment, root: str, limit: int | None, part: Part
+) -> Summary | StageSummary | None:
+    """The outcome of a run that has nothing to make, now on record; None where its flow has work or news for a person.
+
+    Raises UserError.
+    """
+    store = Store(root)
+    store.open_for_writing()
+    with in_use(store):
+        run = resolve(experiment, store, limit)
+        with closing(run.grader):
+            if is_lacking(run, part):
+                return None
+            if not part.is_recorded:
+                return stage_summary(run, *(part.stages or ()))
+            assess(run)
+            if run.complaints or run.undecided:
+                return None
+            record(run)
+    load(store)
+    return summarize(store, run.run_id)
+
+
+def is_lacking(run: Run, part: Part) -> bool:
+    """Whether a trace or a verdict is to be made."""
+    chosen = [stage for stage in run.stages if part.stages is None or stage.name in part.stages]
+    if shards_by_stage(chosen, run.problems):
+        return True
+    if not part.is_recorded:
+        return False
+    members = members_of(run)
+    return any(stage.index.by_part(ungraded(stage, members[stage.name], run.grader)) for stage in run.stages)

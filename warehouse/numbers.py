@@ -1,0 +1,28 @@
+"""A run's numbers as the catalog has them."""
+
+from typing import cast
+
+from warehouse.catalog import connect, rows
+from warehouse.manifest import read_manifest
+from warehouse.relations import statement
+from warehouse.store import Store
+from warehouse.summary import Cost, Metric, Summary, VerdictCounts
+
+
+def summarize(store: Store, run_id: str) -> Summary:
+    """A run's numbers from the catalog."""
+    manifest = read_manifest(store, run_id)
+    with connect(store) as catalog:
+        metrics, costs, verdicts = (
+            rows(catalog, statement(f"asking/{name}"), {"run_id": run_id})
+            for name in ("metrics", "costs", "verdicts")
+        )
+    return {
+        "run_id": run_id,
+        "status": manifest.status,
+        "stages": {name: stage.counts for name, stage in manifest.stages.items()},
+        "metrics": {row.pop("metric"): cast("Metric", row) for row in metrics},
+        "cost": {row.pop("stage"): cast("Cost", row) for row in costs},
+        "verdicts": {row.pop("stage"): cast("VerdictCounts", row) for row in verdicts},
+        "warnings": list(manifest.warnings),
+    }
