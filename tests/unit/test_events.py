@@ -180,7 +180,10 @@ def test_logprobs_of_all_tokens_or_none():
     assert answer(sent(*values, with_logprob("d", None), piece(end="stop"))).mean_logprob is None
 
 
-HARD = ('"quoted" \\frac{1}{2}\n', "\\", '\\"', "\u2028 \u00e9 \u4f60", "\U0001f600", '"}, "logprobs": null', "", "data: x\r\n", "}]}")  # fmt: skip
+HARD = (
+    *('"quoted" \\frac{1}{2}\n', "\\", '\\"', "\u2028 \u00e9 \u4f60", "\U0001f600", "", "data: x\r\n", "}]}"),
+    '"}, "logprobs": null',
+)
 
 
 @pytest.mark.parametrize("spaces", [False, True])
@@ -221,7 +224,8 @@ def test_long_text_takes_the_memory_of_its_characters():
     "fault",
     [
         b'data: {"error": {"message": "slow down", "code": 429}}',
-        b'data: {"error": {"message": "slow down", "type": "rate_limit_exceeded"}, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]}',
+b'data: {"error": {"message": "slow down", "type": "rate_limit_exceeded"},'
+        b' "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]}',
         b'data: {"object": "error", "message": "slow down", "type": "TooManyRequests", "code": 429}',
         b'error: {"code": 429, "message": "slow down", "type": "rate_limit"}',
         b'event: error\ndata: {"message": "slow down", "code": 429}',
