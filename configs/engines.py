@@ -104,10 +104,17 @@ class OpenAISettings(ConfigModel):
     """Whether the endpoint's list of models is asked for `model.id` before anything is sent."""
     concurrency: int = Field(default=64, ge=1, le=65536)
     """Sequences in flight at one replica (a request for n samples counts n), kept full across shards."""
+    stream: Literal["auto"] | bool = "auto"
+    """Whether replies come piece by piece; `auto`: where sampling.max_tokens is 4096 or more, and after a timeout."""
     timeout_seconds: float = Field(default=600.0, gt=0)
-    """Longest wait for one reply."""
+    """Longest wait for one reply that is not streamed. A streamed one may take any time while it goes on."""
+    first_token_seconds: float | None = Field(default=None, gt=0)
+    """Longest wait for a streamed reply's first text, queueing included; absent: 1800, or timeout_seconds if that is more."""
+    idle_seconds: float = Field(default=300.0, gt=0)
+    """Longest silence of a streamed reply that has begun; comments that keep a connection open do not count as text."""
     retries: int = Field(default=6, ge=0)
-    """How often one request is tried again on 5xx, timeouts, resets and broken replies; a 429 is not counted."""
+    """How often one request is tried again on 5xx, resets and broken replies (429s are not counted); a reply that
+    was paid for and is no answer twice at most, one that came too late once."""
     patience_seconds: float = Field(default=120.0, ge=0)
     """How long an endpoint that refuses every connection, or answers every request with 429, is waited for."""
     samples_per_request: Literal["auto"] | int = "auto"
@@ -171,6 +178,11 @@ class OpenAISettings(ConfigModel):
             return (f"http://127.0.0.1:{self.serve.port}/v1",)
         given = (self.base_url,) if isinstance(self.base_url, str) else self.base_url
         return tuple(url.rstrip("/") for url in given)
+
+    @property
+    def longest_wait_for_text(self) -> float:
+        """Seconds until a streamed reply's first text at most."""
+        return self.first_token_seconds or max(1800.0, self.timeout_seconds)
 
     @property
     def left_out(self) -> frozenset[str]:

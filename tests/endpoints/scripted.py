@@ -5,6 +5,7 @@ of (prompt, seed), so that equal requests get equal answers; whether it is right
 """
 
 import asyncio
+import contextlib
 import hashlib
 import threading
 from collections import Counter
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import orjson
 from aiohttp import web
 
 
@@ -20,6 +22,8 @@ class ScriptedEndpoint:
     models: tuple[str, ...] = ("small", "big")
     key: str | None = None
     honours_n: bool = True
+    streams: bool = False
+    """Whether a good answer comes in events where it is asked for so; else as a whole all the same."""
     refuses_n: bool = False
     latency: float = 0.0
     reasoning_field: str | None = None
@@ -125,8 +129,12 @@ class ScriptedEndpoint:
                     pass
                 case ("slow", seconds):
                     await asyncio.sleep(seconds)
+                case ("stream", list(steps)):
+                    return await self._streamed(request, steps)
                 case _:
                     return await self._faulty(request, body, fault)
+            if self.streams and body.get("stream"):
+                return await self._streamed(request, events_of(self._reply(body), body))
             return web.json_response(self._reply(body))
         finally:
             self.in_flight -= 1
@@ -150,6 +158,25 @@ class ScriptedEndpoint:
                 return web.json_response(fault)
         raise AssertionError(fault)
 
+    async def _streamed(self, request: web.Request, steps: list[Any]) -> web.StreamResponse:
+        """Events (an object, or bytes as they are), pauses (seconds), and at the end "cut" or "reset" for a break."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for step in steps:
+            match step:
+                case bytes() | dict():
+                    data = step if isinstance(step, bytes) else b"data: " + orjson.dumps(step) + b"\n\n"
+                    with contextlib.suppress(ConnectionError):  # whoever asked has gone
+                        await response.write(data)
+                case "cut":
+                    return response
+                case "reset":
+                    request.transport.abort()
+                    return response
+                case _:
+                    await asyncio.sleep(step)
+        return response
+
     def _reply(self, body: dict[str, Any]) -> dict[str, Any]:
         wanted = body.get("n", 1)
         if wanted > 1 and self.refuses_n:
@@ -172,6 +199,31 @@ class ScriptedEndpoint:
             choices.append(choice)
         usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": 25 * num}
         return {"model": body["model"], "choices": choices, "usage": usage}
+
+
+def events_of(reply: dict[str, Any], body: dict[str, Any], pause: float = 0.0, size: int = 4) -> list[Any]:
+    """A reply as events, its choices interleaved, in pieces of so many characters with pauses between them."""
+    events: list[Any] = []
+    pieces = []
+    for choice in reply["choices"]:
+        texts = [(f, t) for f, t in choice["message"].items() if f != "role"]
+        texts.sort(key=lambda field: field[0] == "content")
+        pieces.append([{f: t[at : at + size]} for f, t in texts for at in range(0, len(t), size)])
+    for place in range(max(map(len, pieces))):
+        for choice, deltas in zip(reply["choices"], pieces, strict=True):
+            if place < len(deltas):
+                piece = {"index": choice["index"], "delta": deltas[place], "finish_reason": None}
+                if tokens := choice.get("logprobs"):
+                    piece["logprobs"] = tokens
+                events += [
+                    {"object": "chat.completion.chunk", "choices": [piece]},
+                    *([pause] if pause else []),
+                ]
+    ends = [{"index": c["index"], "delta": {}, "finish_reason": c["finish_reason"]} for c in reply["choices"]]
+    events += [{"object": "chat.completion.chunk", "choices": [end]} for end in ends]
+    if (body.get("stream_options") or {}).get("include_usage"):
+        events.append({"object": "chat.completion.chunk", "choices": [], "usage": reply["usage"]})
+    return [*events, b"data: [DONE]\n\n"]
 
 
 def answered(prompt: str, seed: int) -> str:

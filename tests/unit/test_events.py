@@ -224,8 +224,7 @@ def test_long_text_takes_the_memory_of_its_characters():
     "fault",
     [
         b'data: {"error": {"message": "slow down", "code": 429}}',
-b'data: {"error": {"message": "slow down", "type": "rate_limit_exceeded"},'
-        b' "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]}',
+        b'data: {"error": {"message": "slow down", "code": 429}, "choices": [{"delta": {}, "finish_reason": "error"}]}',
         b'data: {"object": "error", "message": "slow down", "type": "TooManyRequests", "code": 429}',
         b'error: {"code": 429, "message": "slow down", "type": "rate_limit"}',
         b'event: error\ndata: {"message": "slow down", "code": 429}',

@@ -16,8 +16,10 @@ from configs.schema import JsonObject
 from tasks.engines.protocol import EngineError, Request
 
 _OTHER_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_WITHOUT_EFFECT = frozenset({"seed", "logprobs", "stream_options"})
+_WITHOUT_EFFECT = frozenset({"seed", "logprobs", "stream", "stream_options"})
 """Fields whose absence changes nothing of what is sampled: at most, fewer things are known of it."""
+STREAMED_FROM_TOKENS = 4096
+"""The `max_tokens` from which `stream: auto` streams: such an answer may take longer than anybody keeps a silent connection."""
 _SAMPLED = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "repetition_penalty")
 
 
@@ -27,6 +29,8 @@ class Learnt:
 
     renamed: dict[str, str] = field(default_factory=dict[str, str])
     left_out: set[str] = field(default_factory=set[str])
+    takes_long: bool = False
+    """Whether a reply that was not streamed has come too late."""
 
     def take_in(self, name: str, url: str, refusal: str) -> str:
         """Do without a field of the body, or call it otherwise; returns the sentence to show, empty where it was known.
@@ -74,6 +78,8 @@ def body_of(
             body[dialect.renamed.get(name, name)] = value
     if len(places) > 1:
         body["n"] = len(places)
+    if _is_streamed(sampling, settings, learnt):
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
     if sampling.enable_thinking is not None and "enable_thinking" not in left_out:
         template = {"chat_template_kwargs": {"enable_thinking": sampling.enable_thinking}}
         _merge(body, dialect.thinking[sampling.enable_thinking] if dialect.thinking else template)
@@ -85,6 +91,15 @@ def body_of(
     for name in learnt.left_out:
         body.pop(name, None)
     return body | sampling.extra
+
+
+def _is_streamed(sampling: Sampling, settings: OpenAISettings, learnt: Learnt) -> bool:
+    """Whether the reply is asked for piece by piece; never where the endpoint refuses it."""
+    if "stream" in learnt.left_out:
+        return False
+    if settings.stream == "auto":
+        return sampling.max_tokens >= STREAMED_FROM_TOKENS or learnt.takes_long
+    return settings.stream
 
 
 def left_out_of(sampling: Sampling, settings: OpenAISettings) -> list[str]:

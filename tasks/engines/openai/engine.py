@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -182,19 +183,18 @@ class OpenAIEngine:
     async def _send(self, request: Request, places: Sequence[int], sending: _Sending) -> list[Outcome]:
         """One try, and again at once where it teaches that a field of the body has to go."""
         while True:
-            body, seed = self._body(request, places)
+            body = self._body(request, places)
             sending.replica = replica = self._replicas.pick(sending.replica)
             replica.in_flight += len(places)
             sending.tries += 1
             try:
-                return await self._post(replica, body, seed, sending.tries, len(places))
+                return await self._post(replica, body, sending.tries, len(places))
             except FieldRefusedError as error:
                 await self._learn(error, replica)
             finally:
                 replica.in_flight -= len(places)
 
-    def _body(self, request: Request, places: Sequence[int]) -> tuple[bytes, int | None]:
-        """The body and the seed in it, None where none is sent."""
+    def _body(self, request: Request, places: Sequence[int]) -> dict[str, Any]:
         body = body_of(self._model.id, request, places, self._settings, self._learnt)
         if not self._has_told:
             self._has_told = True
@@ -203,17 +203,20 @@ class OpenAIEngine:
                     f"{self._model.id}: {', '.join(unsent)} of sampling "
                     f"{'is' if len(unsent) == 1 else 'are'} left out; the recipe is without."
                 )
-        return orjson.dumps(body), body.get("seed")
+        return body
 
     async def _post(
-        self, replica: Replica, body: bytes, seed: int | None, tries: int, num_places: int
+        self, replica: Replica, body: dict[str, Any], tries: int, num_places: int
     ) -> list[Outcome]:
         if self._stopped_by:
             raise await self._stopped()
         self._num_asked += 1
+        is_streamed = bool(body.get("stream"))
         try:
-            answer = await replica.ask(body, is_group=num_places > 1)
+            answer = await replica.ask(orjson.dumps(body), num_places, is_streamed=is_streamed)
         except TransientError as error:
+            if error.code == FailureCode.TIMEOUT and self._settings.stream == "auto" and not is_streamed:
+                self._stream_from_now_on(replica)
             if error.code == FailureCode.UNREACHABLE:
                 await self._replicas.leave(replica, "it refuses connections.")
             error.is_passed_on = self._replicas.has_another(replica)
@@ -229,11 +232,19 @@ class OpenAIEngine:
             self._all_replied.set()
         if answer is None:
             raise await self._stopped()
-        sent = Sent(seed, answer.sent_at, answer.latency_seconds, tries)
+        sent = Sent(body.get("seed"), answer.sent_at, answer.latency_seconds, tries)
         outcomes = outcomes_of(answer.reply, sent, replica.hidden)[:num_places]
         if isinstance(outcomes[0], TransientError) and not any(isinstance(o, Completion) for o in outcomes):
             raise outcomes[0]
         return outcomes
+
+    def _stream_from_now_on(self, replica: Replica) -> None:
+        if not self._learnt.takes_long:
+            self._learnt.takes_long = True
+            PROGRESS.say(
+                f"{replica.url} takes longer than engine.timeout_seconds ({self._settings.timeout_seconds:g}) for a reply; "
+                "its replies are streamed from now on, which limits silence and not the length of the answer."
+            )
 
     async def _learn(self, error: FieldRefusedError, replica: Replica) -> None:
         """Do without the field that was refused. Raises EngineError where other texts would be sampled then."""

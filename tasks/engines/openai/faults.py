@@ -28,6 +28,8 @@ class TransientError(Exception):
     """Whether another replica can be asked instead."""
     is_paced: bool = False
     """Whether the next try waits with all others until the endpoint takes requests again (`Pace`)."""
+    is_paid: bool = False
+    """Whether tokens were made for it, which are lost."""
     is_given_up: bool = False
     """Whether a further try is not worth it now."""
 

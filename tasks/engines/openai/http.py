@@ -28,11 +28,14 @@ from tasks.engines.openai.faults import (
 )
 from tasks.engines.openai.pacing import Pace
 from tasks.engines.openai.refusals import FieldRefusedError, refused_field
-from tasks.engines.openai.replies import models_served, parsed
+from tasks.engines.openai.replies import models_served
+from tasks.engines.openai.streaming import Stream, received_whole
 from tasks.engines.protocol import EngineError
 from warehouse.failures import FailureCode
 
 CONNECT_SECONDS = 10.0
+NO_LIMIT_ON_THE_WHOLE = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+"""Of a streamed reply, whose silences are limited instead (`Stream`)."""
 MOST_DOUBTS = 8
 """Refusals in a row, none answered between them, after which what may concern one request concerns them all."""
 
@@ -94,12 +97,13 @@ class Replica:
         if broken:
             await broken.close()
 
-    async def ask(self, body: bytes, *, is_group: bool) -> Answer:
-        """One chat request, sent once the address is not too busy; a group is for several choices. Raises as `call` does."""
+    async def ask(self, body: bytes, num_choices: int, *, is_streamed: bool) -> Answer:
+        """One chat request, sent once the address is not too busy. Raises as `call` does."""
         turn = await self.pace.acquire()
         try:
             sent_at, began = datetime.now(UTC), time.perf_counter()
-            reply = await self.call("POST", "/chat/completions", body, is_group=is_group)
+            stream = Stream(self._settings, num_choices) if is_streamed else None
+            reply = await self.call("POST", "/chat/completions", body, stream, is_group=num_choices > 1)
             self.pace.answered(turn)
             self._has_answered, self._doubts = True, 0
             return Answer(reply, sent_at, time.perf_counter() - began)
@@ -110,18 +114,32 @@ class Replica:
         finally:
             self.pace.release(turn)
 
-    async def call(self, method: str, path: str, body: bytes | None = None, *, is_group: bool = False) -> Any:  # noqa: ANN401 - JSON
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        stream: Stream | None = None,
+        *,
+        is_group: bool = False,
+    ) -> Any:  # noqa: ANN401 - JSON
         """One HTTP exchange. Raises TransientError, RefusedError or EngineError for all but a good reply."""
         if self._session is None:
             raise EngineError("the endpoint's client is closed.")
         try:
-            async with self._session.request(method, address(self.url, path), data=body) as response:
-                data, status = await response.read(), response.status
-                self.last_alive = time.monotonic()
-                headers = response.headers
+            where = address(self.url, path)
+            if stream is None:
+                received = await received_whole(self._session.request(method, where, data=body))
+            else:
+                asked = self._session.request(method, where, data=body, timeout=NO_LIMIT_ON_THE_WHOLE)
+                received = await stream.received(asked)
+            self.last_alive = time.monotonic()
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
-            raise await self._broken(error) from None
-        reply = parsed(data, headers.get("Content-Type", ""))
+            broken = await self._broken(error)
+            if stream and isinstance(broken, TransientError):
+                broken.is_paid = stream.has_begun
+            raise broken from None
+        status, headers, data, reply = received
         if OK <= status < HTTPStatus.MULTIPLE_CHOICES and (status := error_status(reply)) == OK:
             if reply is None:
                 said = self.hidden(one_line(data.decode(errors="replace"))[:200])
@@ -147,7 +165,11 @@ class Replica:
                 return TransientError(FailureCode.UNREACHABLE, self.hidden(str(error)))
             case TimeoutError():
                 seconds = self._settings.timeout_seconds
-                return TransientError(FailureCode.TIMEOUT, f"no reply within timeout_seconds ({seconds:g})")
+                return TransientError(
+                    FailureCode.TIMEOUT,
+                    f"no whole reply within engine.timeout_seconds ({seconds:g}); raise it, or set engine.stream: true, "
+                    "under which silence is limited and not the length of the answer",
+                )
             case _:
                 await self._revived()
                 said = self.hidden(f"{type(error).__name__}: {error}")

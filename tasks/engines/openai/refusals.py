@@ -19,6 +19,16 @@ _REMEDY = re.compile(r"\b(use|try|specify|set|prefer) \W*\w+\W* instead.*", re.I
 """Names what is taken, not what is refused."""
 
 
+_NO_STREAM = re.compile(
+    r"\bstream\W{1,4}(does not|doesn't|cannot|must|is not|isn't|is un|should be) ?.{0,60}"
+    r"(true|false|support|allowed|enabled|available)"
+    r"|stream(ing|ed)?\b( \w+){0,4} (is |are )?(not|n't|un)( yet| currently)? ?(supported|allowed|available|enabled|permitted)"
+    r"|(not|n't) (yet |currently )?(support|allow)\w* .{0,20}\bstream(ing|ed)?\b|verified to stream|streaming is disabled",
+    re.IGNORECASE,
+)
+"""OpenAI (o1; organisations that are not verified), Azure, and gateways that only answer whole."""
+
+
 class FieldRefusedError(RefusedError):
     """One field of the body is refused, whatever the prompt."""
 
@@ -35,6 +45,8 @@ def refused_field(status: int, message: str, reply: object, body: bytes | None) 
     """
     if body is None or status not in _STATUSES:
         return ""
+    if b'"stream":true' in body and _NO_STREAM.search(message) and "stream_options" not in message:
+        return "stream"
     param, words = _param(reply), f"{message} {_code(reply)}"
     if not _UNSUPPORTED.search(words) or refusal_code(message) != FailureCode.BAD_REQUEST:
         return ""

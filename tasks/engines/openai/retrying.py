@@ -23,6 +23,7 @@ MAX_WAIT_SECONDS = 30.0
 MAX_WAIT_UNREACHABLE_SECONDS = 2.0
 MAX_WAIT_ELSEWHERE_SECONDS = 0.2
 MAX_PAID_RETRIES = 2
+MAX_LATE_RETRIES = 1
 MAX_TURNED_AWAY = 12
 TELL_SECONDS = 10.0
 
@@ -43,15 +44,13 @@ class StopAfterFailures(stop_base):
 
     Refused connections and requests turned away as too many are not counted: they are waited for by all together,
     up to `patience_seconds`. But one that is turned away again and again while others are answered is too big.
-    A reply that is not an answer has been paid for: it is asked for again twice at most.
+    A reply that is not an answer has been paid for, and so has a stream that broke off: it is asked for again twice
+    at most. One of which nothing came in time would hardly come in time the next time: it is asked for again once.
     """
 
     def __init__(self, retries: int) -> None:
-        self._left, self._left_paid, self._left_turned_away = (
-            retries,
-            min(retries, MAX_PAID_RETRIES),
-            MAX_TURNED_AWAY,
-        )
+        self._left, self._left_turned_away = retries, MAX_TURNED_AWAY
+        self._left_paid, self._left_late = min(retries, MAX_PAID_RETRIES), min(retries, MAX_LATE_RETRIES)
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether this failure is one too many; counts it."""
@@ -59,8 +58,10 @@ class StopAfterFailures(stop_base):
         is_turned_away = error.is_paced and error.code == FailureCode.RATE_LIMITED
         self._left_turned_away -= is_turned_away
         self._left -= error.code != FailureCode.UNREACHABLE and not is_turned_away
-        self._left_paid -= error.code == FailureCode.BAD_REPLY
-        return error.is_given_up or min(self._left, self._left_paid, self._left_turned_away) < 0
+        self._left_paid -= error.is_paid or error.code == FailureCode.BAD_REPLY
+        self._left_late -= error.code == FailureCode.TIMEOUT and not error.is_paid
+        left = min(self._left, self._left_paid, self._left_late, self._left_turned_away)
+        return error.is_given_up or left < 0
 
 
 class StopWhenAway(stop_base):
