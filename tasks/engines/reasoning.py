@@ -24,6 +24,8 @@ FAMILIES: Mapping[str, Marks] = {
     "mistral": Marks("[THINK]", "[/THINK]"),  # Magistral
     "kimi": Marks("◁think▷", "◁/think▷"),  # Kimi-VL Thinking
     "seed": Marks("<seed:think>", "</seed:think>"),  # Seed-OSS
+    "openthoughts": Marks("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1, OpenThinker
+    "medgemma": Marks("<unused94>thought", "<unused95>"),
     "cohere": Marks("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
     "granite": Marks(
         "Here is my thought process:", "Here is my response:", closes_alone=False
@@ -31,7 +33,7 @@ FAMILIES: Mapping[str, Marks] = {
 }
 """A family, and its marks. Harmony (gpt-oss), which has channels instead, is read beside them."""
 
-_AROUND_ANSWER = re.compile(r"<\|(?:START|END)_(?:RESPONSE|TEXT)\|>")
+_AROUND_ANSWER = re.compile(r"<\|(?:(?:START|END)_(?:RESPONSE|TEXT)|(?:begin|end)_of_solution)\|>")
 _CHANNEL = re.compile(
     r"<\|channel\|>\s*(?P<name>\w+)[^<]*<\|message\|>(?P<text>.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
     re.DOTALL,

@@ -39,7 +39,7 @@ class Choice(Quick):
 
     def __init__(self, form: ChoiceGrader) -> None:
         self._form = form
-        self.key = key_of("choice", "2", settings_of(form))
+        self.key = key_of("choice", "3", settings_of(form))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The last box, or the letter after the last "the answer is"; that letter also where the box names none."""

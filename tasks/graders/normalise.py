@@ -23,7 +23,8 @@ _CONNECTED = re.compile(
 r"""1, 2 and 3; 1 or 3; 6 \lor 11."""
 
 _QUALIFIED = re.compile(
-    r",?\s+(?:for\s+(?:all|any|every|each|some)|where\s+\$?[a-z]\$?\s*(?:is|\\in)|with\s+[a-z]\s*\\in)(?![a-z]).*$",
+    r",?\s+(?:for\s+(?:all|any|every|each|some)|where\s+\$?[a-z]\$?\s*(?:is|\\in)|with\s+[a-z]\s*\\in)(?![a-z])"
+    r".*?(?=,?\s+(?:and|or)\s+[A-Za-z]\s*[(=]|$)",
     re.DOTALL,
 )
 """For all x; where k is an integer: whom a formula speaks of."""
@@ -41,6 +42,7 @@ _LONG_POWER = re.compile(r"(?:\^|\*\*)\s*([-+]?\d{2,}|-\d)")
 _SHORT_POWER = re.compile(r"([\^_])\{(\w)\}(?!\d)")
 _POWER_THEN_DIGIT = re.compile(r"([\^_])\s*(\w)\s+(?=\d)")
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\{,\}\d{3})+)(?:\.\d+)?(?![\d,])")
+_BRACED_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\{,\}\d{3})+(?![\d,])")
 _SPACED_COMMA = re.compile(r",\s+")
 _SPACED_THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?: +\d{3})+(?![\d ]*\d|\s*/)")
 _MIXED = re.compile(r"(?<![\d.])(\d+) +([1-9]\d*)\s*/\s*(\d+)(?![\d.])")
@@ -51,6 +53,7 @@ _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _APART = re.compile(r"(?<=\d)\s+(?=[\d.])")
 _COMMAND_THEN_LETTER = re.compile(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])")
 _SPELLINGS = (
+    (re.compile(r"(?<=\\\})\s*-\s*(?=\\\{)"), r"\\setminus "),
     (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])"), "/"),
     (re.compile(r"\\(?:leqslant|leqq|leq)(?![a-zA-Z])|<=|=<"), r"\\le "),
@@ -144,7 +147,11 @@ def spelled(text: str, *, as_list: bool = False) -> str:
     text = _FRACTION.sub(r"\\frac", text)
     text = _MIXED.sub(_mixed, text)
     text = _SPACED_THOUSANDS.sub(lambda m: m[0].replace(" ", ""), text)
-    text = text.replace("{,}", "") if as_list else _THOUSANDS.sub(lambda m: _joined(m, text), text)
+    if as_list:
+        text = _BRACED_THOUSANDS.sub(lambda m: m[0].replace("{,}", ""), text)
+    else:
+        text = _THOUSANDS.sub(lambda m: _joined(m, text), text)
+    text = text.replace("{,}", ",")
     text = _TIMES_TEN.sub("*", text)
     for pattern, spelling in _SPELLINGS:
         text = pattern.sub(spelling, text)

@@ -9,7 +9,7 @@ MAX_PHRASE = 200
 
 STATED = (
     r"\banswer\b[*_]*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?)?[ \t]*(?::|=|\b(?:is|must be|should be|would be|will be|"
-    r"equals|comes to|turns out to be)\b)[ \t*_]*:?"
+    r"equals|comes to|turns out to be)\b)[ \t*_]*:?|<answer>"
 )
 """The answer is, the answer to this problem must be, **Answer**:"""
 
@@ -40,7 +40,7 @@ def stated_answer(text: str) -> str | None:
     last = deque(_PHRASE.finditer(text), maxlen=1)
     if not last:
         return None
-    rest = text[last[0].end() : last[0].end() + 2 * MAX_PHRASE].lstrip(" \t\n*_:>")
+    rest = text[last[0].end() : last[0].end() + 2 * MAX_PHRASE].partition("</answer>")[0].lstrip(" \t\n*_:>")
     rest = _FILLER.sub("", rest, count=1) if _FILLER.match(rest) else rest
     if maths := _in_maths(rest):
         return maths

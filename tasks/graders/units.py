@@ -46,12 +46,14 @@ _GLUED = (
 _WORD = r"(?:[A-Za-z]{2,}\.?|[" + "".join(sorted(UNIT_LETTERS)) + "])"
 _POWER = r"(?:\s*\^\s*(?:\{\s*-?\s*\d\s*\}|-?\d))?"
 _COMPOUND = rf"{_WORD}{_POWER}(?:\s*(?:/|\\cdot|\*|-|\s)\s*{_WORD}{_POWER})*"
-_AT_END = r"\.?\s*(?=$|,\s|;)"
+_AT_END = r"\.?\s*(?=$|,|;)"
 _UNIT = re.compile(rf"((?:\d|\}}|\)|\\pi)(?:\s*\^\s*\{{?\s*\\circ\s*\}}?)?)\s+({_COMPOUND}){_AT_END}")
 _UNIT_FRACTION = re.compile(
     rf"((?:\d|\}}|\)|\\pi))\s*\\[dt]?frac\s*\{{\s*({_COMPOUND})\s*\}}\s*\{{\s*({_COMPOUND})\s*\}}{_AT_END}"
 )
 _UNIT_GLUED = re.compile(rf"((?<![A-Za-z])\d|\\pi)\s*(?:{_GLUED})(?![A-Za-z]){_POWER}{_AT_END}")
+_ORDINAL = re.compile(r"(?<![\d.])(\d{0,9}?)(1?\d)\s*\^\s*\{?\s*(st|nd|rd|th)\s*\}?(?![A-Za-z])")
+_SUFFIXES = {"1": "st", "2": "nd", "3": "rd"}
 _DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|(?<=\d)\^\s*(?:o(?![a-z])|\{\s*o\s*\})|\\degree(?![a-zA-Z])|\\circ(?![a-zA-Z]))"
 _DEGREES = re.compile(
     rf"(?<=[\d}})a-zA-Z.])\s*{_DEGREE}(?:\s*[CFK](?![A-Za-z])|\s*(?:Celsius|Fahrenheit))?{_AT_END}"
@@ -79,13 +81,19 @@ def without_units(text: str) -> str:
     text = _CURRENCY.sub("", _APPROXIMATE.sub("", text))
     if (lead := _LEAD.match(text)) and not _NEGATED.search(lead[0]):
         text = text[lead.end() :]
-    text = _PERCENT.sub("", text)
+    text = _ORDINAL.sub(_cardinal, _PERCENT.sub("", text))
     text = _UNIT_FRACTION.sub(_per, text)
     text = _UNIT.sub(_unit, text)
     text = _UNIT_GLUED.sub(r"\1", text)
     if _ANGULAR.search(text):  # \sin 30^\circ, 48^\circ 15': degrees that count
         return text
     return _DEGREES.sub("", text)
+
+
+def _cardinal(match: re.Match[str]) -> str:
+    """12^{th} is 12 and 2^{nd} is 2; 2^{th} is neither."""
+    suffix = "th" if len(match[2]) > 1 else _SUFFIXES.get(match[2], "th")
+    return match[1] + match[2] if match[3] == suffix else match[0]
 
 
 def _unit(match: re.Match[str]) -> str:

@@ -1,5 +1,6 @@
 """Whether two read answers are the same: kind by kind, and what each kind may be compared with."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -20,10 +21,14 @@ from tasks.graders.algebra.forms import (
     Value,
 )
 from tasks.graders.algebra.functions import close
-from tasks.graders.algebra.nodes import Apply, Node, Number, Symbol, symbols
+from tasks.graders.algebra.nodes import Apply, Node, Number, Symbol, replaced, symbols
 from tasks.graders.algebra.points import equal, quotient
 from tasks.graders.algebra.regions import same_region
 from tasks.graders.algebra.substitution import constant
+
+_ZERO = Number(Fraction(0))
+_ARGUMENT = re.compile(r"[A-Za-z]'*\(Symbol\(name='(\w+)'\),\)")
+"""The letter that a function's name says it is of."""
 
 _NEAR = 0.05
 """How near an approximation written behind a value must be to it."""
@@ -40,7 +45,11 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
         case _, Chain(nodes):
             return any(same(gold, Value(node)) for node in _said(nodes))
         case Named(name, one), Named(other, two):
-            return name.count("'") == other.count("'") and same(one, two)
+            return name.count("'") == other.count("'") and (
+                same(one, two) or same(one, _renamed(two, other, name))
+            )
+        case Many("list", items), Named(name, Many("tuple", named)) if "," in name:
+            return not any(isinstance(item, Named) for item in items) and _in_order(items, named)
         case Named(name, one), _ if not (isinstance(one, Value) and isinstance(answer, Equation | Quantity)):
             return same(one, answer)
         case Named(name, Value(one)), (Equation(left, right) | Quantity(left, right)):
@@ -73,10 +82,7 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             cells = [cell for row in rows for cell in row]
             return 1 in {len(rows), len(rows[0])} and _in_order(cells, items)
         case Ratio(parts), Ratio(others):
-            return len(parts) == len(others) and all(
-                equal(Apply("mul", (parts[0], other)), Apply("mul", (others[0], part)))
-                for part, other in zip(parts, others, strict=True)
-            )
+            return len(parts) == len(others) and _same_ratio(parts, others)
         case (Ratio((above, below)), Value(node)) | (Value(node), Ratio((above, below))):
             return equal(Apply("div", (above, below)), node)
         case Constant(one), Constant(two):
@@ -91,6 +97,24 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return same_region(gold, answer)
         case _:
             return False
+
+
+def _same_ratio(parts: Sequence[Node], others: Sequence[Node]) -> bool:
+    """Proportional; with a zero in it, as in 12:00, part by part."""
+    if any(equal(part, _ZERO) for part in (*parts, *others)):
+        return all(equal(*pair) for pair in zip(parts, others, strict=True))
+    return all(
+        equal(Apply("mul", (parts[0], other)), Apply("mul", (others[0], part)))
+        for part, other in zip(parts, others, strict=True)
+    )
+
+
+def _renamed(form: Form, name: str, wanted: str) -> Form:
+    """The value of f(m), with the letter that the other answer's f(n) has; itself where there is none."""
+    own, other = _ARGUMENT.fullmatch(name), _ARGUMENT.fullmatch(wanted)
+    if not isinstance(form, Value) or not own or not other or other[1] in symbols(form.node):
+        return form
+    return Value(replaced(form.node, own[1], Symbol(other[1])))
 
 
 def _alone(form: Form) -> Form:

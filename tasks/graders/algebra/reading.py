@@ -31,6 +31,7 @@ _SYSTEMS = frozenset({"cases", "aligned", "gathered", "split"})
 _SUCH_THAT = frozenset({"|", ":", r"\mid", r"\vert"})
 _SETS = frozenset({r"\emptyset", r"\mathbb"})
 _REALS = (["\\mathbb", "{", "R", "}"], ["\\mathbb", "R"], ["\\R"], ["\\Reals"])
+_SIGNS = frozenset({r"\pm", r"\mp"})
 MAX_SIGNS = 3
 """Of \\pm in one expression."""
 
@@ -173,7 +174,7 @@ def _one(tokens: list[str]) -> Node:
     return form.node
 
 
-def _bracketed(tokens: list[str]) -> Form:
+def _bracketed(tokens: list[str]) -> Form:  # noqa: PLR0911 - one line a kind of bracket
     opened, inner, closed = tokens[0], tokens[1:-1], tokens[-1]
     if opened == r"\{" and closed == r"\}":
         if not inner:
@@ -188,10 +189,21 @@ def _bracketed(tokens: list[str]) -> Form:
             return form_of(inner)
         return _value(tokens)
     items = tuple(form_of(part) for part in parts if part)
+    if (opened, closed) == ("(", ")") and outside(inner, _SIGNS):
+        return _of_every_sign(items)
     if opened in {r"\lfloor", r"\lceil", r"\lvert"} or closed in {r"\rfloor", r"\rceil", r"\rvert"}:
         raise UnreadError(opened)
     brackets = "()" if opened == r"\langle" else opened + closed
     return Many("tuple", items, brackets)
+
+
+def _of_every_sign(items: tuple[Form, ...]) -> Form:
+    r"""(\pm 1, 0, \pm 2) is four tuples."""
+    choices = [item.items if isinstance(item, Many) and item.kind == "list" else (item,) for item in items]
+    tuples = list(itertools.islice(itertools.product(*choices), 2**MAX_SIGNS + 1))
+    if len(tuples) > 2**MAX_SIGNS:
+        raise UnreadError("too many signs")
+    return Many("list", tuple(Many("tuple", chosen, "()") for chosen in tuples))
 
 
 def _such_that(inner: list[str]) -> Form:
@@ -229,6 +241,7 @@ def _matrix(tokens: list[str]) -> Form:
 
 def gathered(items: list[Form]) -> Form:
     """Several answers beside each other: one list, or one region where all are conditions on a variable."""
+    items = _with_points(items)
     if all(isinstance(item, Region) and item.variable for item in items):
         return combined([item for item in items if isinstance(item, Region)])
     if all(isinstance(item, Ratio) and is_name(item.parts[0]) and len(item.parts) == 2 for item in items):  # noqa: PLR2004
@@ -246,3 +259,16 @@ def gathered(items: list[Form]) -> Form:
         name = flat[0].name  # a=4,-8,-10 and (x,y)=(5,8),(8,5)
         flat = [item if isinstance(item, Named | Constant) else Named(name, item) for item in flat]
     return Many("list", tuple(flat))
+
+
+def _with_points(items: list[Form]) -> list[Form]:
+    """x<-2, x=1: the single value as a condition, beside conditions on the same variable."""
+    names = {item.variable for item in items if isinstance(item, Region) and item.variable}
+    if len(names) != 1:
+        return items
+    return [
+        Region(interval(item.value.node, item.value.node, with_low=True, with_high=True), item.name)
+        if isinstance(item, Named) and item.name in names and isinstance(item.value, Value)
+        else item
+        for item in items
+    ]
