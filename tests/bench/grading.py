@@ -213,6 +213,7 @@ def pairs(_: Path) -> None:
             said = {case: grader.decide(case.gold, case.answer) for case in set(cases)}
             said |= grader.work_out([case for case, verdict in said.items() if verdict is None])
     found = Counter((keeps, said[case]) for case, (*_, keeps) in zip(cases, rows, strict=True))
+    by_kind = Counter((kind, keeps, said[case]) for case, (kind, *_, keeps) in zip(cases, rows, strict=True))
     same, other = (sum(n for (keeps, _), n in found.items() if keeps is wanted) for wanted in (True, False))
     told("pairs: 20,000 drawn, CPU s", f"{spent.cpu:.2f}")
     told("  of the same value, rejected or left out", f"{same - found[True, 'correct']} of {same}")
@@ -221,6 +222,16 @@ def pairs(_: Path) -> None:
         "  of another value, left out",
         f"{other - found[False, 'correct'] - found[False, 'wrong']} of {other}",
     )
+    for kind in sorted({kind for kind, *_ in rows}):
+        counted = {
+            keeps: sum(n for (k, s, _), n in by_kind.items() if (k, s) == (kind, keeps))
+            for keeps in (True, False)
+        }
+        told(
+            f"  {kind}: wrongly rejected, wrongly accepted",
+            f"{counted[True] - by_kind[kind, True, 'correct']} of {counted[True]}, "
+            f"{by_kind[kind, False, 'correct']} of {counted[False]}",
+        )
 
 
 def hostile(folder: Path) -> None:
