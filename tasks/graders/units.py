@@ -39,6 +39,14 @@ _NO_UNITS = frozenset({
     "equal", "then", "therefore", "so", "thus", "implies", "or", "and", "remainder", "nth", "st",
     "nd", "rd", "th", "eighth", "ninth", "tenth", "quarter", "fold",
 })  # fmt: skip
+_SHORT_UNITS = frozenset({
+    "am", "pm", "au", "bc", "ad", "cc", "cl", "cm", "dl", "dm", "ev", "fl", "ft", "gb", "gm", "gs", "ha", "hp", "hr", "hz", "in",
+    "kb", "kg", "kj", "km", "kn", "kv", "kw", "lb", "ly", "ma", "mb", "mg", "mi", "mj", "ml", "mm", "mn", "ms", "mv", "mw",
+    "nm", "ns", "oz", "pa", "pc", "pt", "px", "qt", "rs", "sq", "st", "tb", "us", "wk", "yd", "yr",
+    "an", "as", "at", "by", "he", "it", "of", "on", "we",
+})  # fmt: skip
+"""Words of two letters that are units or English; others are products of variables: 5 xy."""
+_VARIABLES = re.compile(r"[abc]{2,4}|[xyz]{2,4}")
 _GLUED = (
     "cm|mm|km|dm|nm|kg|mg|ml|mL|kL|dL|ft|mph|kph|km/h|kmh|m/s|lbs|lb|oz|yd|hrs|hr|mins|min|secs|sec|kWh|kJ|kW|kN|"
     "Hz|kHz|MHz|GHz|Pa|kPa|eV|keV|MeV|rad|mol|USD|EUR|GBP"
@@ -103,7 +111,14 @@ def _unit(match: re.Match[str]) -> str:
         if len(words) > 1 and words[1].lower() in _FACTORS:
             factor += _FACTORS[words[1].lower()]
         return match[1] + factor
-    return match[0] if any(_is_operator(word) for word in words) else match[1]
+    if any(_is_operator(word) for word in words) or any(_is_product(word) for word in words):
+        return match[0]
+    return match[1]
+
+
+def _is_product(word: str) -> bool:
+    """Whether letters are variables side by side."""
+    return bool(_VARIABLES.fullmatch(word)) or (len(word) == 2 and word.lower() not in _SHORT_UNITS)  # noqa: PLR2004
 
 
 def _per(match: re.Match[str]) -> str:

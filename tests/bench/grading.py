@@ -1,7 +1,7 @@
 """Measure the grading stage on stored traces: integers, LaTeX, hostile answers; references in the same run.
 
     make bench
-    python tests/bench/grading.py --only integers,latex,pairs,hostile
+    python tests/bench/grading.py --only integers,latex,pairs,mutations,hostile
 
 CPU seconds are of this process and its workers, beyond start-up (imports, the first worker). The
 reference of `integers` is math-verify asked about every sample, measured on a share of them and
@@ -25,6 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from cases.mutations import mutated
 from cases.rewritings import drawn
 
 from configs.engines import OpenAISettings
@@ -234,6 +235,24 @@ def pairs(_: Path) -> None:
         )
 
 
+def mutations(_: Path) -> None:
+    """20,000 random sums, rewritten or changed in one way each (tests/cases/mutations.py); rates by the way."""
+    rng = random.Random(0)
+    rows = [mutated(rng) for _ in range(20_000)]
+    cases = [Case("", gold, answer) for _, gold, answer, _ in rows]
+    with closing(Math(MathGrader(kind="math"))) as grader:
+        grader.work_out([Case("", "x", "y+1")])
+        with measured() as spent:
+            said = {case: grader.decide(case.gold, case.answer) for case in set(cases)}
+            said |= grader.work_out([case for case, verdict in said.items() if verdict is None])
+    told("mutations: 20,000 drawn, CPU s", f"{spent.cpu:.2f}")
+    found = Counter((keeps, kind, said[case]) for case, (kind, *_, keeps) in zip(cases, rows, strict=True))
+    for keeps, kind in sorted({(keeps, kind) for kind, *_, keeps in rows}, reverse=True):
+        total = sum(n for key, n in found.items() if key[:2] == (keeps, kind))
+        amiss = total - found[keeps, kind, "correct" if keeps else "wrong"]
+        told(f"  {kind}: {'wrongly rejected' if keeps else 'accepted or left out'}", f"{amiss} of {total}")
+
+
 def hostile(folder: Path) -> None:
     """10,000 answers, one in five of them hostile, no two alike where that is worse."""
     calm = [(f"p{n % 500}", str(n % 500), f"{FILLER}\\boxed{{{n % 503}}}") for n in range(10_000)]
@@ -284,7 +303,7 @@ def told(what: str, figure: object) -> None:
     print(f"{what:<66} {figure}", flush=True)
 
 
-PARTS = {"integers": integers, "latex": latex, "pairs": pairs, "hostile": hostile}
+PARTS = {"integers": integers, "latex": latex, "pairs": pairs, "mutations": mutations, "hostile": hostile}
 
 
 def main() -> None:

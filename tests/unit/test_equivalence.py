@@ -5,6 +5,7 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
+from cases.mutations import mutated
 from cases.rewritings import KINDS, drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,6 +34,15 @@ def test_drawn_pairs_in_any_dress():
         kind, gold, answer, keeps = drawn(rng)
         if (said(gold, answer) == "correct") != keeps:
             wrongs[kind, gold, answer] += 1
+    assert not wrongs
+
+
+def test_sums_rewritten_or_changed_in_one_way():
+    rng, wrongs = random.Random("sums"), []
+    for _ in range(600):
+        kind, gold, answer, keeps = mutated(rng)
+        if (said(gold, answer) == "correct") != keeps:
+            wrongs.append((kind, gold, answer))
     assert not wrongs
 
 

@@ -48,8 +48,10 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return name.count("'") == other.count("'") and (
                 same(one, two) or same(one, _renamed(two, other, name))
             )
-        case Many("list", items), Named(name, Many("tuple", named)) if "," in name:
-            return not any(isinstance(item, Named) for item in items) and _in_order(items, named)
+        case Many("list", items), Named(name, Many("tuple", named)) if "," in name and _in_order(
+            items, named
+        ):
+            return True
         case Named(name, one), _ if not (isinstance(one, Value) and isinstance(answer, Equation | Quantity)):
             return same(one, answer)
         case Named(name, Value(one)), (Equation(left, right) | Quantity(left, right)):
