@@ -3,7 +3,7 @@
 A big part is written, synced and read back before the small ones go, so a crash at any moment
 leaves each row in one part or in two, and readers count a trace once either way. The same rows give
 the same part, so a compaction that was cut short is finished by the next. What is dropped: the
-second copy of a trace, of a verdict, of a problem; failures that were followed by an answer or by a
+second copy of a trace (see `winner`), of a verdict, of a problem; failures that were followed by an answer or by a
 later failure; gold answers of a wording that were corrected later. The catalog shows none of these.
 """
 
@@ -129,6 +129,6 @@ def _distinct(table: pa.Table, keys: list[str], keep: str) -> pa.Table:
 
 _WHOLE: dict[str, Callable[[pa.Table], pa.Table]] = {
     "traces": finalized,
-    "grades": lambda table: _distinct(table, ["problem_digest", "trace_id", "gold"], "min"),
+    "grades": lambda table: _distinct(table, ["problem_digest", "trace_id", "gold", "answer_digest"], "min"),
     "problems": lambda table: _distinct(table, ["benchmark", "problem_id", "problem_digest"], "max"),
 }

@@ -3,7 +3,9 @@
 import pyarrow as pa
 
 from warehouse.identity import Recipe
+from warehouse.index import RecipeIndex
 from warehouse.store import Store, retry_if_compacted
+from warehouse.winner import is_of_answer
 
 
 def grades_folder(grader: str) -> str:
@@ -25,6 +27,30 @@ def read_grades(store: Store, grader: str, recipe: Recipe, columns: list[str]) -
         return [row for table in tables for row in zip(*table.values(), strict=True)]
 
     return retry_if_compacted(read)
+
+
+def valid_grades(index: RecipeIndex, grader: str, columns: list[str]) -> list[tuple[str, ...]]:
+    """The same of verdicts on the answers that count; one on another answer to a trace is left out."""
+    read = list(dict.fromkeys((*columns, "trace_id", "answer_digest")))
+    trace_id, digest = read.index("trace_id"), read.index("answer_digest")
+    rows = read_grades(index.store, grader, index.recipe, read)
+    return [
+        row[: len(columns)] for row in rows if is_of_answer(row[digest], index.answer_digest(row[trace_id]))
+    ]
+
+
+def misjudged(index: RecipeIndex, grader: str) -> list[tuple[str, str]]:
+    """Traces whose answer has no verdict of the grader while another answer to them has one: the part, the trace id."""
+    found: dict[tuple[str, str], str] = {}
+    right: set[tuple[str, str]] = set()
+    for part in index.store.names(grades_folder(grader), prefix=_prefix(index.recipe)):
+        columns = index.store.read_part(part, ["trace_id", "gold", "answer_digest"]).to_pydict()
+        for trace_id, gold, judged in zip(*columns.values(), strict=True):
+            if is_of_answer(judged, index.answer_digest(trace_id)):
+                right.add((trace_id, gold))
+            else:
+                found[trace_id, gold] = part
+    return sorted({(part, case[0]) for case, part in found.items() if case not in right})
 
 
 def _prefix(recipe: Recipe) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from warehouse.failures import is_permanent
 from warehouse.identity import Recipe
 from warehouse.store import Store, retry_if_compacted, traces_folder
+from warehouse.winner import RANKED, winners
 
 
 class Stored(NamedTuple):
@@ -19,6 +21,8 @@ class Stored(NamedTuple):
     part: str
     is_permanent: bool
     """Whether a failure is a refusal of its prompt."""
+    answer_digest: str | None = None
+    """Of the answer, by which its verdicts are found; rows of earlier layouts have none."""
 
 
 @dataclass
@@ -43,12 +47,31 @@ class RecipeIndex:
             self._seen, self._traces = set(), {}
         for part in parts:
             if part not in self._seen:
-                columns = self.store.read_part(part, ["trace_id", "status", "error_code"])
-                for trace_id, status, code in zip(*columns.to_pydict().values(), strict=True):
-                    held = self._traces.get(trace_id)
-                    if held is None or held.status == "error":
-                        self._traces[trace_id] = Stored(status, part, is_permanent(code))
+                found = self._found(part)
+                doubled = {trace_id for trace_id in found if trace_id in self._traces}
+                outranked = self._outranked(doubled, part) if doubled else ()
+                self._traces.update((i, s) for i, s in found.items() if i not in doubled or i in outranked)
                 self._seen.add(part)
+
+    def _found(self, part: str) -> dict[str, Stored]:
+        columns = self.store.read_part(part, ["trace_id", "status", "error_code", "answer_digest"])
+        return {
+            trace_id: Stored(status, part, is_permanent(code), digest)
+            for trace_id, status, code, digest in zip(*columns.to_pydict().values(), strict=True)
+        }
+
+    def _outranked(self, trace_ids: AbstractSet[str], part: str) -> set[str]:
+        """Those of which the row in `part` counts, and not the one that is held."""
+        groups: dict[str, set[str]] = {part: set(trace_ids)}
+        for trace_id in trace_ids:
+            groups.setdefault(self._traces[trace_id].part, set()).add(trace_id)
+        names, rows = [], []
+        for name, ids in groups.items():
+            rows.append(self.store.read_part(name, ["trace_id", "status", *RANKED], ids))
+            names += [name] * rows[-1].num_rows
+        table = pa.concat_tables(rows)
+        ids = table["trace_id"].to_pylist()
+        return {ids[place] for place in winners(table) if names[place] == part}
 
     def get(self, trace_id: str) -> Stored | None:
         """The stored trace or failure, if there is either."""
@@ -58,6 +81,11 @@ class RecipeIndex:
         """Whether an answer is stored; a failure is none."""
         held = self._traces.get(trace_id)
         return held is not None and held.status != "error"
+
+    def answer_digest(self, trace_id: str) -> str | None:
+        """The digest of the stored answer, where both are known."""
+        held = self._traces.get(trace_id)
+        return held.answer_digest if held else None
 
     def answers(self) -> frozenset[str]:
         """Ids of every stored answer."""

@@ -9,20 +9,24 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from configs.schema import UserError
+from warehouse.grades import misjudged
 from warehouse.identity import Recipe, problem_digest, trace_id
+from warehouse.index import RecipeIndex
 from warehouse.journal import set_aside_path, unreadable_lines
 from warehouse.manifest import Manifest, NewerManifestError, manifest_path, members_path
 from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
 from warehouse.records import GRADE_LAYOUTS, MEMBERS, PROBLEMS, TRACE_LAYOUTS
 from warehouse.store import Store, content_hash, rows_of
+from warehouse.winner import answer_digest
 
 _TRACE_PART = re.compile(
     r"traces/stage=(?P<stage>explore|synthesize|judge)/recipe=(?P<recipe>[0-9a-f]{16})/"
     r"(part-(?P<hash>[0-9a-f]{16})\.parquet|(?P<json>recipe\.json))"
 )
 _GRADE_PART = re.compile(
-    r"grades/grader=[a-z0-9_]+-[\w.]+/part-(?P<recipe>[0-9a-f]{16})-(?P<hash>[0-9a-f]{16})\.parquet"
+    r"grades/grader=(?P<grader>[a-z0-9_]+-[\w.]+)/part-(?P<recipe>[0-9a-f]{16})-(?P<hash>[0-9a-f]{16})\.parquet"
 )
 _PROBLEM_PART = re.compile(r"problems/part-(?P<hash>[0-9a-f]{16})\.parquet")
 _RUN_FILE = re.compile(r"runs/(?P<run>[^/]+)\.(?P<kind>json|parquet)")
@@ -41,7 +45,7 @@ class Damage:
 
     path: str
     kind: str
-    """`torn`, `checksum`, `identity`, `schema`, `recipe`, `orphan`, `incomplete`."""
+    """`torn`, `checksum`, `identity`, `schema`, `recipe`, `verdict`, `orphan`, `incomplete`."""
     detail: str
 
 
@@ -53,6 +57,7 @@ def verify(store: Store) -> Iterator[Damage]:
     for file in files:
         yield from _damages(store, file.path, file.size, paths, recipes)
     yield from _journal_damages(store)
+    yield from _wrong_verdicts(store, paths, recipes)
 
 
 def _journal_damages(store: Store) -> Iterator[Damage]:
@@ -175,6 +180,25 @@ def _wrong_traces(path: str, table: pa.Table, recipe: Recipe) -> Iterator[Damage
         expected = trace_id(recipe, digest, index, references or ())
         if held != expected:
             yield Damage(path, "identity", f"trace {held} holds what has the id {expected}")
+    if "answer_digest" in table.schema.names:
+        columns = ["trace_id", "status", "answer", "answer_digest"]
+        for held, status, answer, noted in zip(*table.select(columns).to_pydict().values(), strict=True):
+            if noted is not None and noted != answer_digest(status, answer):
+                yield Damage(path, "identity", f"trace {held} does not have the answer of its digest")
+
+
+def _wrong_verdicts(store: Store, paths: set[str], recipes: dict[str, Recipe | None]) -> Iterator[Damage]:
+    """Verdicts of which no reader can say any more what answer they are of."""
+    by_key = {recipe.key: recipe for recipe in recipes.values() if recipe}
+    graded = sorted({(m["grader"], m["recipe"]) for m in map(_GRADE_PART.fullmatch, paths) if m})
+    for grader, key in graded:
+        try:
+            wrong = misjudged(RecipeIndex(store, by_key[key]).refresh(), grader) if key in by_key else ()
+        except UserError:  # a damaged part, which is named above
+            continue
+        for part, trace in wrong:
+            detail = f"the verdict on trace {trace} is of another answer than the one that counts; `a2r grade` decides anew"
+            yield Damage(part, "verdict", detail)
 
 
 def _wrong_problems(path: str, table: pa.Table) -> Iterator[Damage]:

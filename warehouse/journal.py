@@ -26,6 +26,7 @@ from warehouse.identity import Recipe
 from warehouse.records import TRACES, UTC
 from warehouse.storable import REQUIRED, storable
 from warehouse.store import Store, traces_folder
+from warehouse.winner import answer_digest, winners
 
 _PIECE_BYTES = 2**28
 """Journal read at once and written as one part: Arrow's columns of text end at 2 GiB."""
@@ -50,7 +51,8 @@ class Journal:
 
         Raises ValueError for what is not a trace, OSError (disk full) with nothing half-counted.
         """
-        stored = storable(row)
+        checked = storable(row)
+        stored = {**checked, "answer_digest": answer_digest(checked["status"], checked.get("answer"))}
         self._write(stored)
         return stored
 
@@ -235,12 +237,8 @@ def traces_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
 
 
 def finalized(table: pa.Table) -> pa.Table:
-    """Sorted by problem and sample. A trace that arrived twice keeps its first answer, else its last failure."""
-    if len(table["trace_id"].unique()) < table.num_rows:
-        best: dict[str, int] = {}
-        statuses = table["status"].to_pylist()
-        for place, trace_id in enumerate(table["trace_id"].to_pylist()):
-            if trace_id not in best or statuses[best[trace_id]] == "error":
-                best[trace_id] = place
-        table = table.take(list(best.values()))
+    """One row per trace, the one that counts, sorted by problem and sample."""
+    chosen = winners(table)
+    if len(chosen) < table.num_rows:
+        table = table.take(chosen)
     return table.sort_by([("problem_id", "ascending"), ("sample_index", "ascending")])

@@ -30,7 +30,11 @@ _KINDS = {
     "problems": re.compile(r"problems/part-[0-9a-f]{16}\.parquet"),
     "runs": re.compile(r"runs/[^/]+\.json"),
 }
-_STEPS = {"traces": ("traces", "failures", "resolved"), "grades": ("grades",), "problems": ("problems",)}
+_STEPS = {
+    "traces": ("found", "outranked", "traces", "failures", "resolved"),
+    "grades": ("grades",),
+    "problems": ("problems",),
+}
 _FOLLOWED = {
     "traces": ("moved", "lost_traces", "lost_failures"),
     "grades": ("lost_grades",),
@@ -130,7 +134,8 @@ def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[
         for group in _groups(by_kind[kind]):
             files = [f"{store.root}/{file}" for file in group]
             for step in steps:
-                connection.execute(statement(f"load/{step}"), {} if step == "resolved" else {"files": files})
+                sentence = statement(f"load/{step}")
+                connection.execute(sentence, {"files": files} if "$files" in sentence else {})
     num_rows = _num_rows(connection) - before
     _take_in_runs(connection, store, [Path(file).stem for file in by_kind["runs"]])
     connection.execute(statement("load/stale"), {"recipes": sorted(recipes)})

@@ -49,6 +49,7 @@ TRACES = pa.schema(
         ("error_message", pa.string()),
         ("mean_logprob", pa.float64()),
         ("score", pa.float64()),
+        ("answer_digest", pa.string()),
     ]
 )
 
@@ -70,6 +71,7 @@ GRADES = pa.schema(
         ("extracted", pa.string()),
         ("vote_key", pa.string()),
         ("points", pa.float64()),
+        ("answer_digest", pa.string()),
     ]
 )
 

@@ -20,11 +20,10 @@ from tasks.grading.traces import LONGEST_STORED
 from tasks.progress import PROGRESS
 from tasks.stage import Job, Stage, job_of, stage_of
 from warehouse.canonical import digest
-from warehouse.grades import read_grades
+from warehouse.grades import valid_grades
 from warehouse.identity import trace_id as trace_id_of
 from warehouse.planner import missing_traces
 from warehouse.records import Member, Problem, Wanted
-from warehouse.store import Store
 
 _SAID = re.compile(r"\bverdict\b[\s:*`]*(in)?correct\b", re.IGNORECASE)
 _SCORE = re.compile(
@@ -93,7 +92,7 @@ class Judge:
         cases: set[Case] = set()
         shortened: dict[str, set[str]] = {}
         columns = ["trace_id", "gold", "extracted"]
-        for trace_id, gold, answer in read_grades(Store(stage.root), self.key, stage.recipe, columns):
+        for trace_id, gold, answer in valid_grades(stage.index, self.key, columns):
             if answer is None or (trace_id, gold) not in digests:
                 continue
             if len(answer) <= LONGEST_STORED:

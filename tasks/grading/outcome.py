@@ -13,9 +13,8 @@ from configs.graders import (
 )
 from tasks.graders.workers import CPU_SECONDS
 from tasks.stage import Stage
-from warehouse.grades import read_grades
+from warehouse.grades import valid_grades
 from warehouse.records import Member
-from warehouse.store import Store
 from warehouse.summary import VerdictCounts
 
 NOTABLE = 0.05
@@ -31,10 +30,7 @@ class Outcome:
     def __init__(self, stage: Stage, members: Sequence[Member], grader: str) -> None:
         self.stage = stage
         columns = ["trace_id", "gold", "verdict", "vote_key"]
-        held = {
-            (t, gold): rest
-            for t, gold, *rest in read_grades(Store(stage.root), grader, stage.recipe, columns)
-        }
+        held = {(t, gold): rest for t, gold, *rest in valid_grades(stage.index, grader, columns)}
         index = stage.index
         found = [held.get((m.trace_id, m.gold), (None, None)) for m in members if index.has(m.trace_id)]
         self.verdicts = Counter(verdict for verdict, _ in found)

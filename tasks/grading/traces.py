@@ -14,10 +14,11 @@ import pyarrow as pa
 from tasks.graders.protocol import Case, Grader, Said, Scored, Verdict, points_of, verdict_of
 from tasks.progress import PROGRESS
 from tasks.stage import Stage
-from warehouse.grades import read_grades, write_grades
+from warehouse.grades import valid_grades, write_grades
 from warehouse.records import GRADES, Member
 from warehouse.store import Store, retry_if_compacted
 from warehouse.verdicts import VerdictMemory
+from warehouse.winner import answer_digest
 
 LONGEST_STORED = 1000
 """Characters of an answer that its grade keeps; a longer one is cut and votes by its digest."""
@@ -26,6 +27,8 @@ _UNANSWERED = (("no_answer", False, None, None, None), ("truncated", False, None
 """What is counted as wrong without asking a grader."""
 
 _READ = ("trace_id", "problem_digest", "status", "answer")
+_GRADED = ("trace_id", "problem_digest", "gold", "verdict", "is_correct", "extracted", "vote_key", "points")
+"""Columns of a grade in the order in which they are found out; the digest of the judged answer is added at the end."""
 
 
 def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") -> int:
@@ -55,7 +58,7 @@ def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") ->
 
 def ungraded(stage: Stage, members: Iterable[Member], grader: Grader) -> dict[str, set[str]]:
     """The gold answers for which a trace has no verdict by this grader yet, by trace id."""
-    graded = set(read_grades(Store(stage.root), grader.key, stage.recipe, ["trace_id", "gold"]))
+    graded = set(valid_grades(stage.index, grader.key, ["trace_id", "gold"]))
     golds: dict[str, set[str]] = {}
     for member in members:
         if (member.trace_id, member.gold) not in graded:
@@ -78,8 +81,10 @@ class Grading:
         `batches` hold trace_id, problem_digest, status and answer; texts are let go of batch by batch.
         """
         rows: list[tuple[str, str, str, str, Case | None]] = []
+        judged: dict[str, str | None] = {}
         for batch in batches:
             ids, digests, statuses, texts = (batch[name].to_pylist() for name in _READ)
+            judged.update(zip(ids, map(answer_digest, statuses, texts), strict=True))
             answers = self.grader.extract(
                 [text or "" if status == "ok" else "" for status, text in zip(statuses, texts, strict=True)]
             )
@@ -104,8 +109,10 @@ class Grading:
             for trace_id, digest, gold, status, case in rows
             if (outcome := kept.get(case) if case else _UNANSWERED[status == "truncated"])
         ]
-        columns = zip(*graded, strict=True) if graded else ([] for _ in GRADES.names)
-        return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, GRADES, strict=True)], GRADES)
+        values = zip(*graded, strict=True) if graded else ([] for _ in _GRADED)
+        columns: dict[str, list[object]] = dict(zip(_GRADED, map(list, values), strict=True))
+        columns["answer_digest"] = [judged[trace_id] for trace_id, *_ in graded]
+        return pa.table({f.name: pa.array(columns[f.name], f.type) for f in GRADES}, GRADES)
 
     def _read(self, batch: pa.Table) -> list[tuple[str, ...]]:
         """What of each trace its case holds besides the answer."""

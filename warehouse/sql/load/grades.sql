@@ -1,29 +1,33 @@
--- Adds the grades of new parts, one row per trace, grader and gold answer.
+-- Adds the grades of new parts, one row per trace, grader, gold answer and judged answer.
 insert into store.grades by name
-select
-    found.trace_id,
-    found.grader,
-    found.gold,
-    found.verdict,
-    found.is_correct,
-    found.extracted,
-    found.vote_key,
-    found.points,
-    regexp_extract(found.filename, 'part-([0-9a-f]{16})-[0-9a-f]{16}\.parquet$', 1) as recipe
-from (
-    from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, filename = true, union_by_name = true)
-    union all by name
-    select points from store.grades -- a column that parts of the earlier layout lack
-    where false
-) as found
+with found as (
+    select
+        *,
+        regexp_extract(filename, 'part-([0-9a-f]{16})-[0-9a-f]{16}\.parquet$', 1) as recipe
+    from (
+        from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, filename = true, union_by_name = true)
+        union all by name
+        select points, answer_digest -- columns that parts of earlier layouts lack
+        from store.grades
+        where false
+    ) as read
+)
+
+select found.* exclude (problem_digest, filename) -- noqa: RF03
+from found
 where
     not exists (
         select 1
         from store.grades as held
         where
-            held.recipe = regexp_extract(found.filename, 'part-([0-9a-f]{16})-[0-9a-f]{16}\.parquet$', 1)
+            held.recipe = found.recipe
             and held.trace_id = found.trace_id
             and held.grader = found.grader
             and held.gold = found.gold
+            and held.answer_digest is not distinct from found.answer_digest
     )
-qualify row_number() over (partition by found.trace_id, found.grader, found.gold order by found.filename) = 1
+qualify
+    row_number() over (
+        partition by found.trace_id, found.grader, found.gold, found.answer_digest
+        order by found.filename
+    ) = 1

@@ -4,9 +4,15 @@ set part = found.part
 from (
     select
         trace_id,
+        started_at,
+        latency_seconds,
         min(parse_filename(filename)) as part
     from read_parquet($files, hive_partitioning = true, filename = true)
     where status <> 'error'
-    group by trace_id
+    group by trace_id, started_at, latency_seconds
 ) as found
-where traces.part in (select unnest($gone)) and traces.trace_id = found.trace_id
+where
+    traces.part in (select unnest($gone))
+    and traces.trace_id = found.trace_id
+    and traces.started_at is not distinct from found.started_at
+    and traces.latency_seconds is not distinct from found.latency_seconds

@@ -21,6 +21,7 @@ select
         choice_index,
         num_tries,
         reference_ids,
+        answer_digest,
         part
     )
     replace (coalesce(traces.started_at, failures.started_at) as started_at),
@@ -36,5 +37,11 @@ left join store.grades
         and members.trace_id = grades.trace_id
         and runs.grader = grades.grader
         and members.gold = grades.gold
+        and is_of_answer(grades.answer_digest, traces.answer_digest)
 where runs.is_stale
+qualify
+    row_number() over (
+        partition by members.run_id, members.stage, members.problem_id, members.trace_id
+        order by grades.answer_digest nulls last
+    ) = 1
 order by members.run_id, members.stage, members.problem_id, members.sample_index

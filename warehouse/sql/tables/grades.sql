@@ -1,4 +1,4 @@
--- One row per trace, grader and gold answer.
+-- One row per trace, grader, gold answer and judged answer.
 create table store.grades (
     trace_id varchar not null,
     grader varchar not null,
@@ -8,5 +8,6 @@ create table store.grades (
     extracted varchar,
     vote_key varchar,
     points double,
+    answer_digest varchar,
     recipe varchar not null
 )

@@ -21,6 +21,7 @@ select
         choice_index,
         num_tries,
         reference_ids,
+        answer_digest,
         part
     ),
     grades.points

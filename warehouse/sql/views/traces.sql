@@ -49,6 +49,7 @@ select
         latency_seconds,
         num_tries,
         reference_ids,
+        answer_digest,
         part
     ),
     files.num_tries,
@@ -59,6 +60,7 @@ inner join known
     on
         files.trace_id = known.trace_id
         and parse_filename(files.filename) = coalesce(known.part, parse_filename(files.filename))
+        and files.started_at is not distinct from known.started_at
 where files.status <> 'error'
 union all by name
 select
