@@ -23,24 +23,21 @@ def server(tmp_path_factory):
 def prefect(server, tmp_path_factory):
     """Flows that are run in this process report to the shared server; the folder of their results."""
     from prefect.context import _temporary_global_settings_context, get_settings_context
+    from prefect.events.clients import NullEventsClient
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
     from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
     results = tmp_path_factory.mktemp("prefect-results")
+    EventsWorker.set_client_override(
+        NullEventsClient
+    )  # a third of a small flow's CPU; nothing here reads events
     with (
         temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_LOCAL_STORAGE_PATH: results}),
         _temporary_global_settings_context(get_settings_context()),  # for threads that were begun earlier
     ):
         yield results
-        drain()
-
-
-def drain():
-    """Send what logs and events are left while the server is still there."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    for worker in (APILogWorker, EventsWorker):
-        worker.drain_all()
+        APILogWorker.drain_all()  # while the server is still there
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ SETTINGS = {
     "PREFECT_UI_ENABLED": "false",
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
+    "PREFECT__SERVER_WEBSERVER_ONLY": "1",
 }
 
 
@@ -32,7 +33,7 @@ class PrefectServer(NamedTuple):
 
 @contextlib.contextmanager
 def prefect_server(folder):
-    """Serve from that folder; what a temporary server of Prefect's own is, without importing it here (3 CPU seconds)."""
+    """Serve from that folder: Prefect's own temporary server without its services, and not imported here (3 CPU seconds)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
