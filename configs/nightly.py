@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
@@ -120,6 +120,10 @@ class Nightly(ConfigModel):
     def night(self) -> Night:
         """What each night runs."""
         return Night(experiments=self.experiments, timezone=self.timezone)
+
+    def next_after(self, moment: datetime) -> datetime:
+        """When the next night begins, in its own time zone."""
+        return next(CronSim(self.cron, moment.astimezone(ZoneInfo(self.timezone))))
 
 
 def _anchor(tree: dict[Any, Any]) -> None:

@@ -18,7 +18,16 @@ from flows.upkeep import compact
 from tasks.ops.run_forms import with_fillable_form
 
 POOL = "a2r"
-FLOWS: tuple[Flow[..., Any], ...] = (evaluate, explore, synthesize, grade)
+NAMES: dict[str, str] = {
+    evaluate.name: "run-experiment",
+    explore.name: "explore-only",
+    synthesize.name: "synthesize-only",
+    grade.name: "grade-only",
+    sweep.name: "run-sweep",
+    nightly.name: "every-night",
+    compact.name: "compact-weekly",
+}
+"""What each flow's deployment does: a list in the UI shows little else of it."""
 
 
 def deployments(nights: Nightly, root: str) -> list[RunnerDeployment]:
@@ -27,7 +36,7 @@ def deployments(nights: Nightly, root: str) -> list[RunnerDeployment]:
     grid = load_sweep("references").model_dump(mode="json")
     experiments = nights.night.model_dump(mode="json")
     return [
-        *(_deployment(flow, quickstart) for flow in FLOWS),
+        *(_deployment(flow, quickstart) for flow in (evaluate, explore, synthesize, grade)),
         _deployment(sweep, {"grid": grid, "root": root}),
         _deployment(
             nightly,
@@ -43,7 +52,7 @@ def deployments(nights: Nightly, root: str) -> list[RunnerDeployment]:
 
 def _deployment(flow: Flow[..., Any], parameters: dict[str, object], **settings: Any) -> RunnerDeployment:  # noqa: ANN401 - Prefect's
     made = flow.to_deployment(
-        name="a2r",
+        name=NAMES[flow.name],
         parameters=parameters,
         description=flow.description,
         tags=["a2r", flow.name],

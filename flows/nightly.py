@@ -1,15 +1,17 @@
 """The nightly flow: every experiment of the night, then what has changed."""
 
-from prefect import flow
+from typing import Any
+
+from prefect import State, flow
 
 import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.nightly import Night, load_nightly
 from flows.evaluate import evaluate
-from tasks.ops.nightly import NightSummary, night_name, run_night, tell_failure
+from tasks.ops.nightly import night_name, run_night, tell_failure
 
 
 @flow(name="nightly", flow_run_name=night_name, on_failure=[tell_failure])
-def nightly(night: Night | None = None, root: str | None = None) -> NightSummary:
+def nightly(night: Night | None = None, root: str | None = None) -> State[Any]:
     """Evaluate the experiments of a night one after the other; only what is missing is generated.
 
     An experiment that fails does not hold up the others; the night then is Failed, and Retry makes

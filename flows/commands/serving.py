@@ -1,7 +1,10 @@
 """Commands that keep running: the server, its deployments and a worker."""
 
+import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -44,13 +47,15 @@ def up(
 
     night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
+    from tasks.analysis.mistakes import loaded_night
     from tasks.ops.database import keep_history_in
-    from tasks.ops.night_check import loaded
+    from tasks.ops.night_watch import moment
+    from tasks.ops.reports import ADDRESS_VARIABLE, served_reports
     from tasks.ops.up import serve
     from warehouse.store import Store
 
     where = Store(root).root
-    loaded(night, shown_as(nightly), where)
+    loaded_night(night, shown_as(nightly), where)
     if history := keep_history_in(database):
         typer.echo(f"history      {history}")
 
@@ -59,4 +64,10 @@ def up(
 
         return deployments(night, where)
 
-    serve(where, port, register, pool="a2r", say=print_line)
+    with served_reports(Store(where), port + 1) as address:
+        if address:
+            os.environ[ADDRESS_VARIABLE] = address
+        else:
+            print_line(f"Port {port + 1} is taken, so reports are not served; a night's page names its file.")
+        print_line(f"next night   {moment(night.next_after(datetime.now(UTC)), ZoneInfo(night.timezone))}")
+        serve(where, port, register, pool="a2r", say=print_line, timezone=night.timezone)

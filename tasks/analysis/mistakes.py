@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.experiment import Experiment, FileBenchmark, Role
 from configs.graders import JudgeGrader
+from configs.nightly import Nightly
 from configs.schema import UserError
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.kinds import resolved
@@ -28,6 +29,23 @@ def mistakes_of(experiment: Experiment, root: str) -> list[str]:
         except UserError as error:
             found.append(str(error))
     return list(dict.fromkeys(found))  # both roles may share an engine and its mistake
+
+
+def loaded_night(nightly: Nightly, file: str, root: str) -> list[Experiment]:
+    """The night's experiments. Raises UserError with a sentence for each mistake of any of them; nothing is started."""
+    experiments, mistakes = list[Experiment](), list[str]()
+    for number, entry in enumerate(nightly.experiments):
+        place = f"{file}: experiments.{number}"
+        try:
+            experiment = entry.named.load()
+        except UserError as error:
+            mistakes += [f"{place}: {line}" for line in str(error).splitlines()]
+            continue
+        experiments.append(experiment)
+        mistakes += [f"{place} ({experiment.name}): {mistake}" for mistake in mistakes_of(experiment, root)]
+    if mistakes:
+        raise UserError("\n".join(mistakes))
+    return experiments
 
 
 def _attempts(experiment: Experiment, root: str) -> Iterator[Callable[[], object]]:

@@ -1,16 +1,45 @@
 """What a shard and a flow raise where something could not be made; what could is stored."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from configs.schema import UserError
+
+
+class Failures(NamedTuple):
+    """How many traces of a shard, or of several shards of a stage, failed, and why."""
+
+    label: str
+    """Of the shard; of several, the stage."""
+    num_failed: int
+    num_traces: int
+    codes: Counter[str]
+    example: str
+    """One of the messages."""
+
+    def __str__(self) -> str:
+        """The sentence for people."""
+        kinds = ", ".join(f"{count} {code}" for code, count in self.codes.most_common())
+        return f"{self.label}: {self.num_failed} of {self.num_traces} traces failed ({kinds}); first: {self.example}"
+
+    def joined(self, other: "Failures", label: str) -> "Failures":
+        """Both as one, under a label."""
+        return Failures(
+            label,
+            self.num_failed + other.num_failed,
+            self.num_traces + other.num_traces,
+            self.codes + other.codes,
+            self.example,
+        )
 
 
 class ShardFailed(UserError):
     """Some traces of a shard failed; the others are stored in `parts`."""
 
-    def __init__(self, message: str, parts: Sequence[str] = (), *, is_transient: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, failures: Failures, parts: Sequence[str] = (), *, is_transient: bool = False) -> None:
+        super().__init__(str(failures))
+        self.failures = failures
         self.parts = list(parts)
         self.is_transient = is_transient
 

@@ -18,7 +18,7 @@ from configs.schema import UserError
 from tasks.engines.kinds import resolved
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.cache import ShardContent, quoted
-from tasks.executor.errors import ShardFailed
+from tasks.executor.errors import Failures, ShardFailed
 from tasks.progress import PROGRESS
 from tasks.stage import Shard, Stage, jobs_of, missing_of, shards_by_stage
 from warehouse.records import Problem
@@ -96,16 +96,24 @@ def _submitted(batch: Sequence[list[Shard]], execution: Execution) -> dict[str, 
 
 
 def _settled(futures: Mapping[str, Parts]) -> list[str]:
-    """Wait for every shard; a sentence for each that failed, so that none stays unnoticed."""
-    complaints = []
+    """Wait for every shard; a sentence for each cause of a failure, so that none stays unnoticed.
+
+    Shards of a stage that failed for the same kinds of reasons are one sentence.
+    """
+    complaints, failed = list[str](), dict[tuple[str, frozenset[str]], Failures]()
     for label, future in futures.items():
         future.wait()
         outcome = future.state.result(raise_on_failure=False)
-        if isinstance(outcome, UserError):
+        if isinstance(outcome, ShardFailed):
+            stage, failures = label.partition(" ")[0], outcome.failures
+            key = (stage, frozenset(failures.codes))
+            failed[key] = failed[key].joined(failures, stage) if key in failed else failures
+        elif isinstance(outcome, UserError):
             complaints.append(str(outcome))
         elif isinstance(outcome, BaseException):
             complaints.append(f"{label}: {type(outcome).__name__}: {outcome}")
-    return [text if count == 1 else f"{text} ({count} shards)" for text, count in Counter(complaints).items()]
+    told = [text if count == 1 else f"{text} ({count} shards)" for text, count in Counter(complaints).items()]
+    return [*told, *map(str, failed.values())]
 
 
 def is_worth_retrying(_task: object, _run: object, state: State[Any]) -> bool:
@@ -137,12 +145,9 @@ def generate_shard(label: str, shard: Shard) -> list[str]:  # noqa: ARG001 - the
     log.info("%s ends: %d traces stored%s, %.1f s", shard.label, result.num_stored, failed, seconds)
     if not result.num_failed:
         return result.parts
-    raise ShardFailed(
-        f"{shard.label}: {result.num_failed} of {result.num_failed + result.num_stored} traces failed "
-        f"({kinds}); first: {result.example}",
-        result.parts,
-        is_transient=result.num_transient > 0,
-    )
+    num_traces = result.num_failed + result.num_stored
+    failures = Failures(shard.label, result.num_failed, num_traces, result.failures, result.example)
+    raise ShardFailed(failures, result.parts, is_transient=result.num_transient > 0)
 
 
 def run_log() -> Any:  # noqa: ANN401 - Prefect's adapter, or a plain logger with the same methods

@@ -1,11 +1,10 @@
 """A night: its experiments, each on the same or on fresh samples, and what has changed since the last."""
 
 import hashlib
-import socket
+import time
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from prefect import Flow, tags
@@ -14,32 +13,23 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run as this_run
+from prefect.states import Completed, Failed
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # of pydantic, which refuses typing's before Python 3.12
 
 from configs.experiment import Experiment, Explorer, Synthesizer
 from configs.nightly import Night, NightlyExperiment, load_nightly
 from configs.schema import UserError
-from tasks.analysis.compare import Change, watch
 from tasks.executor.artifacts import write_sentences
 from tasks.executor.errors import FlowIncomplete
 from tasks.executor.flow_runs import scheduled_at
+from tasks.ops.night_page import line_of, page_of
+from tasks.ops.night_results import Outcome, Result, result_of
+from tasks.ops.reports import how_to_read, write_night_report
 from warehouse.store import Store, default_root
 from warehouse.summary import Summary
 
-MOST_REPORTS = 30
-"""Reports of nights that are kept: each carries its own charts' code, about 5 MB; `a2r report` writes any again."""
-
-
 R = TypeVar("R", Explorer, Synthesizer)
-
-
-class Outcome(NamedTuple):
-    """What became of one experiment of the night."""
-
-    summary: Summary
-    num_nights: int
-    """How many earlier nights it is compared with."""
 
 
 class NightSummary(TypedDict):
@@ -48,14 +38,6 @@ class NightSummary(TypedDict):
     night: str
     """Its date."""
     runs: list[Summary]
-
-
-class BoardRow(NamedTuple):
-    """What the leaderboard says of one experiment."""
-
-    summary: Summary
-    since_last: Sequence[Change]
-    since_nights: Sequence[Change]
 
 
 def night_of(timezone: str) -> date:
@@ -90,30 +72,32 @@ def with_seed_of(role: R, night: date) -> R:
     return role.model_copy(update={"sampling": sampling})
 
 
-def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> NightSummary:
-    """Evaluate every experiment, tell what changed, and fail if any is incomplete."""
+def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> State[Any]:
+    """Evaluate every experiment and tell what changed; the state is Failed if any is incomplete.
+
+    A state rather than an exception, so that its message begins with what to press.
+    """
     write_sentences()
-    date_of_night, log = night_of(night.timezone), get_run_logger()
-    outcomes: list[Outcome] = []
-    complaints: list[str] = []
+    date_of_night, store = night_of(night.timezone), Store(root or default_root())
+    log, results = get_run_logger(), list[Result]()
     for entry in night.experiments:
-        try:
-            experiment = experiment_of(entry, date_of_night)
-            named = evaluate.with_options(flow_run_name=f"{experiment.name} evaluate {date_of_night}")
-            with tags(experiment.name, date_of_night.isoformat()):
-                summary = named(experiment=experiment, root=root, limit=entry.limit)
-            outcomes.append(Outcome(summary, entry.baseline_nights))
-        except UserError as error:
-            if isinstance(error, FlowIncomplete):
-                outcomes.append(Outcome(error.summary, entry.baseline_nights))
-            complaints.append(f"{entry.named.label}: {error}")
-        except Exception as error:  # a defect in one experiment does not cost the night its others
-            log.exception("%s", entry.named.label)
-            complaints.append(f"{entry.named.label}: {type(error).__name__}: {error}")
-    _report(date_of_night, outcomes, complaints, root)
+        outcome = _evaluated(entry, date_of_night, root, evaluate)
+        results.append(
+            result_of(store, outcome, scheduled_at())
+        )  # now: a later experiment may make what is missing
+    line = line_of(results)
+    _publish(date_of_night, results, store)
+    complaints = [
+        f"{result.name}: {result.outcome.complaint}" for result in results if not result.is_complete
+    ]
     if complaints:
-        raise UserError("\n".join(complaints))
-    return NightSummary(night=date_of_night.isoformat(), runs=[outcome.summary for outcome in outcomes])
+        log.error(line.remedy_first)
+        message = "\n".join([line.remedy_first, *complaints])
+        return Failed(message=message, data=UserError(message))
+    log.info(str(line))
+    _tell("finished", date_of_night.isoformat(), str(line), str(this_run.get_id()))
+    runs = [result.outcome.summary for result in results if result.outcome.summary]
+    return Completed(message=str(line), data=NightSummary(night=date_of_night.isoformat(), runs=runs))
 
 
 def tell_failure(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - a hook of Prefect
@@ -121,86 +105,50 @@ def tell_failure(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  #
     _tell("failed", flow_run.name.removeprefix("night of "), state.message or "", str(flow_run.id))
 
 
-def _report(night: date, outcomes: Sequence[Outcome], complaints: list[str], root: str | None) -> None:
-    """The night's leaderboard as an artifact, and its events for automations."""
-    store = Store(root or default_root())
-    rows = [
-        BoardRow(
-            o.summary, watch(store, o.summary["run_id"], 1), watch(store, o.summary["run_id"], o.num_nights)
-        )
-        for o in outcomes
-    ]
-    page = _page(store, night, [row.summary["run_id"] for row in rows])
-    text = leaderboard(night, rows, complaints, store.root, page)
-    create_markdown_artifact(text, key="a2r-nightly", description=f"night of {night.isoformat()}")
+def _evaluated(
+    entry: NightlyExperiment, night: date, root: str | None, evaluate: Flow[..., Summary]
+) -> Outcome:
+    """Evaluate one experiment; whatever happens to it does not cost the night its others."""
+    log, began, name, summary, complaint = get_run_logger(), time.monotonic(), entry.named.label, None, ""
+    try:
+        experiment = experiment_of(entry, night)
+        name = experiment.name
+        named = evaluate.with_options(flow_run_name=f"{name} evaluate {night}")
+        with tags(name, night.isoformat()):
+            summary = named(experiment=experiment, root=root, limit=entry.limit)
+    except UserError as error:
+        summary = error.summary if isinstance(error, FlowIncomplete) else None
+        complaint = str(error)
+    except Exception as error:  # a defect in one experiment
+        log.exception("%s", name)
+        complaint = f"{type(error).__name__}: {error}"
+    return Outcome(name, summary, complaint, time.monotonic() - began, entry.baseline_nights)
+
+
+def _publish(night: date, results: Sequence[Result], store: Store) -> None:
+    """The night's page as an artifact, its report, and the event of metrics that fell."""
+    run_ids = [result.outcome.summary["run_id"] for result in results if result.outcome.summary]
+    text = page_of(night, results, store.root, _report(store, night, run_ids))
+    create_markdown_artifact(text, key="a2r-nightly", description=str(line_of(results)))
     fallen = [
         f"{change.run_id}: {change.metric} {change.change:+.3f} against {_nights(len(change.baseline))}"
-        for row in rows
-        for change in row.since_nights
-        if change.verdict == "fell"
+        for result in results
+        for change in result.fallen
     ]
     if fallen:
-        _tell("regression", night.isoformat(), "\n".join(fallen), str(this_run.get_id()))
-    if not complaints:
-        message = f"{len(rows)} of {len(rows)} experiments are complete."
-        _tell("finished", night.isoformat(), message, str(this_run.get_id()))
+        message = "\n".join([str(line_of(results)), *fallen])
+        _tell("regression", night.isoformat(), message, str(this_run.get_id()))
 
 
-def _page(store: Store, night: date, run_ids: Sequence[str]) -> str:
-    """The path of the night's report, on this machine also for a root elsewhere; else an empty text."""
+def _report(store: Store, night: date, run_ids: Sequence[str]) -> str:
+    """How to read the night's report; empty where there is none."""
     if not run_ids:
         return ""
-    folder = Path(store.root if store.is_local else "a2r-reports") / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"night-{night.isoformat()}.html"
-    from tasks.analysis.report.page import write_report  # noqa: PLC0415 - its charts load slowly, and only here
-
     try:
-        write_report(store, run_ids, path)
+        return how_to_read(store, write_night_report(store, night, run_ids))
     except UserError as error:
         get_run_logger().warning("The night's report was not written: %s", error)
         return ""
-    for old in sorted(folder.glob("night-*.html"))[:-MOST_REPORTS]:
-        old.unlink(missing_ok=True)
-    return str(path.resolve())
-
-
-def leaderboard(
-    night: date, rows: Sequence[BoardRow], complaints: Sequence[str], root: str, page: str
-) -> str:
-    """The night as Markdown: what is incomplete, every metric with its changes, where to ask more."""
-    lines = [f"# Night of {night.isoformat()}", ""]
-    for complaint in complaints:
-        lines += [f"**Incomplete** – {complaint}", ""]
-    for summary, last, earlier in rows:
-        wanted, failed, cut = (
-            sum(counts[name] for counts in summary["stages"].values())
-            for name in ("wanted", "errors", "truncated")
-        )
-        since_last = {change.metric: change for change in last}
-        since_nights = {change.metric: change for change in earlier}
-        num_nights = len(earlier[0].baseline) if earlier else 0
-        lines += [
-            f"## {summary['run_id']} – {summary['status']}",
-            "",
-            f"{wanted:,} traces wanted, {failed:,} failed, {cut:,} truncated.",
-            "",
-            f"| metric | accuracy | 95 % interval | problems | since last night | since {_nights(num_nights)} |",
-            "| --- | --- | --- | --- | --- | --- |",
-        ]
-        lines += [
-            f"| {name} | {_number(value['estimate'])} | {_number(value['low'])} – {_number(value['high'])} "
-            f"| {value['n']} | {_change(since_last.get(name))} | {_change(since_nights.get(name), verdict=True)} |"
-            for name, value in summary.get("metrics", {}).items()
-        ]
-        lines.append("")
-    lines += [
-        "Changes are paired by problem, with 95 % intervals; a verdict is corrected for the number of metrics.",
-        "",
-        *([_how_to_read(page), ""] if page else []),
-        f'Ask more: `a2r sql "from leaderboard" --root {root}`',
-    ]
-    return "\n".join(lines)
 
 
 def _tell(what: str, night: str, message: str, flow_run_id: str) -> None:
@@ -214,24 +162,5 @@ def _tell(what: str, night: str, message: str, flow_run_id: str) -> None:
     )
 
 
-def _how_to_read(page: str) -> str:
-    """Where the report lies and how to open it: browsers follow no link from a page of a server to a file."""
-    return (
-        f"Report, with every trace to read: `{page}` on {socket.gethostname()}. No browser opens a file from here: "
-        "copy the path into the address bar there, or fetch the file, which is whole by itself, and open it."
-    )
-
-
 def _nights(count: int) -> str:
     return "the last night" if count <= 1 else f"the last {count} nights"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _change(change: Change | None, *, verdict: bool = False) -> str:
-    if change is None:
-        return "first night"
-    interval = "" if change.low is None else f" ({change.low:+.3f} … {change.high:+.3f})"
-    return f"{change.change:+.3f}{interval}" + (f" {change.verdict}" if verdict else "")

@@ -23,6 +23,7 @@ from configs.schema import UserError
 from tasks.engines.processes import Child, start
 from tasks.executor.server import announced
 from tasks.ops.database import without_database, without_password
+from tasks.ops.night_watch import NightWatch
 
 LOOPBACK = "127.0.0.1"
 HEALTH_SECONDS = 120
@@ -74,12 +75,19 @@ class Service:
 
 
 def serve(
-    root: str, port: int, register: Callable[[], Sequence[Any]], pool: str, say: Callable[[str], None]
+    root: str,
+    port: int,
+    register: Callable[[], Sequence[Any]],
+    pool: str,
+    say: Callable[[str], None],
+    *,
+    timezone: str,
 ) -> None:
     """Start what is not there, register the deployments, and stay until Ctrl-C.
 
     `register` returns Prefect's deployments; it is called once the server answers, since Prefect
-    reads the server's address when it is imported. `say` is called with what a person should read.
+    reads the server's address when it is imported. `say` is called with what a person should read, also when a night
+    has ended; times are in the nights' `timezone`.
     """
     url = f"http://{LOOPBACK}:{port}"
     logs = prefect_home() / "a2r"
@@ -102,7 +110,10 @@ def serve(
         say(f"Prefect UI   {url}\ndeployments  {', '.join(names)}\nresults      {root}\nlogs         {logs}")
         say("Running until Ctrl-C.")
         children.enter_context(announced(root, url))
+        watch = NightWatch(url, timezone)
         while not is_stopping():
+            for sentence in watch.news():
+                say(sentence)
             for child in (server, worker):
                 if child.revived():
                     say(f"The {child.name} died and was started again; see {child.log}.")
@@ -142,11 +153,31 @@ def _register(register: Callable[[], Sequence[Any]], pool: str, say: Callable[[s
         keep_automations(client)
         for sentence in resume_interrupted(client, pool):
             say(sentence)
-    names = []
-    for deployment in register():
-        deployment.apply()
-        names.append(f"{deployment.flow_name}/{deployment.name}")
+        names = []
+        for deployment in register():
+            deployment.apply()
+            names.append(f"{deployment.flow_name}/{deployment.name}")
+        _pause_others(client, pool, names)
     return names
+
+
+def _pause_others(client: Any, pool: str, names: Sequence[str]) -> None:  # noqa: ANN401 - Prefect's client, not imported yet
+    """A deployment of ours under a name of an earlier version starts no more runs; those it has can still be retried."""
+    from prefect.client.schemas.filters import (  # noqa: PLC0415
+        DeploymentFilter,
+        DeploymentFilterTags,
+        WorkPoolFilter,
+        WorkPoolFilterName,
+    )
+
+    found = client.read_deployments(
+        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=["a2r"])),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+    )
+    ours = {name.partition("/")[2] for name in names}
+    for deployment in found:
+        if deployment.name not in ours and not deployment.paused:
+            client.pause_deployment(deployment.id)
 
 
 def _refuse_taken(port: int) -> None:

@@ -68,7 +68,7 @@ def test_up_keeps_its_history_in_postgres_and_the_password_out_of_sight(
                 break
         assert process.poll() is None, "".join(said)
         api = f"http://127.0.0.1:{port}/api"
-        found = httpx.get(f"{api}/deployments/name/evaluate/a2r", timeout=30).json()
+        found = httpx.get(f"{api}/deployments/name/evaluate/run-experiment", timeout=30).json()
         started = httpx.post(
             f"{api}/deployments/{found['id']}/create_flow_run",
             json={"parameters": {"experiment": experiment_data}, "state": {"type": "SCHEDULED"}},

@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from flows.deployments import NAMES
+
 LAST_WORD = "prefect.flow_runs.worker - Check whether the flow run exceeded its memory allocation"
 SETTINGS = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200", "PREFECT_WORKER_QUERY_SECONDS": "1"}
 A2R = str(Path(sys.executable).with_name("a2r"))
@@ -138,7 +140,7 @@ class Operator:
         return self.ask("GET", path)
 
     def deployment(self, name):
-        return self.get(f"/deployments/name/{name}/a2r")
+        return self.get(f"/deployments/name/{name}/{NAMES[name]}")
 
     def start(self, name, parameters=None, at=None):
         """A run of the deployment, as Quick run and Custom run make it, scheduled for then."""

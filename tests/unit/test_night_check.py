@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from configs.nightly import Nightly, is_night, load_nightly, shown_as
 from configs.schema import UserError
 from flows.cli import app
-from tasks.ops.night_check import loaded, next_night
+from tasks.analysis.mistakes import loaded_night
 
 A2R = str(Path(sys.executable).with_name("a2r"))
 
@@ -34,13 +34,13 @@ def written(tmp_path, experiment_data):
 
 def mistakes(file, tmp_path):
     with pytest.raises(UserError) as told:
-        loaded(load_nightly(file), shown_as(file), str(tmp_path / "root"))
+        loaded_night(load_nightly(file), shown_as(file), str(tmp_path / "root"))
     return str(told.value).splitlines()
 
 
 def test_good_night_is_loaded_without_touching_the_endpoint(written, tmp_path, endpoint):
     file = written()
-    [experiment] = loaded(load_nightly(file), shown_as(file), str(tmp_path / "root"))
+    [experiment] = loaded_night(load_nightly(file), shown_as(file), str(tmp_path / "root"))
     assert experiment.name == "sums" and endpoint.requests == [] and not (tmp_path / "root").exists()
 
 
@@ -124,6 +124,12 @@ def test_only_what_lists_experiments_is_a_night(written, tmp_path):
 
 def test_next_night_is_in_the_nights_own_zone():
     nightly = Nightly(experiments=({"experiment": "quickstart"},), cron="0 2 * * *", timezone="Europe/Berlin")  # pyright: ignore[reportArgumentType]
-    winter = next_night(nightly, datetime(2026, 12, 1, 12, tzinfo=UTC))
-    summer = next_night(nightly, datetime(2026, 7, 1, 12, tzinfo=UTC))
+    winter = nightly.next_after(datetime(2026, 12, 1, 12, tzinfo=UTC))
+    summer = nightly.next_after(datetime(2026, 7, 1, 12, tzinfo=UTC))
     assert [night.astimezone(UTC).hour for night in (winter, summer)] == [1, 0]
+
+
+def test_looking_through_a_night_imports_no_prefect():
+    """`a2r up` does it before it says where the server is, which Prefect reads when it is imported."""
+    code = "import sys, tasks.analysis.mistakes, tasks.ops.reports, tasks.ops.night_watch; print('prefect' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"

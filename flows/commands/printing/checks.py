@@ -1,10 +1,13 @@
 """What a run or a sweep would find, need and cost."""
 
+from zoneinfo import ZoneInfo
+
 from rich.table import Table
 
 from flows.commands.terminal import print_json, print_line, table_console
 from tasks.analysis.check import CheckReport, StageCheck
 from tasks.ops.night_check import NightCheck
+from tasks.ops.night_watch import moment
 from tasks.ops.sweep_check import SweepCheck
 
 _HEADINGS = (
@@ -53,7 +56,7 @@ def print_night_check(report: NightCheck, *, as_json: bool) -> None:
     print_line(
         f"{report.file}: {len(report.experiments)} experiments, {sum(stage.missing for stage in stages):,} traces "
         f"to make as of now, at most {sum(stage.max_completion_tokens for stage in stages):,} completion tokens{cost}. "
-        f"The next night begins {report.next_at:%A, %d %B, %H:%M} {report.timezone}."
+        f"The next night begins {moment(report.next_at, ZoneInfo(report.timezone))}."
     )
 
 

@@ -1,0 +1,176 @@
+"""What an operator reads of a night: one line with everything in it, equal causes once, a first night said only then."""
+
+from datetime import date
+
+import pytest
+
+from tasks.analysis.compare import Change
+from tasks.analysis.numbers import money, span
+from tasks.ops.night_page import line_of, page_of
+from tasks.ops.night_results import Cause, Outcome, Result, Spent, merged
+
+OVERLOADED = "server_error: HTTP 500: The model is overloaded."
+TOO_LONG = "context_overflow: HTTP 400: maximum context length is <b>4096</b> tokens"
+
+
+def outcome(name, missing=0, seconds=60.0, complaint="", **metrics):
+    counts = {
+        "wanted": 60,
+        "generated": 60 - missing,
+        "reused": 0,
+        "errors": missing,
+        "blocked": 0,
+        "truncated": 0,
+    }
+    values = {
+        metric.replace("_", "@"): {
+            "estimate": estimate,
+            "low": estimate - 0.1,
+            "high": estimate + 0.1,
+            "n": 10,
+        }
+        for metric, estimate in metrics.items()
+    }
+    summary = {
+        "run_id": f"20261128T020000-{name}-0",
+        "status": "incomplete" if missing else "complete",
+        "stages": {"explore": counts | {"tokens": 5}},
+        "metrics": values,
+        "cost": {},
+    }
+    return Outcome(name, summary, complaint, seconds, 7)
+
+
+def change(name, by, verdict, baseline=("a", "b")):
+    return Change(
+        run_id=name,
+        baseline=baseline,
+        metric="a2r",
+        before=0.7,
+        after=0.7 + by,
+        change=by,
+        low=by - 0.01,
+        high=by + 0.01,
+        p_value=0.01,
+        p_corrected=0.01,
+        bootstrap_low=None,
+        bootstrap_high=None,
+        bootstrap_p=None,
+        smallest_effect=None,
+        num_problems=10,
+        num_better=1,
+        num_worse=1,
+        num_gained=1,
+        num_lost=1,
+        num_undecided=0,
+        mcnemar_p=1.0,
+        verdict=verdict,
+    )
+
+
+WHOLE = Result(
+    outcome("sums", mean_1=0.5, cons_4=0.6, a2r=0.7),
+    spent=(Spent("explore", "small", 60, 1200, 0.25),),
+    since_last=(change("x", 0.012, "same", ("a",)),),
+    since_nights=(change("x", 0.012, "same"),),
+)
+BROKEN = Result(
+    outcome("tens", 20, 30.0, "it broke", mean_1=0.5),
+    causes=(Cause(OVERLOADED, 15, False), Cause(TOO_LONG, 5, True)),
+    spent=(Spent("explore", "small", 40, 800, 0.125),),
+    is_first=True,
+)
+DEAD = Result(
+    Outcome("hundreds", None, "mine.yaml does not exist", 1.0, 7), causes=(Cause(OVERLOADED, 9, False),)
+)
+
+
+def test_line_of_a_good_night_says_what_ran_what_it_cost_and_what_changed():
+    assert str(line_of([WHOLE])) == (
+        "sums is complete. 0.25 dollars, 1,200 tokens, 1 min. No metric changed significantly."
+    )
+    fallen = Result(WHOLE.outcome, spent=WHOLE.spent, since_nights=(change("x", -0.2, "fell"),))
+    assert str(line_of([WHOLE, fallen])).endswith(
+        "All 2 experiments are complete. 0.50 dollars, 2,400 tokens, 2 min. "
+        "Changed since earlier nights: sums: a2r fell by 0.200."
+    )
+
+
+def test_night_with_nothing_new_costs_nothing():
+    idle = Result(WHOLE.outcome, spent=(Spent("explore", "free", 0, 0, 0),), since_nights=WHOLE.since_nights)
+    assert "Nothing was generated; 1 min." in str(line_of([idle]))
+
+
+def test_line_of_a_failed_night_says_why_and_what_to_press_and_its_state_begins_with_that():
+    line = line_of([WHOLE, BROKEN, DEAD])
+    assert str(line).startswith(
+        "1 of 3 experiments are complete; tens and hundreds are not. 20 traces are missing: 24 × server_error: HTTP 500: "
+        "The model is overloaded (and 1 other cause). Once the cause is mended, press Retry: only what is missing is made."
+    )
+    assert line.remedy_first.startswith(
+        "Once the cause is mended, press Retry: only what is missing is made. 1 of 3"
+    )
+    refused = Result(BROKEN.outcome, causes=(Cause(TOO_LONG, 5, True),))
+    assert "Change what is refused" in line_of([refused]).press and "press Retry" in line_of([refused]).press
+
+
+def test_unknown_price_is_said_and_never_a_smaller_sum():
+    free = Result(
+        WHOLE.outcome, spent=(Spent("explore", "free", 60, 100, None),), since_nights=WHOLE.since_nights
+    )
+    assert "Dollars unknown (no price for free), 1,300 tokens" in str(line_of([WHOLE, free]))
+    page = page_of(date(2026, 11, 28), [WHOLE, free], "root", "")
+    assert "| 1,300 | – | 2 min |" in page
+
+
+def test_equal_causes_are_one_whatever_they_struck():
+    assert merged([Cause("a", 1, False), Cause("b", None, False), Cause("a", 3, False)]) == (
+        Cause("a", 4, False),
+        Cause("b", None, False),
+    )
+    page = page_of(date(2026, 11, 28), [BROKEN, DEAD], "root", "")
+    assert page.count("The model is overloaded") == 2, "once in the line and once below"
+    assert "- **tens (15 traces) and hundreds (9 traces)**: server_error" in page
+    assert "<b>" not in page, "what a server said is no markup"
+
+
+def test_page_begins_with_the_line_and_has_headings_by_experiment():
+    page = page_of(
+        date(2026, 11, 28), [WHOLE, BROKEN], "root", "[Open the report](http://127.0.0.1:4201/x.html)"
+    )
+    assert page.startswith(f"**{line_of([WHOLE, BROKEN])}**\n\n[Open the report]")
+    assert "\n## sums\n" in page and "\n## tens\n" in page and "\n## What failed\n" in page
+    assert (
+        "| sums | complete | a2r **0.700** | 0.600 – 0.800 | 10 | +0.012 | 60 | 0 | 0 | 1,200 | 0.25 | 1 min |"
+        in page
+    )
+    sums, tens = page.split("\n## sums\n")[1].split("\n## tens\n")
+    assert "first night" not in sums and "| mean@1 | 0.500 | 0.400 – 0.600 | 10 | – | – |" in sums
+    assert (
+        "| a2r | 0.700 | 0.600 – 0.800 | 10 | +0.012 (+0.002 … +0.022) | +0.012 (+0.002 … +0.022) same |"
+        in sums
+    )
+    assert "first night" in tens and "tens | **incomplete** | mean@1 **0.500**" in page
+
+
+@pytest.mark.parametrize(
+    ("dollars", "shown"),
+    [
+        (None, "–"),
+        (0, "0.00"),
+        (1234.5, "1,234.50"),
+        (0.0123, "0.01"),
+        (0.0051, "0.0051"),
+        (5.04e-5, "0.000050"),
+        (3e-9, "0.0000000030"),
+    ],
+)
+def test_dollars_are_plain_decimals(dollars, shown):
+    assert money(dollars) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.4, "0 s"), (59, "59 s"), (90, "2 min"), (12_000, "3 h 20 min")]
+)
+def test_spans_are_short(seconds, shown):
+    assert span(seconds) == shown

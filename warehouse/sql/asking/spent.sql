@@ -1,0 +1,45 @@
+-- One row per stage of a run, a judge's too: its traces made since a time, their tokens, and their price where there is one.
+with priced as (
+    select run_id, stage, recipe, model, price_input, price_output
+    from store.roles
+    union all by name
+    select run_id, 'judge' as stage, recipe, model, price_input, price_output
+    from store.judges
+),
+
+mine as (
+    select *
+    from priced
+    where run_id = $run_id
+),
+
+wanted as (
+    select distinct stage, trace_id
+    from store.members
+    where run_id = $run_id
+),
+
+made as (
+    select *
+    from store.traces
+    where started_at >= $since
+)
+
+select
+    mine.stage,
+    mine.model,
+    count(made.trace_id)::integer as num_traces,
+    coalesce(sum(coalesce(made.num_billed_prompt_tokens, 0) + coalesce(made.num_completion_tokens, 0)), 0)::bigint as num_tokens,
+    if(
+        count(made.trace_id) = 0,
+        0,
+        sum(
+            coalesce(made.num_billed_prompt_tokens, 0) * mine.price_input
+            + coalesce(made.num_completion_tokens, 0) * mine.price_output
+        ) / 1e6
+    ) as dollars
+from mine
+left join wanted on mine.stage = wanted.stage
+left join made on mine.recipe = made.recipe and wanted.trace_id = made.trace_id
+group by mine.stage, mine.model
+order by mine.stage
