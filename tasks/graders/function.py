@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from configs.graders import FunctionGrader
+from configs.messages import nearest
 from configs.schema import UserError
 from tasks.graders.extraction import boxed_answers, whole_answers
 from tasks.graders.normalise import vote_key
@@ -140,13 +141,16 @@ class _Arguments(NamedTuple):
 
 
 def _arguments_of(source: bytes, name: str) -> _Arguments:
-    """By name where the parameters have names we know; nothing is imported to see them."""
+    """By name where the parameters have names we know; nothing is imported to see them. Raises UserError."""
     try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):  # a worker that imports it says so
-        return _Arguments()
-    found = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == name]
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        raise UserError(
+            f"grader.function: the file that should define {name} is not Python: {error}."
+        ) from error
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     if not found:
+        _check_bound(tree, name)
         return _Arguments()
     listed = found[-1].args
     placed = [argument.arg for argument in (*listed.posonlyargs, *listed.args)]
@@ -165,6 +169,17 @@ def _arguments_of(source: bytes, name: str) -> _Arguments:
                 f"{', '.join(_NAMES)}."
             )
     return _Arguments(tuple(one for one in known if one not in placed[:2] and one not in _FIRST))
+
+
+def _check_bound(tree: ast.Module, name: str) -> None:
+    """That something in the file may bind the name: an import, an assignment, a star."""
+    keys = ("name", "id", "asname")
+    said = {getattr(node, key, None) for node in ast.walk(tree) for key in keys}
+    if name not in said and "*" not in said:
+        functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        raise UserError(
+            f"grader.function: its module has no {name}; {nearest(name, functions) or 'define it there.'}"
+        )
 
 
 def _source_of(module: str, path: str | None) -> Path:

@@ -1,49 +1,18 @@
-"""A night in words: one line that says all an operator needs, and the page below it. Values in, text out."""
+"""The page of a night: its line, a table of its experiments, every cause once, all metrics. Values in, text out."""
 
-import html
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from tasks.analysis.compare import Change
 from tasks.analysis.numbers import NOTHING, count, interval, money, share, span
-from tasks.ops.night_results import Cause, Result, merged
-
-MOST_NAMES = 4
-"""Experiments or models that a sentence lists by name."""
-LONGEST_CAUSE = 220
-"""Characters of a cause in the line; the page below has all of it."""
+from tasks.ops.night_line import inline, line_of, listed
+from tasks.ops.night_results import Result
+from warehouse.summary import Metric
 
 _HOW_TO_READ = (
     "Changes are paired by problem, with 95 % intervals; a verdict is corrected for the number of metrics. Cost is of "
     "what this night made; what was stored before costs nothing."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class NightLine:
-    """The sentences of the one line, in the order in which a page says them."""
-
-    ran: str
-    why: str
-    """Empty where nothing failed, like `press`."""
-    press: str
-    cost: str
-    changed: str
-
-    def __str__(self) -> str:
-        """What ran, what failed and why, what to press, what it cost, what changed."""
-        return " ".join(filter(None, (self.ran, self.why, self.press, self.cost, self.changed)))
-
-    @property
-    def remedy_first(self) -> str:
-        """The same for a failed run's state, whose beginning is all that a list shows."""
-        return " ".join(filter(None, (self.press, self.ran, self.why, self.cost, self.changed)))
-
-
-def line_of(results: Sequence[Result]) -> NightLine:
-    """The night in one line."""
-    return NightLine(_ran(results), _why(results), _press(results), _cost(results), _changed(results))
 
 
 def page_of(night: date, results: Sequence[Result], root: str, report: str) -> str:
@@ -62,111 +31,8 @@ def page_of(night: date, results: Sequence[Result], root: str, report: str) -> s
     return "\n".join(lines)
 
 
-# --- the line ---------------------------------------------------------------------------------
-
-
-def _ran(results: Sequence[Result]) -> str:
-    whole = [result.name for result in results if result.is_complete]
-    failed = [result.name for result in results if not result.is_complete]
-    if not failed:
-        return (
-            f"{whole[0]} is complete." if len(whole) == 1 else f"All {len(whole)} experiments are complete."
-        )
-    done = f"{len(whole)} of {len(results)} experiments are complete; " if len(results) > 1 else ""
-    return f"{done}{_listed(failed)} {'is' if len(failed) == 1 else 'are'} not."
-
-
-def _why(results: Sequence[Result]) -> str:
-    causes = merged(cause for result in results for cause in result.causes)
-    if not causes:
-        return ""
-    missing = sum(result.num_missing for result in results)
-    lacking = f"{count(missing)} traces are missing: " if missing else ""
-    first = _shortened(_said(causes[0]))
-    others = len(causes) - 1
-    more = f" (and {others} other cause{'s' if others > 1 else ''})" if others else ""
-    return f"{lacking}{first}{more}."
-
-
-def _press(results: Sequence[Result]) -> str:
-    if all(result.is_complete for result in results):
-        return ""
-    causes = [cause for result in results for cause in result.causes]
-    if causes and all(cause.is_permanent for cause in causes):
-        return "Change what is refused (prompt, max_tokens), then press Retry: only what is missing is made."
-    return "Once the cause is mended, press Retry: only what is missing is made."
-
-
-def _cost(results: Sequence[Result]) -> str:
-    tokens = sum(result.num_tokens for result in results)
-    seconds = span(sum(result.outcome.seconds for result in results))
-    if not tokens:
-        return f"Nothing was generated; {seconds}."
-    return f"{_dollars(results)}, {count(tokens)} tokens, {seconds}."
-
-
-def _dollars(results: Sequence[Result]) -> str:
-    unpriced = list(dict.fromkeys(model for result in results for model in result.unpriced))
-    if unpriced:
-        return f"Dollars unknown (no price for {_listed(unpriced)})"
-    return f"{money(sum(result.dollars or 0 for result in results))} dollars"
-
-
-def _changed(results: Sequence[Result]) -> str:
-    moved = [
-        f"{result.name}: {change.metric} {change.verdict} by {abs(change.change):.3f}"
-        for result in results
-        for change in (*result.fallen, *result.risen)
-    ]
-    if moved:
-        return f"Changed since earlier nights: {'; '.join(moved)}."
-    measured = [result for result in results if result.headline]
-    if not measured:
-        return ""
-    first = [result.name for result in measured if result.is_first]
-    if len(first) == len(measured):
-        return "The first night of each." if len(first) > 1 else "Its first night."
-    return "No metric changed significantly" + (f"; first night of {_listed(first)}." if first else ".")
-
-
-def _said(cause: Cause) -> str:
-    amount = "" if cause.num_traces is None else f"{count(cause.num_traces)} × "
-    return f"{amount}{cause.text.strip().removesuffix('.')}"
-
-
-def _shortened(text: str) -> str:
-    one_line = _inline(text)
-    return one_line if len(one_line) <= LONGEST_CAUSE else f"{one_line[:LONGEST_CAUSE]}…"
-
-
-def _inline(text: str) -> str:
-    """What a server or an experiment said, on one line and as no markup."""
-    return html.escape(" ".join(text.split()), quote=False)
-
-
-def _listed(names: Sequence[str]) -> str:
-    if len(names) > MOST_NAMES:
-        names = [*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} others"]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-# --- the page ---------------------------------------------------------------------------------
-
-
-_OVERVIEW = (
-    "experiment",
-    "status",
-    "headline",
-    "95 % interval",
-    "problems",
-    "since last night",
-    "made",
-    "reused",
-    "missing",
-    "tokens",
-    "$",
-    "time",
-)
+_OVERVIEW = ("experiment", "status", "headline", "since last night", "traces made", "tokens", "$", "time")
+"""Few enough for a laptop's screen; the rest is below, by experiment."""
 
 
 def _overview(results: Sequence[Result]) -> Iterator[str]:
@@ -176,13 +42,10 @@ def _overview(results: Sequence[Result]) -> Iterator[str]:
         yield _row(result)
     if len(results) > 1:
         is_priced = all(result.dollars is not None for result in results)
-        made, reused, missing = (sum(amounts) for amounts in zip(*map(_counts, results), strict=True))
         cells = (
             "**all**",
-            *[""] * 5,
-            count(made),
-            count(reused),
-            count(missing),
+            *[""] * 3,
+            count(sum(map(_num_made, results))),
             count(sum(result.num_tokens for result in results)),
             money(sum(result.dollars or 0 for result in results) if is_priced else None),
             span(sum(result.outcome.seconds for result in results)),
@@ -196,12 +59,12 @@ def _row(result: Result) -> str:
     return _cells(
         (
             result.name,
-            "complete" if result.is_complete else "**incomplete**",
-            f"{name} **{share(metric['estimate'])}**" if metric else NOTHING,
-            interval(metric["low"], metric["high"]) if metric else NOTHING,
-            count(metric["n"]) if metric else NOTHING,
+            _status(result),
+            f"{name} **{share(metric['estimate'])}** ({interval(metric['low'], metric['high'])})"
+            if metric
+            else NOTHING,
             _change(change, result, has_bounds=False),
-            *map(count, _counts(result)),
+            count(_num_made(result)),
             count(result.num_tokens),
             money(result.dollars),
             span(result.outcome.seconds),
@@ -209,10 +72,15 @@ def _row(result: Result) -> str:
     )
 
 
-def _counts(result: Result) -> tuple[int, int, int]:
-    stages = list(result.outcome.summary["stages"].values()) if result.outcome.summary else []
-    made, reused = (sum(counts[name] for counts in stages) for name in ("generated", "reused"))
-    return made, reused, result.num_missing
+def _status(result: Result) -> str:
+    if result.is_complete:
+        return "complete"
+    return f"**{count(result.num_missing)} missing**" if result.num_missing else "**incomplete**"
+
+
+def _num_made(result: Result) -> int:
+    stages = result.outcome.summary["stages"].values() if result.outcome.summary else ()
+    return sum(counts["generated"] for counts in stages)
 
 
 def _failures(results: Sequence[Result]) -> Iterator[str]:
@@ -225,10 +93,11 @@ def _failures(results: Sequence[Result]) -> Iterator[str]:
                 f"{result.name} ({count(cause.num_traces)} traces)" if cause.num_traces else result.name
             )
     for text, names in struck.items():
-        yield f"- **{_listed(names)}**: {_inline(text)}"
+        yield f"- **{listed(names)}**: {inline(text)}"
 
 
 def _experiment(result: Result) -> Iterator[str]:
+    """Every metric with its changes, what it leaves out, and where its traces came from."""
     num_nights = len(result.since_nights[0].baseline) if result.since_nights else 0
     has_more = num_nights > 1
     yield f"## {result.name}"
@@ -240,13 +109,28 @@ def _experiment(result: Result) -> Iterator[str]:
     last = {change.metric: change for change in result.since_last}
     nights = {change.metric: change for change in result.since_nights}
     for name, value in result.outcome.summary["metrics"].items() if result.outcome.summary else ():
-        cells = [name, share(value["estimate"]), interval(value["low"], value["high"]), count(value["n"])]
+        cells = [name, share(value["estimate"]), interval(value["low"], value["high"]), _problems(value)]
         cells.append(_change(last.get(name), result, has_verdict=not has_more))
         if has_more:
             cells.append(_change(nights.get(name), result, has_verdict=True))
         yield _cells(cells)
     yield ""
-    yield f"Run `{result.outcome.summary['run_id'] if result.outcome.summary else ''}`"
+    if summary := result.outcome.summary:
+        for warning in summary["warnings"]:
+            yield f"Warning: {inline(warning)}"
+            yield ""
+        kinds = ", ".join(
+            f"{stage} {count(counts['generated'])} made, {count(counts['reused'])} reused of {count(counts['wanted'])}"
+            for stage, counts in summary["stages"].items()
+        )
+        yield f"{kinds}. Run `{summary['run_id']}`"
+
+
+def _problems(metric: Metric) -> str:
+    """Over how many problems, of how many where that is not all; and the samples without a verdict."""
+    of = "" if metric["n"] == metric["wanted"] else f" of {count(metric['wanted'])}"
+    undecided = f", {count(metric['undecided'])} samples undecided" if metric["undecided"] else ""
+    return f"{count(metric['n'])}{of}{undecided}"
 
 
 def _change(

@@ -23,7 +23,8 @@ from configs.schema import UserError
 from tasks.executor.artifacts import write_sentences
 from tasks.executor.errors import FlowIncomplete
 from tasks.executor.flow_runs import scheduled_at
-from tasks.ops.night_page import line_of, page_of
+from tasks.ops.night_line import line_of
+from tasks.ops.night_page import page_of
 from tasks.ops.night_results import Outcome, Result, result_of
 from tasks.ops.reports import how_to_read, write_night_report
 from warehouse.store import Store, default_root
@@ -129,7 +130,7 @@ def _publish(night: date, results: Sequence[Result], store: Store) -> None:
     """The night's page as an artifact, its report, and the event of metrics that fell."""
     run_ids = [result.outcome.summary["run_id"] for result in results if result.outcome.summary]
     text = page_of(night, results, store.root, _report(store, night, run_ids))
-    create_markdown_artifact(text, key="a2r-nightly", description=str(line_of(results)))
+    create_markdown_artifact(text, key="a2r-nightly", description=line_of(results).ran)
     fallen = [
         f"{change.run_id}: {change.metric} {change.change:+.3f} against {_nights(len(change.baseline))}"
         for result in results

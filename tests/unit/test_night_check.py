@@ -63,7 +63,7 @@ def test_every_mistake_of_every_experiment_is_one_line(written, tmp_path, experi
         f"{file}: experiments.0 (sums): explorer: The environment variable A2R_NO_SUCH_KEY is not set",
         f"{file}: experiments.0 (sums): explorer: prompt exlore does not exist; did you mean explore?",
         f"{file}: experiments.0 (sums): synthesizer: prompt mine: 'refs' is undefined; it may use `question` and",
-        f"{file}: experiments.0 (sums): grader.function: {tmp_path}/graders.py has no judge; did you mean judge_it?",
+        f"{file}: experiments.0 (sums): grader.function: its module has no judge; did you mean judge_it?",
         f"{file}: experiments.1: quikstart is not a preset; did you mean quickstart?",
         f"{file}: experiments.2: {tmp_path}/nowhere.yaml does not exist",
     )

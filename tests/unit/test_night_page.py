@@ -6,7 +6,8 @@ import pytest
 
 from tasks.analysis.compare import Change
 from tasks.analysis.numbers import money, span
-from tasks.ops.night_page import line_of, page_of
+from tasks.ops.night_line import line_of
+from tasks.ops.night_page import page_of
 from tasks.ops.night_results import Cause, Outcome, Result, Spent, merged
 
 OVERLOADED = "server_error: HTTP 500: The model is overloaded."
@@ -28,6 +29,8 @@ def outcome(name, missing=0, seconds=60.0, complaint="", **metrics):
             "low": estimate - 0.1,
             "high": estimate + 0.1,
             "n": 10,
+            "wanted": 12,
+            "undecided": 3 * (name == "tens"),
         }
         for metric, estimate in metrics.items()
     }
@@ -37,6 +40,8 @@ def outcome(name, missing=0, seconds=60.0, complaint="", **metrics):
         "stages": {"explore": counts | {"tokens": 5}},
         "metrics": values,
         "cost": {},
+        "verdicts": {},
+        "warnings": ["half of the verdicts are missing"] if name == "tens" else [],
     }
     return Outcome(name, summary, complaint, seconds, 7)
 
@@ -140,17 +145,19 @@ def test_page_begins_with_the_line_and_has_headings_by_experiment():
     )
     assert page.startswith(f"**{line_of([WHOLE, BROKEN])}**\n\n[Open the report]")
     assert "\n## sums\n" in page and "\n## tens\n" in page and "\n## What failed\n" in page
-    assert (
-        "| sums | complete | a2r **0.700** | 0.600 – 0.800 | 10 | +0.012 | 60 | 0 | 0 | 1,200 | 0.25 | 1 min |"
-        in page
-    )
+    assert "| sums | complete | a2r **0.700** (0.600 – 0.800) | +0.012 | 60 | 1,200 | 0.25 | 1 min |" in page
     sums, tens = page.split("\n## sums\n")[1].split("\n## tens\n")
-    assert "first night" not in sums and "| mean@1 | 0.500 | 0.400 – 0.600 | 10 | – | – |" in sums
+    assert "first night" not in sums and "| mean@1 | 0.500 | 0.400 – 0.600 | 10 of 12 | – | – |" in sums
     assert (
-        "| a2r | 0.700 | 0.600 – 0.800 | 10 | +0.012 (+0.002 … +0.022) | +0.012 (+0.002 … +0.022) same |"
+        "| a2r | 0.700 | 0.600 – 0.800 | 10 of 12 | +0.012 (+0.002 … +0.022) | +0.012 (+0.002 … +0.022) same |"
         in sums
     )
-    assert "first night" in tens and "tens | **incomplete** | mean@1 **0.500**" in page
+    assert (
+        "first night" in tens
+        and "tens | **20 missing** | mean@1 **0.500** (0.400 – 0.600) | first night |" in page
+    )
+    assert "10 of 12, 3 samples undecided" in tens and "Warning: half of the verdicts" in tens
+    assert "explore 40 made, 0 reused of 60. Run `20261128T020000-tens-0`" in tens
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""A night in one line that says all an operator needs. Values in, text out."""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tasks.analysis.numbers import count, money, span
+from tasks.ops.night_results import Cause, Result, merged
+
+MOST_NAMES = 4
+"""Experiments or models that a sentence lists by name."""
+LONGEST_CAUSE = 220
+"""Characters of a cause in the line; the page below has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NightLine:
+    """The sentences of the one line, in the order in which a page says them."""
+
+    ran: str
+    why: str
+    """Empty where nothing failed, like `press`."""
+    press: str
+    cost: str
+    changed: str
+
+    def __str__(self) -> str:
+        """What ran, what failed and why, what to press, what it cost, what changed."""
+        return " ".join(filter(None, (self.ran, self.why, self.press, self.cost, self.changed)))
+
+    @property
+    def remedy_first(self) -> str:
+        """The same for a failed run's state, whose beginning is all that a list shows."""
+        return " ".join(filter(None, (self.press, self.ran, self.why, self.cost, self.changed)))
+
+
+def line_of(results: Sequence[Result]) -> NightLine:
+    """The night in one line."""
+    return NightLine(_ran(results), _why(results), _press(results), _cost(results), _changed(results))
+
+
+def _ran(results: Sequence[Result]) -> str:
+    whole = [result.name for result in results if result.is_complete]
+    failed = [result.name for result in results if not result.is_complete]
+    if not failed:
+        return (
+            f"{whole[0]} is complete." if len(whole) == 1 else f"All {len(whole)} experiments are complete."
+        )
+    done = f"{len(whole)} of {len(results)} experiments are complete; " if len(results) > 1 else ""
+    return f"{done}{listed(failed)} {'is' if len(failed) == 1 else 'are'} not."
+
+
+def _why(results: Sequence[Result]) -> str:
+    causes = merged(cause for result in results for cause in result.causes)
+    if not causes:
+        return ""
+    missing = sum(result.num_missing for result in results)
+    lacking = f"{count(missing)} traces are missing: " if missing else ""
+    first = _shortened(_said(causes[0]))
+    others = len(causes) - 1
+    more = f" (and {others} other cause{'s' if others > 1 else ''})" if others else ""
+    return f"{lacking}{first}{more}."
+
+
+def _press(results: Sequence[Result]) -> str:
+    if all(result.is_complete for result in results):
+        return ""
+    causes = [cause for result in results for cause in result.causes]
+    if causes and all(cause.is_permanent for cause in causes):
+        return "Change what is refused (prompt, max_tokens), then press Retry: only what is missing is made."
+    return "Once the cause is mended, press Retry: only what is missing is made."
+
+
+def _cost(results: Sequence[Result]) -> str:
+    tokens = sum(result.num_tokens for result in results)
+    seconds = span(sum(result.outcome.seconds for result in results))
+    if not tokens:
+        return f"Nothing was generated; {seconds}."
+    return f"{_dollars(results)}, {count(tokens)} tokens, {seconds}."
+
+
+def _dollars(results: Sequence[Result]) -> str:
+    unpriced = list(dict.fromkeys(model for result in results for model in result.unpriced))
+    if unpriced:
+        return f"Dollars unknown (no price for {listed(unpriced)})"
+    return f"{money(sum(result.dollars or 0 for result in results))} dollars"
+
+
+def _changed(results: Sequence[Result]) -> str:
+    moved = [
+        f"{result.name}: {change.metric} {change.verdict} by {abs(change.change):.3f}"
+        for result in results
+        for change in (*result.fallen, *result.risen)
+    ]
+    if moved:
+        return f"Changed since earlier nights: {'; '.join(moved)}."
+    measured = [result for result in results if result.headline]
+    if not measured:
+        return ""
+    first = [result.name for result in measured if result.is_first]
+    if len(first) == len(measured):
+        return "The first night of each." if len(first) > 1 else "Its first night."
+    return "No metric changed significantly" + (f"; first night of {listed(first)}." if first else ".")
+
+
+def _said(cause: Cause) -> str:
+    amount = "" if cause.num_traces is None else f"{count(cause.num_traces)} × "
+    return f"{amount}{cause.text.strip().removesuffix('.')}"
+
+
+def _shortened(text: str) -> str:
+    one_line = inline(text)
+    return one_line if len(one_line) <= LONGEST_CAUSE else f"{one_line[:LONGEST_CAUSE]}…"
+
+
+def inline(text: str) -> str:
+    """What a server or an experiment said, on one line and as no markup."""
+    return html.escape(" ".join(text.split()), quote=False)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them: a, b and c; many of them cut short."""
+    if len(names) > MOST_NAMES:
+        names = [*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} others"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
