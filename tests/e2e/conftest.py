@@ -3,6 +3,7 @@
 import copy
 import os
 import shutil
+from importlib.metadata import version
 
 import pytest
 from endpoints.prefect_server import prefect_server
@@ -53,8 +54,9 @@ def alone(tmp_path, monkeypatch):
 @pytest.fixture
 def serverless(alone, server):
     """The same with an empty database in the home: each command starts a server, which need not make the tables."""
-    (alone / "prefect").mkdir()
-    shutil.copy(server.empty_database, alone / "prefect")
+    template = alone / "prefect" / "a2r" / f"empty-{version('prefect')}.db"
+    template.parent.mkdir(parents=True)
+    shutil.copy(server.empty_database, template)
     return alone
 
 

@@ -88,6 +88,7 @@ def test_presets_are_listed():
     assert all(name in listed for name in presets())
 
 
+# Over 20 s: the first run starts a server that makes its database, and over a dozen more commands are processes, too.
 def test_quickstart_from_nothing_then_again_then_asked(alone):
     first = json.loads(a2r("run", "quickstart", *SMALL, "--json").stdout)
     assert first["status"] == "complete"
@@ -232,6 +233,7 @@ def test_sigterm_stores_what_arrived_and_leaves_no_server_behind(
     assert len(endpoint.requests) - sent <= 200 - sent + 4, "at most those in flight are sent again"
 
 
+# Over 20 s: three runs are killed, each with a server of its own, and a fourth finishes.
 def test_kill_at_random_moments_loses_only_what_was_in_flight(serverless, endpoint, benchmark_file, shared):
     path = slow_experiment(endpoint, benchmark_file, serverless)
     for goal in (37, 90, 151):

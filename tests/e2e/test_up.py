@@ -104,6 +104,7 @@ def is_fresh(operator, samples="fresh"):
     return operator.mine | {"night": {"experiments": [entry]}}
 
 
+# Over 20 s, as most below: `a2r up` is started for all of them, and each run is a process that the worker starts.
 def test_night_runs_alone_and_says_what_changed(operator, endpoint):
     endpoint.latency = 0.3
     first, second = operator.start("nightly", operator.mine), operator.start("nightly", operator.mine)
@@ -310,7 +311,7 @@ def test_busy_port_is_told(tmp_path):
     assert f"Port {port} is taken" in done.stderr
 
 
-# The last: nights that it has started may still wait for their turn when it ends.
+# The last: nights that it has started may still wait for their turn when it ends. Over 20 s: the clock has to fire twice.
 def test_cron_fires_by_itself_and_costs_nothing_the_second_time(operator, endpoint):
     deployment = operator.deployment("nightly")
     assert [s["schedule"]["cron"] for s in deployment["schedules"]] == ["0 2 * * *"]
