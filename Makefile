@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_LINK_MODE ?= copy
 
-.PHONY: run setup test test-vllm test-vllm-kills check format bench dictionary lock clean
+.PHONY: run setup test test-vllm test-vllm-kills check format bench dictionary reference lock clean
 
 run: setup ## Set up and run the main job: both small models on 200 puzzles
 	$(BIN)/a2r run quickstart
@@ -28,13 +28,14 @@ test-vllm: setup ## Compare onnx, vLLM in process and vLLM servers on one experi
 test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vLLM
 	tests/vllm/run.sh kills
 
-check: setup ## Check format, lint, types, architecture, SQL, data dictionary
+check: setup ## Check format, lint, types, architecture, SQL, data dictionary, reference of settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar warehouse/sql
 	$(BIN)/python -m warehouse.dictionary --check
+	$(BIN)/python -m configs.reference --check
 
 format: setup ## Format Python and SQL
 	$(BIN)/ruff format .
@@ -52,6 +53,9 @@ dictionary: setup ## Write docs/data-dictionary.md from the catalog's comments
 	$(BIN)/python -m warehouse.dictionary
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet --upgrade
+
+reference: setup ## Write docs/settings.md from the configuration's docstrings
+	$(BIN)/python -m configs.reference
 
 lock: setup ## Re-resolve the three locks: the default, with vLLM, with vLLM's CPU build (torch left to pip)
 	$(COMPILE) --extra dev -o requirements.lock

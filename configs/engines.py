@@ -18,13 +18,16 @@ class OnnxSettings(ConfigModel):
     path: str | None = None
     """Folder with model.onnx, config.json and tokenizer.json; absent: the shipped model named `model.id`."""
     batch_size: int = Field(default=64, ge=1, le=1024)
+    """Samples that are computed together."""
     threads: int = Field(default=1, ge=1)
+    """Threads of one model; 1 is the fastest per core."""
 
 
 class Serve(ConfigModel):
     """A server that the run starts on this machine's loopback, drives, and stops: `vllm serve`."""
 
     port: int = Field(ge=1, le=65535)
+    """Where on loopback it listens."""
     gpus: tuple[int | str, ...] | None = None
     """What it sees as CUDA_VISIBLE_DEVICES; [] for a CPU. Absent: all GPUs, so that nothing else runs beside it."""
     model: str | None = None
@@ -241,6 +244,7 @@ class ReplaySettings(ConfigModel):
 
     kind: Literal["replay"]
     path: str
+    """The recording, relative to the file that names it."""
     question: str = "question"
     """Column with the problem text."""
     outputs: str = "outputs"

@@ -47,6 +47,7 @@ class HubBenchmark(Columns):
     config: str | None = None
     """The data set's configuration name, where it has several (gsm8k: main)."""
     split: str
+    """Which part of the data set, such as test."""
     revision: str
     """Commit or tag; pin a commit, or the problems may change while the results stay."""
 
@@ -56,6 +57,7 @@ class FileBenchmark(Columns):
 
     source: Literal["file"]
     path: str
+    """The file, relative to the one that names it."""
 
 
 class GeneratedBenchmark(ConfigModel):
@@ -67,7 +69,9 @@ class GeneratedBenchmark(ConfigModel):
     difficulty: int | None = None
     """Number of integers (`sum3`, default 6) or of items (`bill`, default 3)."""
     count: int = Field(default=200, ge=1)
+    """Number of problems."""
     seed: int = 0
+    """Another seed, other problems."""
     split: Literal["train", "development", "test"] = "test"
     """Every question permanently belongs to one split, so a test problem is never trained on, whatever the seeds."""
 
@@ -112,6 +116,7 @@ class Execution(ConfigModel):
     retries: int = Field(default=1, ge=0)
     """How often Prefect retries a shard that ended with transient errors."""
     retry_delay_seconds: float = Field(default=5.0, ge=0)
+    """How long Prefect waits before it does."""
 
 
 # --- roles and the experiment -----------------------------------------------------------------
@@ -121,23 +126,29 @@ class Role(ConfigModel):
     """Who answers in one stage, and how."""
 
     model: Model
+    """Which weights answer."""
     engine: EngineSettings
+    """What turns requests into completions, and from where."""
     prompt: str
     """Name of a shipped prompt or path of a .jinja file."""
     sampling: Sampling = Sampling()
+    """How many answers are drawn, and how."""
 
 
 class Explorer(Role):
     """The role that answers each problem n times, independently."""
 
     prompt: str = "explore"
+    """Name of a shipped prompt or path of a .jinja file, which can use `question`."""
 
 
 class Synthesizer(Role):
     """The role that reads the problem and the references and reasons once more."""
 
     prompt: str = "synthesize"
+    """Name of a shipped prompt or path of a .jinja file, which can use `question` and `references`."""
     references: References = References()
+    """Which of the explorer's answers it is shown, and how."""
 
 
 ROLES: Mapping[str, str] = {"explore": "explorer", "synthesize": "synthesizer"}
@@ -155,16 +166,22 @@ class Experiment(ConfigModel):
     model_config = ConfigDict(title="in full")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    """What runs, SQL and the UI call it; small letters, digits, dots, dashes."""
     description: str = ""
+    """A sentence for people; it is kept with every run."""
     benchmark: Benchmark
+    """Which problems."""
     explorer: Explorer
+    """Who answers each problem several times."""
     synthesizer: Synthesizer | None = None
     """Without one, the experiment is a self-consistency baseline."""
     grader: GraderSettings = MathGrader(kind="math")
+    """How answers are compared with the gold answers."""
     max_undecided: float = Field(default=0.02, ge=0, le=1)
     """Largest share of a stage's answers that may have no verdict (a grader that gave up, a judge that did not decide);
     beyond it the run is incomplete. They are left out of every number either way."""
     execution: Execution = Execution()
+    """How the work is split; it changes no result."""
 
     @model_validator(mode="after")
     def references_exist(self) -> "Experiment":

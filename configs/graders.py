@@ -33,6 +33,7 @@ class ExactGrader(BoxedAnswerGrader):
 
     kind: Literal["exact"]
     ignore_case: bool = False
+    """Whether capitals count as small letters."""
 
 
 class NumericGrader(BoxedAnswerGrader):
@@ -85,11 +86,14 @@ class JudgeGrader(ScoringGrader):
     points: int = Field(default=10, ge=1)
     """Full marks of the rubric."""
     model: Model
+    """Which weights judge."""
     engine: EngineSettings
+    """What asks them."""
     prompt: str = "judge"
     """Name of a shipped prompt or path of a .jinja file, which can use `question`, `gold`, `answer`, and with a rubric
     `rubric` and `points`. With a rubric, `judge` means the shipped prompt `judge-rubric`."""
     sampling: Sampling = Sampling(temperature=0.0)
+    """How a judgement is drawn; temperature 0 unless it says otherwise."""
 
 
 class FunctionGrader(ScoringGrader):

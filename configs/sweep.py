@@ -35,6 +35,7 @@ class Sweep(ConfigModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     """Cells are the experiments `<name>.<setting>-<value>…`, so that SQL finds them by `<name>.%`."""
     description: str = ""
+    """A sentence for people."""
     base: str
     """The experiment that every cell starts from: the name of a preset, or a path (in a file relative to it; else absolute,
     because a worker runs in another folder)."""

@@ -16,10 +16,15 @@ class Architecture(ConfigModel):
     """The dimensions of a Qwen3 model."""
 
     hidden_size: int
+    """Width of the residual stream."""
     num_hidden_layers: int
+    """Number of layers."""
     num_attention_heads: int
+    """Heads per layer."""
     num_key_value_heads: int = 1
+    """Heads whose keys and values are kept."""
     intermediate_size: int
+    """Width inside each feed-forward block."""
     head_dim: int = Field(default=32, ge=32)
     """The smallest that vLLM's CPU build supports is 32."""
 
@@ -28,9 +33,11 @@ class Supervised(ConfigModel):
     """Training on written answers. The loss covers what the model is to write, and nothing else."""
 
     num_examples: int = Field(ge=1)
+    """Examples that a model sees."""
     num_examples_of: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """By size, for those that need more or fewer until their curve is flat."""
     batch_size: int = Field(default=64, ge=1)
+    """Examples per step."""
     matrix_rate: float = 0.02
     """Muon's learning rate, for matrices."""
     other_rate: float = 3e-3
@@ -58,14 +65,17 @@ class Reinforcement(ConfigModel):
     """GRPO on the headline synthesizer's own samples: the reward is 1 for a right answer, else 0."""
 
     num_steps: int = Field(ge=1)
+    """Optimizer steps."""
     num_prompts: int = Field(default=32, ge=1)
     """Prompts per step."""
     group_size: int = Field(default=8, ge=2)
     """Samples per prompt; each is compared with their mean reward."""
     temperature: float = Field(default=1.0, gt=0)
+    """At which the samples are drawn."""
     rate: float = 3e-4
     """AdamW's learning rate."""
     num_evaluations: int = 10
+    """How often the model is evaluated on development problems."""
 
 
 class Training(ConfigModel):
@@ -76,9 +86,13 @@ class Training(ConfigModel):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Models are called a2r-<name>-…."""
     description: str = ""
+    """A sentence for people."""
     family: Literal["bill", "sum3"]
+    """Which problems: triples with a sum, or bills."""
     difficulty: int | None = None
+    """Number of integers or of items; as in a generated benchmark."""
     shapes: dict[str, Architecture]
     """By size."""
     explorers: tuple[str, ...]
@@ -88,16 +102,21 @@ class Training(ConfigModel):
     headline: tuple[str, str]
     """Explorer and synthesizer that are trained with every seed, reinforced, and compared with opponents."""
     num_seeds: int = Field(default=1, ge=1)
+    """How often the headline pair is trained, each time from another seed."""
     explorer: Supervised
+    """How explorers are trained."""
     explorer_problems: int | None = Field(default=None, ge=1)
     """Distinct problems that explorers are trained on, repeated in another order each time; None: new ones at every
     step."""
     references: TrainingReferences
+    """What synthesizers learn to read."""
     synthesizer: Supervised
+    """How synthesizers are trained."""
     selection: Supervised | None = None
     """For a selector. A synthesizer that searches by itself where every reference is wrong soon needs no references; a
     selector is trained on from it and leaves the search to the explorers. None: there is no selector."""
     reinforcement: Reinforcement | None = None
+    """How one of them is reinforced."""
     longer_examples: int = Field(default=0, ge=0)
     """Problems without references on which the headline synthesizer's model is trained instead, so many that it sees as
     many tokens as the synthesizer; together with a model that tries and checks by itself. 0: neither opponent."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import analysis, research, root, running, serving
+from flows.commands import analysis, authoring, research, root, running, serving
 from flows.commands.process import print_user_errors
 from flows.commands.without_pandas import hide_pandas
 
@@ -13,10 +13,9 @@ app = typer.Typer(
     help="Asymmetric two-stage reasoning: explore in parallel, synthesize, grade, query in SQL.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (running, analysis, root, serving, research):
+for commands in (running, analysis, authoring, root, serving, research):
     app.add_typer(commands.app)
 
 

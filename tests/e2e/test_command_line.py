@@ -44,6 +44,9 @@ COMMANDS = (
     "train",
     "study",
     "presets",
+    "init",
+    "reference",
+    "schema",
 )
 DEAD = """
 name: dead
