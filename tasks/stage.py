@@ -74,7 +74,7 @@ class Stage:
 
     def make(self, jobs: Iterable[Job], rank: int) -> GenerationResult:
         """Make and store the jobs' traces; see `generate`. Raises EngineError, Stopped, UserError."""
-        return generate(self.started_engine, Store(self.root), self.recipe, jobs, rank)
+        return generate(self.started_engine, self.index, jobs, rank)
 
     def shard_for(self, num_traces: int) -> int:
         """Traces per shard where so many are missing: about eight shards, so that stages stream."""

@@ -1,6 +1,8 @@
 """What the store already holds of one recipe: read once a part, since parts never change."""
 
+import math
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -12,6 +14,11 @@ from warehouse.failures import is_permanent
 from warehouse.identity import Recipe
 from warehouse.store import Store, retry_if_compacted, traces_folder
 from warehouse.winner import RANKED, winners
+
+_LISTED_SECONDS = 10.0
+"""An object store is not listed more often than this to see what others made."""
+_COARSEST_NANOSECONDS = 2_000_000_000
+"""Some disks keep the time of a change to the second."""
 
 
 class Stored(NamedTuple):
@@ -34,6 +41,9 @@ class RecipeIndex:
     _seen: set[str] = field(default_factory=set)
     _traces: dict[str, Stored] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _listed: float = -math.inf
+    _changed_at: int | None = None
+    """When the folder had changed as it was last listed; None where another change would not be seen by its time."""
 
     def refresh(self) -> "RecipeIndex":
         """Take in the parts that have come since."""
@@ -41,7 +51,18 @@ class RecipeIndex:
             retry_if_compacted(self._refresh)
         return self
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether parts may have come since `refresh`; nearly free to ask."""
+        if not self.store.is_local:
+            return time.monotonic() - self._listed > _LISTED_SECONDS
+        if self._changed_at is None:
+            return True
+        return self.store.changed_at(traces_folder(self.recipe)) != self._changed_at
+
     def _refresh(self) -> None:
+        self._listed = time.monotonic()
+        self._changed_at = _settled(self.store.changed_at(traces_folder(self.recipe)))
         parts = self.store.names(traces_folder(self.recipe), prefix="part-")
         if self._seen.difference(parts):  # a part was taken away: what it held is not stored any more
             self._seen, self._traces = set(), {}
@@ -114,3 +135,9 @@ class RecipeIndex:
 
         tables = retry_if_compacted(read)
         return pa.concat_tables(tables) if tables else pa.table({})
+
+
+def _settled(changed_at: int | None) -> int | None:
+    """The time of a change that is long enough ago for a later change to have another time, on any disk."""
+    is_settled = changed_at is not None and time.time_ns() - changed_at > _COARSEST_NANOSECONDS
+    return changed_at if is_settled else None

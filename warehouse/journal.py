@@ -2,9 +2,9 @@
 
 One journal a shard attempt, on a local disk: a first line with the recipe, then one JSON line a
 trace, each appended by a single write. At the shard's end the journal becomes a Parquet part and
-is removed. A process that dies leaves its journals; the next run turns them into parts first. A
-lock on the open file tells a journal in use from one left behind, and the kernel drops it with
-the process.
+is removed. A process that dies leaves its journals; the next run turns them into parts first. The
+first line says which writer a journal belongs to (see `writers`), and it is that writer's until it
+is gone. The lock on the open file says so too, where locks work.
 
 One bad line costs that line, one bad journal that journal: it is set aside as `journal/….unreadable`, which
 `a2r verify` names, and its traces are made again.
@@ -15,7 +15,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -27,6 +27,7 @@ from warehouse.records import TRACES, UTC
 from warehouse.storable import REQUIRED, storable
 from warehouse.store import Store, traces_folder
 from warehouse.winner import answer_digest, winners
+from warehouse.writers import at_work, enter, forget_dead, is_alive, leave
 
 _PIECE_BYTES = 2**28
 """Journal read at once and written as one part: Arrow's columns of text end at 2 GiB."""
@@ -40,11 +41,17 @@ class Journal:
         self._store, self._recipe = store, recipe
         store.journal_folder.mkdir(parents=True, exist_ok=True)
         self.path = store.journal_folder / f"{recipe.key}-{uuid.uuid4().hex[:12]}.jsonl"
-        unnamed = self.path.with_name(f".{self.path.name}.tmp")  # nobody recovers it before it is locked
-        self._file = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR, 0o644)
-        lock(self._file)
-        unnamed.rename(self.path)
-        self._write({"recipe": recipe.content.decode()})
+        unnamed = self.path.with_name(f".{self.path.name}.tmp")  # nobody looks at it before it has an owner
+        owner = enter(store)
+        try:
+            self._file = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR, 0o666)
+            lock(self._file)
+            self._write({"recipe": recipe.content.decode(), "writer": owner.name})
+            unnamed.rename(self.path)
+        except OSError:
+            unnamed.unlink(missing_ok=True)
+            leave(store)
+            raise
 
     def append(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Append one trace with one write, as far as it can be stored (see `storable`); returns what was stored.
@@ -64,10 +71,15 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def seal(self) -> list[str]:
-        """Turn the journal into parts of the store, remove it, and return the parts' paths."""
+        """Turn the journal into parts of the store, remove it, and return the parts' paths.
+
+        It is read by its open file: whoever took this process for dead may have recovered and removed it.
+        """
         try:
-            parts, _, _ = _to_parts(self._store, self._recipe, self.path)
-            self.path.unlink()
+            with os.fdopen(os.dup(self._file), "rb") as file:
+                file.seek(0)
+                parts, _, _ = _to_parts(self._store, self._recipe, file, self.path)
+            self.path.unlink(missing_ok=True)
         finally:
             self.close()
         return parts
@@ -77,6 +89,7 @@ class Journal:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+            leave(self._store)
 
 
 def recover(store: Store, say: Callable[[str], None] | None = None) -> int:
@@ -87,28 +100,37 @@ def recover(store: Store, say: Callable[[str], None] | None = None) -> int:
         say: Is given a sentence for each journal that had to be set aside, wholly or in lines.
     """
     found = 0
-    for path in sorted(store.journal_folder.glob("*.jsonl")):
-        try:
-            file = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            continue
-        except PermissionError:
-            _tell(
-                say,
-                f"{path} belongs to another user and is left; its traces are recovered by a run of theirs.",
-            )
-            continue
-        if not lock(file, wait=False):
-            os.close(file)
-            continue
-        try:
-            if path.exists():  # else its owner has sealed it meanwhile
-                num_traces, complaint = _recovered(store, path)
-                found += num_traces
-                _tell(say, complaint)
-        finally:
-            os.close(file)
+    with at_work(store):
+        for path in sorted(store.journal_folder.glob("*.jsonl")):
+            try:
+                num_traces, complaint = _recovered_if_left(store, path)
+            except FileNotFoundError:  # its owner, or another run, was faster
+                continue
+            except PermissionError:
+                num_traces, complaint = (
+                    0,
+                    (
+                        f"{path} belongs to another user and is left; its traces are recovered by a run of theirs."
+                    ),
+                )
+            found += num_traces
+            if say and complaint:
+                say(complaint)
+        forget_dead(store)
     return found
+
+
+def _recovered_if_left(store: Store, path: Path) -> tuple[int, str | None]:
+    """The same as `_recovered` of a journal whose owner is gone; nothing of one in use."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        with path.open("rb") as journal:
+            owner = _owner_of(journal.readline())
+        if (owner and is_alive(store, owner)) or not lock(file, wait=False) or not path.exists():
+            return 0, None
+        return _recovered(store, path)
+    finally:
+        os.close(file)
 
 
 def unreadable_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -130,11 +152,6 @@ def set_aside_path(path: Path) -> Path:
     return path.with_suffix(".unreadable")
 
 
-def _tell(say: Callable[[str], None] | None, complaint: str | None) -> None:
-    if say and complaint:
-        say(complaint)
-
-
 def _recovered(store: Store, path: Path) -> tuple[int, str | None]:
     """The traces taken from a journal, which is gone then, and what to say of what could not be read of it."""
     aside = set_aside_path(path)
@@ -151,7 +168,8 @@ def _recovered(store: Store, path: Path) -> tuple[int, str | None]:
         path.unlink(missing_ok=True)
         return 0, None
     store.write_recipe(recipe)
-    _, num_traces, num_bad = _to_parts(store, recipe, path)
+    with path.open("rb") as file:
+        _, num_traces, num_bad = _to_parts(store, recipe, file, path)
     path.unlink(missing_ok=True)
     if num_bad:
         return num_traces, (
@@ -169,6 +187,15 @@ def _recipe_of(head: bytes, path: Path) -> Recipe | None:
     return recipe if path.name.startswith(f"{recipe.key}-") else None
 
 
+def _owner_of(head: bytes) -> str | None:
+    """The writer in a journal's first line; None in one of a version that named none."""
+    try:
+        owner = orjson.loads(head)["writer"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return owner if isinstance(owner, str) and owner.isalnum() else None
+
+
 def _row_of(line: bytes) -> Mapping[str, Any]:
     """The row that a line holds. Raises ValueError."""
     try:
@@ -180,24 +207,23 @@ def _row_of(line: bytes) -> Mapping[str, Any]:
     return storable(content)
 
 
-def _to_parts(store: Store, recipe: Recipe, path: Path) -> tuple[list[str], int, int]:
+def _to_parts(store: Store, recipe: Recipe, file: BinaryIO, path: Path) -> tuple[list[str], int, int]:
     """Write a journal's whole lines as parts, what cannot be read of it aside; parts, traces and bad lines.
 
     A line cut short by a kill or a full disk is not an answer.
     """
     parts: list[str] = []
     num_traces = num_bad = 0
-    with path.open("rb") as file:
-        file.readline()
-        while lines := file.readlines(_PIECE_BYTES):
-            table, bad = _table_of([line for line in lines if line.endswith(b"\n")])
-            if bad:
-                num_bad += len(bad)
-                with set_aside_path(path).open("ab") as aside:
-                    aside.writelines(bad)
-            if table.num_rows:
-                parts.append(store.write_part(traces_folder(recipe), table))
-                num_traces += table.num_rows
+    file.readline()
+    while lines := file.readlines(_PIECE_BYTES):
+        table, bad = _table_of([line for line in lines if line.endswith(b"\n")])
+        if bad:
+            num_bad += len(bad)
+            with set_aside_path(path).open("ab") as aside:
+                aside.writelines(bad)
+        if table.num_rows:
+            parts.append(store.write_part(traces_folder(recipe), table))
+            num_traces += table.num_rows
     return parts, num_traces, num_bad
 
 

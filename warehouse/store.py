@@ -105,6 +105,15 @@ class Store:
             age = next((detail[name] for name in _CHANGED[2:] if detail.get(name) is not None), "")
             yield StoredFile(relative, int(detail["size"]), f"{detail['size']}-{changed}", str(age))
 
+    def changed_at(self, folder: str) -> int | None:
+        """When files last came to a folder or left it, in nanoseconds; None where that is not known."""
+        if not self.is_local:
+            return None
+        try:
+            return Path(self._at(folder)).stat().st_mtime_ns
+        except OSError:
+            return None
+
     def exists(self, path: str) -> bool:
         """Whether the file is there."""
         return bool(self._fs.exists(self._at(path)))
@@ -230,6 +239,11 @@ class Store:
     def journal_folder(self) -> Path:
         """Where journals are appended to: always a local disk."""
         return self._own_folder() / "journal"
+
+    @property
+    def leases_folder(self) -> Path:
+        """Where runs show that they are at work, and on what: for a local root in it, so that other machines see it."""
+        return self._own_folder() / "leases"
 
     def lock_path(self, name: str) -> Path:
         """A lock of this root: always a local file."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,14 +10,21 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
+from configs.schema import UserError
 from tasks.engines.endings import ending_of
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
 from tasks.progress import PROGRESS, WORKING_ON
-from warehouse.identity import Recipe
-from warehouse.journal import Journal
+from warehouse.index import RecipeIndex
+from warehouse.journal import Journal, recover
+from warehouse.leases import Leases
 from warehouse.records import Wanted
-from warehouse.store import Store
+from warehouse.writers import Writer
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+"""Seconds between looks at what another run is making."""
+_SAID: set[tuple[str, Writer]] = set()
+"""Of which stage and run it was said that it is waited for."""
 
 
 class Job(NamedTuple):
@@ -43,76 +51,150 @@ class GenerationResult:
         return self.failures.total()
 
 
-def generate(
-    engine: PooledEngine, store: Store, recipe: Recipe, jobs: Iterable[Job], rank: int
-) -> GenerationResult:
+def generate(engine: PooledEngine, index: RecipeIndex, jobs: Iterable[Job], rank: int) -> GenerationResult:
     """Make the jobs' traces and store them; what arrived is stored whatever else happens.
 
-    Where shards compete for the engine, the lower `rank` goes first.
+    Where shards compete for the engine, the lower `rank` goes first. What another run is making at this moment
+    is left to it and waited for; what it did not make is made then.
 
     Raises EngineError where the engine as a whole cannot work, Stopped on request, UserError where
     the root refuses writes.
     """
-    result = GenerationResult()
+    shard = _Shard(engine, index, rank)
     try:
-        store.write_recipe(recipe)
-        journal = Journal(store, recipe)
+        index.store.write_recipe(index.recipe)
+        shard.leases = Leases(index.store, index.recipe)
         try:
-            ENGINES.run(_drive(engine, jobs, stage=recipe.stage, rank=rank, journal=journal, result=result))
+            shard.make(jobs)
+            while shard.left:
+                shard.wait()
+                shard.make([job for job, _ in shard.left])
         finally:
-            result.parts = journal.seal()
+            shard.leases.close()
     except OSError as error:
-        raise store.complaint(error) from error
-    return result
+        raise index.store.complaint(error) from error
+    return shard.result
 
 
-async def _drive(
-    pooled: PooledEngine,
-    jobs: Iterable[Job],
-    *,
-    stage: str,
-    rank: int,
-    journal: Journal,
-    result: GenerationResult,
-) -> None:
-    """Send the jobs as the engine's admission lets them; a prompt is built only when its turn has come near."""
-    WORKING_ON.set(stage)
-    engine, admission = pooled.engine, pooled.admission
-    broken: list[OSError] = []
-    driver = asyncio.current_task()
+class _Shard:
+    """The jobs of one call of `generate`."""
 
-    def deliver(job: Job, place: int, outcome: Completion | Failure) -> None:
+    leases: Leases
+
+    def __init__(self, engine: PooledEngine, index: RecipeIndex, rank: int) -> None:
+        self._engine, self._index, self._rank = engine, index, rank
+        self._stage = index.recipe.stage
+        self._journal: Journal | None = None
+        self._broken: list[OSError] = []
+        self._problems: set[str] = set()
+        self._pause = SHORTEST_PAUSE
+        self.result = GenerationResult()
+        self.left: list[tuple[Job, Writer]] = []
+        """Jobs that another run is making, and which one."""
+
+    def make(self, jobs: Iterable[Job]) -> None:
+        """Make what nobody else is making, store it, and give back its leases."""
+        self.left = []
         try:
-            stored = journal.append(_row(job.wanted[place], outcome))
+            ENGINES.run(self._drive(jobs))
+        finally:
+            try:
+                if self._journal:
+                    self.result.parts += self._journal.seal()
+                    self._pause = SHORTEST_PAUSE
+            finally:
+                self._journal = None
+                self.leases.release()
+
+    def wait(self) -> None:
+        """Give the other runs time; said once per stage and run."""
+        problems = {job.wanted[0].problem_digest for job, _ in self.left}
+        for holder in sorted({holder for _, holder in self.left if holder.pid}):
+            if (self._stage, holder) not in _SAID:
+                _SAID.add((self._stage, holder))
+                PROGRESS.say(
+                    f"{self._stage}: another run ({holder}) is making {len(problems)} of these {len(self._problems)} "
+                    "problems; waiting for them. Nothing is made twice."
+                )
+        time.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    async def _drive(self, jobs: Iterable[Job]) -> None:
+        """Send the jobs as the engine's admission lets them; a prompt is built only when its turn has come near."""
+        WORKING_ON.set(self._stage)
+        engine, admission = self._engine.engine, self._engine.admission
+        driver = asyncio.current_task()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in itertools.chain.from_iterable(_pieces(job, engine) for job in jobs):
+                    units = len(job.wanted)
+                    await admission.acquire(units, self._rank)
+                    try:
+                        ours = await self._ours(job)
+                    except BaseException:
+                        admission.release(units)
+                        raise
+                    if ours is None:
+                        admission.release(units)
+                        continue
+                    deliver = partial(self._deliver, ours, driver)
+                    sent = group.create_task(engine.complete(ours.request, deliver))
+                    sent.add_done_callback(lambda _, units=units: admission.release(units))
+        except* (EngineError, UserError, OSError) as errors:
+            raise errors.exceptions[0] from None
+        except* asyncio.CancelledError:
+            if self._broken:
+                raise self._broken[0] from None
+            raise
+        if self._broken:
+            raise self._broken[0]
+
+    async def _ours(self, job: Job) -> Job | None:
+        """What of a job is still missing and ours to make; None where that is nothing."""
+        problem = job.wanted[0].problem_digest
+        self._problems.add(problem)
+        claim = self.leases.claim(problem)
+        if claim.holder:
+            self.left.append((job, claim.holder))
+            return None
+        if claim.is_taken_over:
+            await asyncio.to_thread(recover, self._index.store, PROGRESS.say)
+        if claim.is_new and self._index.is_behind:
+            await asyncio.to_thread(self._index.refresh)
+        lacking = [place for place, trace in enumerate(job.wanted) if not self._index.has(trace.trace_id)]
+        if len(lacking) == len(job.wanted):
+            return job
+        PROGRESS.advance(self._stage, count=len(job.wanted) - len(lacking))
+        if not lacking:
+            return None
+        request = job.request
+        seeds = tuple(request.seeds[place] for place in lacking)
+        indexes = tuple(request.sample_indexes[place] for place in lacking)
+        return Job(
+            request._replace(seeds=seeds, sample_indexes=indexes),
+            tuple(job.wanted[place] for place in lacking),
+        )
+
+    def _deliver(
+        self, job: Job, driver: asyncio.Task[None] | None, place: int, outcome: Completion | Failure
+    ) -> None:
+        try:
+            self._journal = self._journal or Journal(self._index.store, self._index.recipe)
+            stored = self._journal.append(_row(job.wanted[place], outcome))
         except OSError as error:
-            broken.append(error)
+            self._broken.append(error)
             if driver:
                 driver.cancel()
             return
+        result = self.result
         if isinstance(outcome, Failure):
             result.failures[outcome.code] += 1
             result.num_transient += outcome.is_transient
             result.example = result.example or outcome.message
-            PROGRESS.advance(stage, failed=True)
+            PROGRESS.advance(self._stage, failed=True)
         else:
             result.num_stored += 1
-            PROGRESS.advance(stage, tokens=stored["num_completion_tokens"] or 0)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for job in itertools.chain.from_iterable(_pieces(job, engine) for job in jobs):
-                units = len(job.wanted)
-                await admission.acquire(units, rank)
-                sent = group.create_task(engine.complete(job.request, partial(deliver, job)))
-                sent.add_done_callback(lambda _, units=units: admission.release(units))
-    except* EngineError as errors:
-        raise errors.exceptions[0] from None
-    except* asyncio.CancelledError:
-        if broken:
-            raise broken[0] from None
-        raise
-    if broken:
-        raise broken[0]
+            PROGRESS.advance(self._stage, tokens=stored["num_completion_tokens"] or 0)
 
 
 def _pieces(job: Job, engine: Engine) -> Iterator[Job]:

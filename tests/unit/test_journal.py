@@ -176,10 +176,10 @@ def test_journal_sealed_while_it_is_taken_over_is_left(store, monkeypatch):
     journal = Journal(store, RECIPE)
     journal.append(row(1))
 
-    def sealed_first(file, **_):
+    def sealed_first(*_):
         journal.seal()
-        return True
+        return False
 
-    monkeypatch.setattr("warehouse.journal.lock", sealed_first)
+    monkeypatch.setattr("warehouse.journal.is_alive", sealed_first)
     assert recover(store) == 0
     assert [r["problem_id"] for r in stored(store, "problem_id")] == ["p1"]
