@@ -31,6 +31,7 @@ from warehouse.records import MEMBERS, PROBLEMS, Member, Problem
 from warehouse.servers import ServerStats
 from warehouse.store import Store, default_root
 from warehouse.summary import StageCounts, StageSummary
+from warehouse.writers import at_work
 
 if TYPE_CHECKING:
     from tasks.executor.flow_runs import ExperimentRequest
@@ -94,7 +95,7 @@ def started(request: "ExperimentRequest", root: str | None, limit: int | None = 
 
     store = Store(root or default_root())
     store.open_for_writing()
-    with in_use(store), progress_artifacts(), open_engines() as engines:
+    with in_use(store), at_work(store), progress_artifacts(), open_engines() as engines:
         experiment = requested(request)
         run = resolve(
             experiment, store, limit, run_id_of(experiment, limit, root_flow_run_id(), scheduled_at())

@@ -133,6 +133,10 @@ class Leases:
             if self._is_held(f"{name}.{epoch}", holder):
                 return Claim(holder or _UNKNOWN), epoch
             epoch, is_taken_over = epoch + 1, True
+        later = Writer.read(self._files.read(f"{name}.{epoch + 1}") or b"")
+        if later and is_alive(self.store, later.name):  # took over from the one whose file made room for ours
+            self._files.remove(f"{name}.{epoch}")
+            return Claim(later), epoch
         return Claim(None, is_new=True, is_taken_over=is_taken_over), epoch
 
     def _is_held(self, file: str, holder: Writer | None) -> bool:

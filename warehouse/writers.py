@@ -151,10 +151,11 @@ def is_alive(store: Store, name: str) -> bool:
 
 
 def forget_dead(store: Store) -> None:
-    """Take away the files of writers that are gone."""
-    for path in store.leases_folder.glob("*.json"):
-        if not is_alive(store, path.stem):
-            with suppress(OSError):
+    """Take away what writers that are gone left: their files and their leases."""
+    for path in store.leases_folder.iterdir():
+        with suppress(OSError):
+            writer = Writer.read(path.read_bytes())
+            if writer and not is_alive(store, writer.name):
                 path.unlink(missing_ok=True)
 
 
