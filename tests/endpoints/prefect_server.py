@@ -65,10 +65,11 @@ def prefect_server(folder):
 
 def wait_for(url, process, log):
     """Return once it answers."""
-    for _ in range(START_SECONDS * 5):
-        assert process.poll() is None, log.read_text()
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url).is_success:
-                return
-        time.sleep(0.2)
+    with httpx.Client() as client:
+        for _ in range(START_SECONDS * 5):
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(url).is_success:
+                    return
+            time.sleep(0.2)
     raise AssertionError(f"{url} never answered\n{log.read_text()}")
