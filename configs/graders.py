@@ -23,9 +23,14 @@ class BoxedAnswerGrader(ConfigModel):
 
 
 class MathGrader(BoxedAnswerGrader):
-    """Mathematical equality: integers and fractions exactly, then normalised LaTeX, then math-verify."""
+    """Mathematical equality: integers and fractions exactly, then normalised LaTeX, then a reader of formulas."""
 
     kind: Literal["math"]
+    tolerance: str | None = None
+    """The benchmark's column with the largest difference from a gold number that is still right; without a value there, the
+    answer has to be equal."""
+    unit: str | None = None
+    """The benchmark's column with the unit of the gold answer, which an answer may have behind it."""
 
 
 class ExactGrader(BoxedAnswerGrader):
@@ -110,7 +115,6 @@ class FunctionGrader(ScoringGrader):
 
 
 KINDS: Mapping[str, str] = {
-    "math": "tasks.graders.math:Math",
     "exact": "tasks.graders.exact:Exact",
     "numeric": "tasks.graders.numeric:Numeric",
     "choice": "tasks.graders.choice:Choice",

@@ -8,16 +8,18 @@ Both work in processes that can be killed, each distinct case once.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from configs.graders import MathGrader
 from tasks.graders import symbolic
 from tasks.graders.algebra import decision
+from tasks.graders.allowances import allowances
 from tasks.graders.equality import decided
 from tasks.graders.extraction import boxed_answers
 from tasks.graders.normalise import normalised, vote_key
 from tasks.graders.protocol import Case, Verdict, key_of, settings_of
 from tasks.graders.workers import Workers
+from warehouse.records import Problem
 
 _UNFINISHED = re.compile(r"\\(?:i*int|oint|sum|prod|lim)(?![a-z])")
 """Integrals, sums and limits: sympy would work on them for long."""
@@ -29,9 +31,10 @@ _COMMAND = re.compile(r"\\[A-Za-z]+")
 class Math:
     """Last box against the gold answer; spellings, values, then algebra."""
 
-    def __init__(self, form: MathGrader) -> None:
+    def __init__(self, form: MathGrader, problems: Mapping[str, Problem] | None = None) -> None:
         self._form, self.complaints, self.reads_traces = form, [], False
         self.key = key_of("math", "4", settings_of(form))
+        self._allowed = allowances(form, problems or {})
         self._readers = Workers(decision.load, modules=["tasks.graders.algebra.decision", "mpmath"])
         self._symbols = Workers(symbolic.load)
 
@@ -45,10 +48,27 @@ class Math:
 
     def decide(self, gold: str, answer: str) -> Verdict | None:
         """What follows from the form of both; `grader_error` where an answer is not worth the work."""
-        return decided(gold, answer)
+        verdict = decided(gold, answer)
+        return (
+            None if self._allowed and verdict != "correct" else verdict
+        )  # what the problem allows is not known here
 
     def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:
         """What algebra says of the rest."""
+        if not self._allowed:
+            return self._worked_out(cases)
+        by_form = [(case, self._allowed_or_decided(case)) for case in cases]
+        said = self._worked_out([case for case, verdict in by_form if verdict is None])
+        said.update((case, verdict) for case, verdict in by_form if verdict is not None)
+        return said
+
+    def _allowed_or_decided(self, case: Case) -> Verdict | None:
+        allowed = self._allowed.get(case.problem_digest)
+        if allowed and allowed.is_met(case.gold, case.answer):
+            return "correct"
+        return decided(case.gold, case.answer)
+
+    def _worked_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:
         ordered = list(cases)
         strange = [
             case for case in ordered if _is_for_symbols(normalised(case.gold), normalised(case.answer))

@@ -75,6 +75,7 @@ _LEAD = re.compile(
     r"|[A-Za-z][A-Za-z' ]{2,}(?::|=(?=\s*[-\d.])))"
     r"\s*(?:exactly|about|approximately|equal to|just|only|:|=)?\s*(?=[-+\\(\[{$.\d])"
 )
+_ANSWER = re.compile(r"^(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*:?|:|=)\s*(?=\S)", re.IGNORECASE)
 _CURRENCY = re.compile(r"^(?:US|USD|EUR|GBP|Rs\.?|INR|CAD|AUD)\s*(?=[\d.])")
 _NEGATED = re.compile(
     r"\b(?:not|no|never|nor|least|most|more|less|fewer|between|than|over|under|below|above|if|when|unless|except|"
@@ -86,7 +87,7 @@ _APPROXIMATE = re.compile(r"^(?:\\(?:approx|simeq|sim)(?![a-z])|≈|(?:approxima
 
 def without_units(text: str) -> str:
     r"""The value alone: 30\pi cm^3 is 30\pi and 8 million is 8\cdot 1000000; 12 times y is left as it is."""
-    text = _CURRENCY.sub("", _APPROXIMATE.sub("", text))
+    text = _CURRENCY.sub("", _APPROXIMATE.sub("", _ANSWER.sub("", text)))
     if (lead := _LEAD.match(text)) and not _NEGATED.search(lead[0]):
         text = text[lead.end() :]
     text = _ORDINAL.sub(_cardinal, _PERCENT.sub("", text))

@@ -1,20 +1,28 @@
 """The grader that an experiment's settings mean."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pkgutil import resolve_name
+from typing import Any
 
 from configs.graders import KINDS, GraderSettings
 from tasks.graders.function import Function
+from tasks.graders.math import Math
 from tasks.graders.protocol import Grader
 from tasks.grading.judge import Judge
 from warehouse.records import Problem
 
+_OF_PROBLEMS: Mapping[str, Callable[[Any, str, Mapping[str, Problem]], Grader]] = {
+    "math": lambda settings, _, problems: Math(settings, problems),
+    "function": lambda settings, _, problems: Function(settings, problems),
+    "judge": Judge,
+}
+"""Kinds that also need the problems, and one of them a root."""
+
 
 def grader_of(settings: GraderSettings, root: str, problems: Iterable[Problem] = ()) -> Grader:
     """The grader of an experiment's settings, nothing started. Raises UserError for one that cannot work."""
-    if settings.kind == "judge":
-        return Judge(settings, root, {problem.problem_digest: problem for problem in problems})
-    if settings.kind == "function":
-        return Function(settings, {problem.problem_digest: problem for problem in problems})
+    if settings.kind in _OF_PROBLEMS:
+        by_digest = {problem.problem_digest: problem for problem in problems}
+        return _OF_PROBLEMS[settings.kind](settings, root, by_digest)
     build: Callable[[GraderSettings], Grader] = resolve_name(KINDS[settings.kind])
     return build(settings)

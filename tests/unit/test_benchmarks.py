@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from contextlib import closing
 from decimal import Decimal
 
 import orjson
@@ -16,6 +17,8 @@ from tasks.benchmarks.families.draw import FAMILIES, parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import split_of
 from tasks.benchmarks.mapping import problems_of
 from tasks.benchmarks.problems import load_problems
+from tasks.graders.protocol import Case
+from tasks.grading.kinds import grader_of
 
 ROWS = [{"question": "1+1?", "answer": 2.0, "level": 1}, {"question": "3+4?", "answer": "7", "level": 2}]
 
@@ -220,6 +223,37 @@ def test_a_preset_reads_rows_of_the_documented_shape(preset, row, problem_id, qu
     assert isinstance(columns, HubBenchmark)
     [problem] = problems_of([row], columns, preset, preset)
     assert (problem.problem_id, problem.question, problem.gold) == (problem_id, question, gold)
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "verdict"),
+    [
+        ({"error": "1e-1", "final_answer": ["2.3"]}, "2.36", "correct"),
+        ({"error": "1e-1", "final_answer": ["2.3"]}, "2.45", "wrong"),
+        ({"error": ".01", "final_answer": ["$\\pi$"]}, "3.14", "correct"),
+        ({"error": None, "final_answer": ["2.3"]}, "2.36", "wrong"),
+        ({"error": "0.1,0.2", "final_answer": ["2.3"]}, "2.36", "wrong"),
+        ({"error": "0.1", "final_answer": ["2x"]}, "x+x", "correct"),
+        ({"unit": "$\\Omega$", "final_answer": ["30"]}, "30 \\Omega", "correct"),
+        ({"unit": "$\\Omega$", "final_answer": ["30"]}, "31 \\Omega", "wrong"),
+        ({"unit": "\\mathrm{m}", "error": "1", "final_answer": ["30"]}, "30.5\\mathrm{~m}", "correct"),
+        ({"final_answer": ["$1$,$\\frac{1}{2}$"], "is_multiple_answer": True}, "\\frac12, 1", "correct"),
+        ({"final_answer": ["$1$,$\\frac{1}{2}$"], "is_multiple_answer": True}, "1", "wrong"),
+        ({"final_answer": ["$10^{3}$,10"], "is_multiple_answer": True}, "x=1000, y=10", "correct"),
+    ],
+)
+def test_olympiadbench_allows_what_its_columns_say(row, answer, verdict):
+    experiment = load_experiment("olympiadbench")
+    assert isinstance(experiment.benchmark, HubBenchmark)
+    rows = [
+        OLYMPIAD | {"id": 1, "question": "Find it.", **row},
+        OLYMPIAD | {"id": 2, "question": "Else?", "final_answer": ["7"]},
+    ]
+    problems = problems_of(rows, experiment.benchmark, "olympiadbench", "olympiadbench")
+    with closing(grader_of(experiment.grader, "nowhere", problems)) as grader:
+        [found] = grader.extract([f"\\boxed{{{answer}}}"])
+        case = Case(problems[0].problem_digest, problems[0].gold, found or "")
+        assert (grader.decide(case.gold, case.answer) or grader.work_out([case])[case]) == verdict
 
 
 def test_the_preset_of_gpqa_letters_the_right_answer_among_the_wrong():
