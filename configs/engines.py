@@ -105,8 +105,13 @@ class OpenAISettings(ConfigModel):
     """Further settings that are not sent; the recipe is without them."""
     list_models: bool = True
     """Whether the endpoint's list of models is asked for `model.id` before anything is sent."""
-    concurrency: int = Field(default=64, ge=1, le=65536)
-    """Sequences in flight at one replica (a request for n samples counts n), kept full across shards."""
+    concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = "auto"
+    """Sequences in flight at one replica (a request for n samples counts n), kept full across shards. `auto`: as many as
+    bring more tokens per second, fewer where the server turns requests away or has a queue."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """Most requests per minute to one replica; absent: what its headers and refusals say."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """Most tokens per minute from one replica, prompts and completions together."""
     stream: Literal["auto"] | bool = "auto"
     """Whether replies come piece by piece; `auto`: where sampling.max_tokens is 4096 or more, and after a timeout."""
     timeout_seconds: float = Field(default=600.0, gt=0)

@@ -10,19 +10,18 @@ import itertools
 
 
 class Admission:
-    """At most `capacity` units at once; by rank, then first come first served."""
+    """At most `capacity` units at once, which may change; by rank, then first come first served."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = self._free = capacity
+        self._capacity, self._held = capacity, 0
         self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
         self._is_admitting = False
 
     async def acquire(self, units: int, rank: int) -> None:
         """Wait for `units` of the capacity; a wish larger than the capacity takes all of it."""
-        units = min(units, self._capacity)
-        if not self._waiting and units <= self._free:
-            self._free -= units
+        if not self._waiting and self._has_room(units):
+            self._held += units
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (rank, next(self._arrivals), units, turn))
@@ -35,10 +34,19 @@ class Admission:
                 self._admit_soon()
             raise
 
+    def resize(self, capacity: int) -> None:
+        """So many units from now on; where more are held, nobody is let in until enough are given back."""
+        if capacity != self._capacity:
+            self._capacity = capacity
+            self._admit_soon()
+
     def release(self, units: int) -> None:
         """Give back what `acquire` took."""
-        self._free += min(units, self._capacity)
+        self._held -= units
         self._admit_soon()
+
+    def _has_room(self, units: int) -> bool:
+        return self._held + units <= self._capacity or not self._held
 
     def _admit_soon(self) -> None:
         """Admit one waiter a turn of the loop: whoever was let in can ask again before the next is chosen."""
@@ -51,10 +59,10 @@ class Admission:
         while self._waiting:
             _, _, units, turn = self._waiting[0]
             if not turn.done():
-                if units > self._free:
+                if not self._has_room(units):
                     return
                 heapq.heappop(self._waiting)
-                self._free -= units
+                self._held += units
                 turn.set_result(None)
                 break
             heapq.heappop(self._waiting)

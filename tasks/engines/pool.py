@@ -40,6 +40,16 @@ class PooledEngine:
     admission: Admission
     started: Future[None]
 
+    async def acquire(self, units: int, rank: int) -> None:
+        """Wait until the engine wants so many more samples."""
+        self.admission.resize(self.engine.concurrency)
+        await self.admission.acquire(units, rank)
+
+    def release(self, units: int) -> None:
+        """So many are done; the engine may want more or fewer by now."""
+        self.admission.resize(self.engine.concurrency)
+        self.admission.release(units)
+
 
 @dataclass
 class OpenEngines:

@@ -95,11 +95,15 @@ class EngineError(UserError):
 class Engine(Protocol):
     """What turns requests into completions. Built cheaply; `start` loads and connects."""
 
-    concurrency: int
-    """Sequences the engine wants in flight; its gate keeps as many under way, and no more."""
+    @property
+    def concurrency(self) -> int:
+        """Sequences the engine wants in flight; its admission keeps as many under way. May change as it works."""
+        ...
 
-    group: int
-    """Samples of one prompt that are best asked for together; may change once the engine knows better."""
+    @property
+    def group(self) -> int:
+        """Samples of one prompt that are best asked for together; may change once the engine knows better."""
+        ...
 
     async def start(self) -> None:
         """Load or connect, and check what can be checked before the first request. Raises EngineError."""

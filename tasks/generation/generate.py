@@ -122,24 +122,24 @@ class _Shard:
     async def _drive(self, jobs: Iterable[Job]) -> None:
         """Send the jobs as the engine's admission lets them; a prompt is built only when its turn has come near."""
         WORKING_ON.set(self._stage)
-        engine, admission = self._engine.engine, self._engine.admission
+        engine, pooled = self._engine.engine, self._engine
         driver = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as group:
                 for job in itertools.chain.from_iterable(_pieces(job, engine) for job in jobs):
                     units = len(job.wanted)
-                    await admission.acquire(units, self._rank)
+                    await pooled.acquire(units, self._rank)
                     try:
                         ours = await self._ours(job)
                     except BaseException:
-                        admission.release(units)
+                        pooled.release(units)
                         raise
                     if ours is None:
-                        admission.release(units)
+                        pooled.release(units)
                         continue
                     deliver = partial(self._deliver, ours, driver)
                     sent = group.create_task(engine.complete(ours.request, deliver))
-                    sent.add_done_callback(lambda _, units=units: admission.release(units))
+                    sent.add_done_callback(lambda _, units=units: pooled.release(units))
         except* (EngineError, UserError, OSError) as errors:
             raise errors.exceptions[0] from None
         except* asyncio.CancelledError:

@@ -17,6 +17,7 @@ import orjson
 from configs.engines import OpenAISettings
 from configs.models import Model
 from tasks.engines.openai.bodies import body_of, dialect_of, learnt_of, left_out_of
+from tasks.engines.openai.concurrency import MOST
 from tasks.engines.openai.connecting import file_limit, room_for
 from tasks.engines.openai.faults import RefusedError, TransientError, refuses_many_choices
 from tasks.engines.openai.http import Replica
@@ -24,6 +25,7 @@ from tasks.engines.openai.key import api_key
 from tasks.engines.openai.refusals import FieldRefusedError
 from tasks.engines.openai.replicas import Replicas
 from tasks.engines.openai.replies import Outcome, Sent, outcomes_of
+from tasks.engines.openai.resending import Resends
 from tasks.engines.openai.retrying import retrying
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.server.managed import ManagedServer
@@ -39,6 +41,10 @@ class _Sending:
     replica: Replica | None = None
     """Who was asked last."""
     tries: int = 0
+    error: TransientError | None = None
+    """What the latest try failed with."""
+    is_again: bool = False
+    """Whether the first failure has been told to tenacity."""
 
 
 class OpenAIEngine:
@@ -49,7 +55,9 @@ class OpenAIEngine:
         self._server = ManagedServer(model, settings.serve) if settings.serve else None
         revive = self._server.revive if self._server else None
         self._replicas = Replicas([Replica(url, settings, revive) for url in settings.urls], model.id)
-        self.concurrency = settings.concurrency * len(self._replicas)
+        self._room = len(self._replicas) * (MOST if settings.concurrency == "auto" else settings.concurrency)
+        """Connections that this process may hold."""
+        self._resends = Resends(settings.patience_seconds)
         self._probing = asyncio.Lock()
         self._stopped_by = ""
         """What a person has to mend before anything more is sent."""
@@ -60,15 +68,25 @@ class OpenAIEngine:
         limit = settings.samples_per_request
         takes_many = dialect_of(settings).takes_many
         self._takes_many: bool | None = takes_many if limit == "auto" else limit > 1
-        self.group = 1 if takes_many is False else settings.concurrency if limit == "auto" else limit
+        self._largest_group = 1 if takes_many is False else None if limit == "auto" else limit
+        """None: as many as one replica is kept busy with."""
+
+    @property
+    def concurrency(self) -> int:
+        """As many as the addresses are kept busy with now."""
+        return min(self._replicas.window, self._room)
+
+    @property
+    def group(self) -> int:
+        """As many as can be asked for at once."""
+        return self._largest_group or self._replicas.largest_window
 
     async def start(self) -> None:
         """Read the key, start the server if it is ours, reach it, and see that it serves the model."""
         key = api_key(self._settings)
-        room = room_for(self.concurrency)
-        if room < self.concurrency:
-            PROGRESS.say(f"Only {room} of {self.concurrency} sequences are kept in flight: {file_limit()}.")
-            self.concurrency = room
+        self._room = room_for(wanted := self._room)
+        if self._room < wanted and self._settings.concurrency != "auto":
+            PROGRESS.say(f"Only {self._room} of {wanted} sequences are kept in flight: {file_limit()}.")
         if self._server:
             await self._server.start(key)
         try:
@@ -117,12 +135,12 @@ class OpenAIEngine:
             outcomes = await self._outcomes(request, places)
         except RefusedError as error:
             if refuses_many_choices(error.message):
-                self._takes_many, self.group = False, 1
+                self._takes_many, self._largest_group = False, 1
                 return list(places)
             return await self._after_refusal(request, places, deliver, error)
         if any(isinstance(outcome, Completion) for outcome in outcomes):
             self._takes_many = len(outcomes) >= len(places)
-            self.group = self.group if self._takes_many else 1
+            self._largest_group = self._largest_group if self._takes_many else 1
         again = list(places[len(outcomes) :])
         for place, outcome in zip(places, outcomes, strict=False):
             if isinstance(outcome, TransientError):
@@ -147,7 +165,7 @@ class OpenAIEngine:
         first, *rest = places
         outcome = await self._single(request, first, deliver)
         if isinstance(outcome, Completion):
-            self._takes_many, self.group = False, 1
+            self._takes_many, self._largest_group = False, 1
             return rest
         for place in rest:
             deliver(place, outcome)
@@ -157,18 +175,19 @@ class OpenAIEngine:
         """Send until answered or given up. Raises RefusedError where several samples at once were refused."""
         sending = _Sending()
         started = datetime.now(UTC)
-        failures: list[TransientError] = []
 
         async def send_again() -> list[Outcome]:
-            if failures:  # the first try goes without tenacity, whose 30 µs of CPU most requests need not pay
-                raise failures.pop()
+            if sending.error and not sending.is_again:
+                sending.is_again = True
+                raise sending.error
+            if sending.error and not sending.error.is_paced and sending.error.code != FailureCode.UNREACHABLE:
+                await self._resends.acquire(sending.error)
             return await self._send(request, places, sending)
 
         try:
-            try:
+            try:  # without tenacity, whose 30 µs of CPU most requests need not pay
                 return await self._send(request, places, sending)
-            except TransientError as error:
-                failures.append(error)
+            except TransientError:
                 return await retrying(self._settings, self._replicas)(send_again)
         except TransientError as error:
             message = error.message
@@ -191,6 +210,9 @@ class OpenAIEngine:
                 return await self._post(replica, body, sending.tries, len(places))
             except FieldRefusedError as error:
                 await self._learn(error, replica)
+            except TransientError as error:
+                sending.error = error
+                raise
             finally:
                 replica.in_flight -= len(places)
 
@@ -236,6 +258,7 @@ class OpenAIEngine:
         outcomes = outcomes_of(answer.reply, sent, replica.hidden)[:num_places]
         if isinstance(outcomes[0], TransientError) and not any(isinstance(o, Completion) for o in outcomes):
             raise outcomes[0]
+        self._resends.answered()
         return outcomes
 
     def _stream_from_now_on(self, replica: Replica) -> None:

@@ -26,6 +26,8 @@ class TransientError(Exception):
     """Seconds that the endpoint asks to be left alone."""
     is_passed_on: bool = False
     """Whether another replica can be asked instead."""
+    is_busy: bool = False
+    """Whether the endpoint says that it has too much to do."""
     is_paced: bool = False
     """Whether the next try waits with all others until the endpoint takes requests again (`Pace`)."""
     is_paid: bool = False

@@ -1,9 +1,7 @@
 """One OpenAI-compatible address: what goes over the wire to it, and what its answers mean."""
 
 import asyncio
-import email.utils
 import errno
-import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from yarl import URL
 
 from configs.engines import OpenAISettings
 from tasks.engines.openai.bodies import dialect_of
+from tasks.engines.openai.concurrency import Concurrency
 from tasks.engines.openai.connecting import address, connection_to, file_limit, to_mend
 from tasks.engines.openai.faults import (
     OK,
@@ -26,7 +25,8 @@ from tasks.engines.openai.faults import (
     meaning_of,
     one_line,
 )
-from tasks.engines.openai.pacing import Pace
+from tasks.engines.openai.limits import Limits, seconds_of, tokens_of
+from tasks.engines.openai.pacing import Pace, Turn
 from tasks.engines.openai.refusals import FieldRefusedError, refused_field
 from tasks.engines.openai.replies import models_served
 from tasks.engines.openai.streaming import Stream, received_whole
@@ -36,6 +36,7 @@ from warehouse.failures import FailureCode
 CONNECT_SECONDS = 10.0
 NO_LIMIT_ON_THE_WHOLE = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 """Of a streamed reply, whose silences are limited instead (`Stream`)."""
+_BUSY = frozenset({503, 529})
 MOST_DOUBTS = 8
 """Refusals in a row, none answered between them, after which what may concern one request concerns them all."""
 
@@ -60,7 +61,11 @@ class Replica:
         self.is_up = True
         self.last_alive = time.monotonic()
         self._settings, self._revive = settings, revive
-        self.pace = Pace(settings.patience_seconds)
+        self.pace = Pace(
+            settings.patience_seconds,
+            concurrency_of(settings),
+            Limits(settings.requests_per_minute, settings.tokens_per_minute),
+        )
         self._has_answered = False
         self._doubts = 0
         self._key = ""
@@ -99,16 +104,16 @@ class Replica:
 
     async def ask(self, body: bytes, num_choices: int, *, is_streamed: bool) -> Answer:
         """One chat request, sent once the address is not too busy. Raises as `call` does."""
-        turn = await self.pace.acquire()
+        turn = await self.pace.acquire(num_choices)
         try:
             sent_at, began = datetime.now(UTC), time.perf_counter()
             stream = Stream(self._settings, num_choices) if is_streamed else None
-            reply = await self.call("POST", "/chat/completions", body, stream, is_group=num_choices > 1)
-            self.pace.answered(turn)
+            reply = await self.call("POST", "/chat/completions", body, stream, turn)
+            self.pace.answered(turn, tokens_of(reply), tokens_of(reply, "prompt_tokens"))
             self._has_answered, self._doubts = True, 0
             return Answer(reply, sent_at, time.perf_counter() - began)
         except TransientError as error:
-            if error.code == FailureCode.RATE_LIMITED or error.retry_after is not None:
+            if error.code == FailureCode.RATE_LIMITED or error.is_busy or error.retry_after is not None:
                 self.pace.limited(turn, error)
             raise
         finally:
@@ -120,8 +125,7 @@ class Replica:
         path: str,
         body: bytes | None = None,
         stream: Stream | None = None,
-        *,
-        is_group: bool = False,
+        turn: Turn | None = None,
     ) -> Any:  # noqa: ANN401 - JSON
         """One HTTP exchange. Raises TransientError, RefusedError or EngineError for all but a good reply."""
         if self._session is None:
@@ -140,6 +144,8 @@ class Replica:
                 broken.is_paid = stream.has_begun
             raise broken from None
         status, headers, data, reply = received
+        if turn:
+            self.pace.told(turn, headers)
         if OK <= status < HTTPStatus.MULTIPLE_CHOICES and (status := error_status(reply)) == OK:
             if reply is None:
                 said = self.hidden(one_line(data.decode(errors="replace"))[:200])
@@ -148,9 +154,10 @@ class Replica:
                 )
             return reply
         message = self.hidden(error_message(status, data, reply))
+        is_group = turn is not None and turn.units > 1
         error = self._error(f"{method} {path}", status, message, reply, body, is_group=is_group)
         if isinstance(error, TransientError):
-            error.retry_after = _seconds(headers.get("Retry-After"))
+            error.retry_after = seconds_of(headers.get("Retry-After"))
         raise error
 
     async def _broken(self, error: Exception) -> TransientError | EngineError:
@@ -183,7 +190,7 @@ class Replica:
             return FieldRefusedError(field, message)
         meaning, code = meaning_of(status, message, reply)
         if meaning is Meaning.MAY_PASS:
-            return TransientError(code, message)
+            return TransientError(code, message, is_busy=status in _BUSY)
         is_listing = asked.startswith("GET") and status not in {
             400,
             401,
@@ -271,17 +278,7 @@ class Replica:
         return text
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for; None where it says nothing usable."""
-    if not retry_after:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        pass
-    else:
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
+def concurrency_of(settings: OpenAISettings) -> Concurrency:
+    """The window that the settings begin with."""
+    fixed = settings.concurrency
+    return Concurrency() if fixed == "auto" else Concurrency(fixed, fixed)

@@ -8,6 +8,9 @@ from tasks.engines.server.command import command_of, weights_of
 from tasks.engines.vllm.arguments import context_of, pinned_revision
 from tasks.engines.weights import shipped_or_hub
 
+AUTO = 256
+"""What a concurrency that finds itself counts as where shards are cut."""
+
 
 def _build(model: Model, settings: OpenAISettings) -> Engine:
     from tasks.engines.openai.engine import OpenAIEngine  # noqa: PLC0415 - aiohttp, for those alone who use it
@@ -42,7 +45,8 @@ def _context_setting(settings: OpenAISettings) -> str | None:
 
 
 def _largest_shard(settings: OpenAISettings) -> int:
-    return max(512, 16 * settings.concurrency * len(settings.urls))
+    concurrency = AUTO if settings.concurrency == "auto" else settings.concurrency
+    return max(512, 16 * concurrency * len(settings.urls))
 
 
 def _claims(settings: OpenAISettings) -> frozenset[str]:

@@ -64,6 +64,9 @@ class Watch:
         now = parsed(text, self._model) if text else {}
         if now:
             _take_in(self.stats, self._before, now)
+            if "running" in now and "waiting" in now:
+                concurrency = self._replica.pace.concurrency
+                concurrency.observed(asyncio.get_running_loop().time(), now["running"], now["waiting"])
             self._before = now
         return bool(now)
 

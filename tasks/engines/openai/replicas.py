@@ -21,7 +21,7 @@ from warehouse.servers import ServerStats
 PROBE_EVERY_SECONDS = 2.0
 PROBE_SECONDS = 10.0
 MISSED = 3
-METRICS_EVERY_SECONDS = 5.0
+METRICS_EVERY_SECONDS = 2.0
 
 
 class Replicas:
@@ -76,6 +76,7 @@ class Replicas:
         await asyncio.gather(*(watch.read() for watch in self._watches))
         telling = [watch for watch in self._watches if watch.stats.num_reads]
         self._watchers = [asyncio.create_task(watch.go_on(METRICS_EVERY_SECONDS)) for watch in telling]
+        self._watchers.append(asyncio.create_task(self._grow_in_time()))
         if not self._only:
             self._watchers += [asyncio.create_task(self._look_after(replica)) for replica in self._all]
 
@@ -94,6 +95,16 @@ class Replicas:
             await replica.close()
         return [watch.stats for watch in watches]
 
+    @property
+    def window(self) -> int:
+        """Sequences that all of them together are kept busy with."""
+        return sum(replica.pace.concurrency.window for replica in self._all)
+
+    @property
+    def largest_window(self) -> int:
+        """Sequences that the busiest of them is kept busy with."""
+        return max(replica.pace.concurrency.window for replica in self._all)
+
     async def leave(self, replica: Replica, why: str) -> None:
         """Ask it nothing more until it is back; what it was asked is asked for elsewhere."""
         if self._only or not replica.is_up:
@@ -108,6 +119,13 @@ class Replicas:
         except TransientError as error:
             return error
         return None
+
+    async def _grow_in_time(self) -> None:
+        while True:
+            await asyncio.sleep(PROBE_EVERY_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for replica in self._all:
+                replica.pace.concurrency.quiet(now, replica.pace.in_flight)
 
     async def _look_after(self, replica: Replica) -> None:
         while True:

@@ -1,0 +1,153 @@
+"""Limits per time that an address tells in its headers, or that the experiment sets, kept to before they are passed."""
+
+import email.utils
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from warehouse.storable import whole_number
+
+LONGEST_WAIT_SECONDS = 600.0
+_MINUTE_SECONDS = 60.0
+_BURST_SECONDS = 6.0
+"""What of a limit per minute may be used at once."""
+_KINDS = ("requests", "tokens")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_FIRST_EPOCH_SECOND = 1_000_000_000
+_FIRST_EPOCH_MILLISECOND = 1_000_000_000_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """A limit per minute that is refilled evenly; what is taken beyond it has to be waited for."""
+
+    per_second: float
+    level: float
+    at: float = 0.0
+
+    def left(self, now: float) -> float:
+        """What may still be taken; below 0 where too much was."""
+        most = _BURST_SECONDS * self.per_second
+        self.level = min(most, self.level + self.per_second * max(0.0, now - self.at))
+        self.at = now
+        return self.level
+
+
+class Limits:
+    """One address's limits. Pure: told the time, in seconds of one clock, with each call."""
+
+    def __init__(
+        self, requests_per_minute: float | None = None, tokens_per_minute: float | None = None
+    ) -> None:
+        given = {"requests": requests_per_minute, "tokens": tokens_per_minute}
+        self._buckets = {
+            kind: _Bucket(limit / 60, max(1.0, _BURST_SECONDS * limit / 60))
+            for kind, limit in given.items()
+            if limit
+        }
+        self._most: dict[str, float] = {}
+        """What there is after a reset, as far as it was told."""
+        self._left: dict[str, float] = {}
+        self._resets_at: dict[str, float] = {}
+        self._tokens_per_request = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next request may be sent."""
+        longest = 0.0
+        for kind, bucket in self._buckets.items():
+            needed = 1.0 if kind == "requests" else 0.0
+            longest = max(longest, (needed - bucket.left(now)) / bucket.per_second)
+        for kind in self._left:
+            if now >= self._resets_at[kind]:
+                self._left[kind], self._resets_at[kind] = self._most[kind], now + _MINUTE_SECONDS
+            left = self._left[kind]
+            needed = 1.0 if kind == "requests" else self._tokens_per_request
+            if left < min(needed, self._most[kind]):
+                longest = max(longest, self._resets_at[kind] - now)
+        return min(longest, LONGEST_WAIT_SECONDS)
+
+    def sent(self, now: float) -> None:
+        """A request goes out."""
+        if bucket := self._buckets.get("requests"):
+            bucket.level = bucket.left(now) - 1
+        if "requests" in self._left:
+            self._left["requests"] -= 1
+        if "tokens" in self._left:
+            self._left["tokens"] -= self._tokens_per_request
+
+    def answered(self, now: float, tokens: int) -> None:
+        """A request has used so many tokens, prompt and completion."""
+        if bucket := self._buckets.get("tokens"):
+            bucket.level = bucket.left(now) - tokens
+        self._tokens_per_request += 0.1 * (tokens - self._tokens_per_request)
+
+    def told(self, now: float, headers: Mapping[str, str], num_later: int = 0) -> None:
+        """Take in what a reply's headers say is left, and until when; later requests may be counted there or not."""
+        for kind in _KINDS:
+            left, most, reset = _of_kind(headers, kind)
+            seconds = seconds_of(reset)
+            if left is None or seconds is None:
+                continue
+            uncounted = num_later * (1.0 if kind == "requests" else self._tokens_per_request)
+            self._left[kind] = min(self._left.get(kind, left - uncounted), left)
+            self._most[kind] = max(most or 0.0, self._most.get(kind, 0.0), left)
+            self._resets_at[kind] = now + min(seconds, LONGEST_WAIT_SECONDS)
+
+
+def seconds_of(told: str | None) -> float | None:
+    """Seconds from now that a header means: a number, 6m0s, a date, or a moment since the epoch; None for all else."""
+    if not told:
+        return None
+    text = told.strip().lower()
+    parts = _DURATION.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        number = float(text)
+    except ValueError:
+        return _until_date(told)
+    if not math.isfinite(number):
+        return None
+    if number >= _FIRST_EPOCH_SECOND:
+        number = number / (1000 if number >= _FIRST_EPOCH_MILLISECOND else 1) - time.time()
+    return max(0.0, number)
+
+
+def tokens_of(reply: object, name: str = "completion_tokens") -> int:
+    """A count in a reply's usage; 0 where it does not say."""
+    usage = cast("Mapping[str, Any]", reply).get("usage") if isinstance(reply, dict) else None
+    return (whole_number(usage.get(name), 0, 2**31 - 1) or 0) if isinstance(usage, dict) else 0  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
+
+
+def _of_kind(headers: Mapping[str, str], kind: str) -> tuple[float | None, float | None, str | None]:
+    """What is left, what there is at most, and when that is so again."""
+    forms = [f"x-ratelimit-{{}}-{kind}", f"anthropic-ratelimit-{kind}-{{}}"]
+    if kind == "requests":
+        forms += ["x-ratelimit-{}", "ratelimit-{}"]
+    for form in forms:
+        left = _number(headers.get(form.format("remaining")))
+        if left is not None:
+            return left, _number(headers.get(form.format("limit"))), headers.get(form.format("reset"))
+    return None, None, None
+
+
+def _number(told: str | None) -> float | None:
+    try:
+        number = float(told) if told else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _until_date(text: str) -> float | None:
+    for read in (email.utils.parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            return max(0.0, read(text).timestamp() - time.time())
+        except (ValueError, OverflowError, TypeError):
+            continue
+    return None
