@@ -199,6 +199,22 @@ def test_every_character_arrives(spaces):
     told(data[:20_000])
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_fields_and_choices_that_take_turns_are_not_mixed_up(seed):
+    """Events that differ in their text alone are taken together; those between them have another field or index."""
+    rng = random.Random(seed)
+    turns, fields = [(0, "content")], ("content", "reasoning")
+    for _ in range(300):
+        turns.append(turns[-1] if rng.random() < 0.8 else (rng.randrange(2), rng.choice(fields)))
+    words = [f"{place} " if rng.random() < 0.97 else '"' for place in range(len(turns))]
+    events = [piece(word, index, field=field) for word, (index, field) in zip(words, turns, strict=True)]
+    reply = told(sent(*events, piece(end="stop"), piece(index=1, end="stop")), 2)
+    for choice in reply["choices"]:
+        for field in fields:
+            mine = [w for w, turn in zip(words, turns, strict=True) if turn == (choice["index"], field)]
+            assert choice["message"].get(field, "") == "".join(mine)
+
+
 def test_half_characters_of_two_events_are_one():
     halves = [
         sent(piece("@@"), done=False).replace(b"@@", half) for half in (b"a", b"\\ud83d", b"\\ude00", b"b")

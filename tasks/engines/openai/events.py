@@ -17,6 +17,7 @@ _STARTS = (b"data:", b"event:", b":", b"id:", b"retry:", b"error:")
 _NOTHING = frozenset({b"", b"null"})
 _DONE = frozenset({b"[DONE]", b'"[DONE]"', b"[done]"})
 _MOST_FRAMES = 64
+_LINES_TO_LEARN_FROM = 8
 _PIECES_BETWEEN_COMPACTIONS = 4096
 
 
@@ -27,6 +28,8 @@ class _Frame(NamedTuple):
     tail: bytes
     parts: list[Any]
     """Where the text goes."""
+    between: bytes
+    """What stands between the texts of two such events; no text can hold it, since it has line breaks."""
 
 
 def looks_like_events(data: bytes, content_type: str) -> bool:
@@ -83,6 +86,12 @@ class Events:
             if data.endswith(b"\r"):  # perhaps half of a line break
                 data, held = data[:-1], b"\r"
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if not self._frames:  # the first events show what is the same in those that follow
+            *lines, data = data.split(b"\n", _LINES_TO_LEARN_FROM)
+            for line in lines:
+                self._take_line(line)
+        if self._frames:
+            data = self._take_run(data)
         lines = data.split(b"\n")
         for line in lines[:-1]:
             self._take_line(line)
@@ -119,12 +128,29 @@ class Events:
         choices = [self._choices[index].as_reply(index) for index in sorted(self._choices)]
         return {**self._whole, **usage, "choices": choices}
 
+    def _take_run(self, data: bytes) -> bytes:
+        """Take in events at the start that differ in their text alone, at once; returns what is left, their last included."""
+        if not (self._lines or self._event_name):
+            data = data.lstrip(b"\n")
+        head, _, parts, between = self._frames[0]
+        if self.is_over or not data.startswith(head):
+            return data
+        *texts, last = data[len(head) :].split(between)
+        joined = b"".join(texts)
+        if (
+            b"\n" in joined or b'"' in joined
+        ):  # other events among them, or other fields, or a quote in a text
+            return data
+        parts.append(joined)
+        self.num_pieces += len(texts)
+        return head + last
+
     # --- one line ---
 
     def _take_line(self, line: bytes) -> None:
         if self.is_over:
             return
-        for place, (head, tail, parts) in enumerate(self._frames):
+        for place, (head, tail, parts, _) in enumerate(self._frames):
             if line.startswith(head) and line.endswith(tail) and len(line) >= len(head) + len(tail):
                 inside = line[len(head) : len(line) - len(tail)]
                 if b'"' in inside:
@@ -217,7 +243,8 @@ class Events:
         found = re.search(rb'"' + re.escape(name.encode()) + rb'"\s*:\s*"([^"\\]*)"', line)
         if found and isinstance(text, str) and found[1] == text.encode(errors="replace"):
             parts = self._choices[index_of(piece, 0)].parts[name]
-            self._frames.insert(0, _Frame(line[: found.start(1)], line[found.end(1) :], parts))
+            head, tail = line[: found.start(1)], line[found.end(1) :]
+            self._frames.insert(0, _Frame(head, tail, parts, tail + b"\n\n" + head))
 
     def _fail(self, error: JsonObject) -> None:
         self._error, self.is_over = error, True

@@ -34,6 +34,8 @@ from tasks.engines.protocol import EngineError
 from warehouse.failures import FailureCode
 
 CONNECT_SECONDS = 10.0
+STREAM_BUFFER_BYTES = 2**18
+"""Of a streamed reply; with less, reading one that comes fast is paused and resumed again and again."""
 NO_LIMIT_ON_THE_WHOLE = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 """Of a streamed reply, whose silences are limited instead (`Stream`)."""
 _BUSY = frozenset({503, 529})
@@ -135,7 +137,9 @@ class Replica:
             if stream is None:
                 received = await received_whole(self._session.request(method, where, data=body))
             else:
-                asked = self._session.request(method, where, data=body, timeout=NO_LIMIT_ON_THE_WHOLE)
+                asked = self._session.request(
+                    method, where, data=body, timeout=NO_LIMIT_ON_THE_WHOLE, read_bufsize=STREAM_BUFFER_BYTES
+                )
                 received = await stream.received(asked)
             self.last_alive = time.monotonic()
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
