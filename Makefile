@@ -1,18 +1,29 @@
 # Start with `make run` and `make test`. You need Python 3.11 or newer, nothing else.
 
-PYTHON ?= python3
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+IS_NEW_ENOUGH := -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 BIN := .venv/bin
 export UV_LINK_MODE ?= copy
 
-.PHONY: run setup test test-vllm test-vllm-kills check format bench dictionary reference lock clean
+.PHONY: run setup venv test test-vllm test-vllm-kills check format bench dictionary reference lock clean
 
 run: setup ## Set up and run the main job: both small models on 200 puzzles
 	$(BIN)/a2r run quickstart
 
 setup: .venv/.installed ## Install only
 
+venv: # The environment, with the first of PYTHON that is new enough; one with an old Python is replaced
+	@$(BIN)/python $(IS_NEW_ENOUGH) || { \
+	  for python in $(PYTHON); do \
+	    if $$python $(IS_NEW_ENOUGH); then exec $$python -m venv --clear .venv; fi; \
+	  done; \
+	  echo "A2R needs Python 3.11 or newer with venv; tried: $(PYTHON). Install one (apt install python3.11 python3.11-venv)" \
+	    "or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	}
+
 .venv/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
+	@$(MAKE) --no-print-directory venv PYTHON="$(PYTHON)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flows.commands import analysis, authoring, research, root, running, serving
-from flows.commands.process import print_user_errors
+from flows.commands.process import print_user_errors, spell_in_ascii
 from flows.commands.without_pandas import hide_pandas
 
 app = typer.Typer(
@@ -40,4 +40,5 @@ def _options(
 def main() -> None:
     """Entry point of `a2r`."""
     hide_pandas()
+    spell_in_ascii()
     print_user_errors(app)

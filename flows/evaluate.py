@@ -1,8 +1,9 @@
 """The main flow: one experiment from problems to numbers."""
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
+
 from prefect import flow
 
-import tasks.executor.environment  # noqa: F401 - before Prefect
 from tasks.executor.flow_runs import ExperimentRequest, run_name
 from tasks.executor.submit import RUNNER
 from tasks.grade import grade

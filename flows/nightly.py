@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
+
 from prefect import State, flow
 
-import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.nightly import Night, load_nightly
 from flows.evaluate import evaluate
 from tasks.ops.nightly import night_name, run_night, tell_failure

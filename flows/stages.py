@@ -1,8 +1,9 @@
 """One flow per stage: each makes only what is missing, reads its input from the store, and can be run alone."""
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
+
 from prefect import flow
 
-import tasks.executor.environment  # noqa: F401 - before Prefect
 from tasks.executor.flow_runs import ExperimentRequest, run_name
 from tasks.executor.submit import RUNNER
 from tasks.grade import grade as grade_run

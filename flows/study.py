@@ -1,8 +1,9 @@
 """The study flow: what reading references is worth, measured with the models of a training."""
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
+
 from prefect import flow
 
-import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.training import Training
 from flows.evaluate import evaluate
 from tasks.research.study.study import StudyReport, run_study

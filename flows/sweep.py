@@ -1,8 +1,9 @@
 """The sweep flow: one experiment over a grid of settings."""
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
+
 from prefect import flow
 
-import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.sweep import Sweep
 from flows.evaluate import evaluate
 from tasks.ops.sweep import SweepSummary, run_sweep

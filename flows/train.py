@@ -1,8 +1,9 @@
 """The training flow: a family of small models, from untrained to reinforced."""
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
+
 from prefect import flow
 
-import tasks.executor.environment  # noqa: F401 - before Prefect
 from configs.training import Training
 from flows.stages import explore
 from tasks.engines.pool import open_engines

@@ -1,8 +1,9 @@
 """Flows that look after a root."""
 
+import tasks.executor.environment  # noqa: F401 - before Prefect
+
 from prefect import flow
 
-import tasks.executor.environment  # noqa: F401 - before Prefect
 from tasks.ops.compact import run_compaction
 from tasks.ops.upkeep import CompactionReport
 

@@ -150,8 +150,15 @@ class StageProgress:
 
     def say(self, text: str) -> None:
         """Print a line above the bars, as it is."""
-        if self._console:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._print(text)
+
+    def _print(self, text: str) -> None:
+        """Whoever closes what is printed to (`… 2>&1 | head`) ends the news, never the run."""
+        try:
+            if self._console:
+                self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        except OSError:
+            self._console = None
 
     def _draw(self, stage: str) -> None:
         counter = self._counters[stage]
@@ -165,9 +172,7 @@ class StageProgress:
                 detail=counter.detail(),
             )
         elif self._console and counter.done:
-            self._console.print(
-                f"{stage}: {counter.done}/{counter.total} · {counter.detail()}", highlight=False
-            )
+            self._print(f"{stage}: {counter.done}/{counter.total} · {counter.detail()}")
 
 
 PROGRESS = StageProgress()

@@ -38,7 +38,10 @@ def part_of(command: str) -> Part:
 
 def never_ran(experiment: Experiment, root: str) -> bool:
     """Whether a look at a root shows that no run of the experiment is on record; cheap, before anything is planned."""
-    runs = Store(root).names("runs", ".json")
+    try:
+        runs = Store(root).names("runs", ".json")
+    except OSError:  # what is wrong with the root is told where it is opened
+        return False
     return not any(f"-{experiment.name}-" in name for name in runs)
 
 

@@ -1,6 +1,9 @@
 """What every command's process begins and ends with: settings, errors for people, the exit code."""
 
+import codecs
+import io
 import os
+import sys
 from collections.abc import Callable
 
 EXIT_INCOMPLETE = 1
@@ -15,6 +18,23 @@ def configure_process(*, verbose: bool) -> None:
     import tasks.executor.environment  # noqa: F401 - importing it sets them
 
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
+
+
+_ASCII = {"–": "-", "−": "-", "…": "...", "·": "|", "×": "x", "→": "->", "≥": ">=", "≤": "<="}
+
+
+def spell_in_ascii() -> None:
+    """Have stdout and stderr spell what their encoding lacks: a terminal that knows ASCII alone shows results, too."""
+
+    def spelt(error: UnicodeError) -> tuple[str | bytes, int]:
+        if isinstance(error, UnicodeEncodeError) and error.object[error.start] in _ASCII:
+            return _ASCII[error.object[error.start]], error.start + 1
+        return codecs.backslashreplace_errors(error)
+
+    codecs.register_error("a2r", spelt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="a2r")
 
 
 def print_user_errors(command: Callable[[], None]) -> None:

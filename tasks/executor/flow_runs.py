@@ -7,10 +7,12 @@ from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
+from prefect.settings import get_current_settings
 from pydantic import TypeAdapter
 
 from configs.experiment import Experiment
 from configs.nightly import NamedExperiment
+from tasks.progress import PROGRESS
 
 ExperimentRequest = NamedExperiment | Experiment
 """A run form's experiment: by name, or filled in line by line."""
@@ -19,6 +21,8 @@ ExperimentRequest = NamedExperiment | Experiment
 def requested(request: ExperimentRequest) -> Experiment:
     """The requested experiment; the flow run is tagged with it and its date. Raises UserError."""
     experiment = request.load() if isinstance(request, NamedExperiment) else request
+    if get_current_settings().server.ui.enabled and flow_run.get_root_flow_run_id() == flow_run.get_id():
+        PROGRESS.say(f"Reporting to Prefect: {flow_run.get_flow_run_ui_url()}")
     with get_client(sync_client=True) as client:
         tags = {*(flow_run.get_tags() or ()), experiment.name, f"{scheduled_at():%Y-%m-%d}"}
         client.update_flow_run(UUID(flow_run.get_id()), tags=sorted(tags))

@@ -20,6 +20,7 @@ from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from tasks.executor.environment import prefect_home
+
 from configs.schema import UserError
 from warehouse.files import write_file
 from warehouse.store import Store
@@ -185,16 +186,16 @@ class Reporting:
         if self._has_begun:
             return
         self._has_begun = True
-        if named := os.environ.get(API_URL):
-            self._say(f"Reporting to Prefect at {named.removesuffix('/api')}.")
-        elif "PREFECT_HOME" not in os.environ:
-            self._say("Reporting to the server of Prefect's active profile.")
-        elif found := announced_url(self._root):
+        if (
+            os.environ.get(API_URL) or "PREFECT_HOME" not in os.environ
+        ):  # the latter: Prefect's profile names one
+            return
+        if found := announced_url(self._root):
             os.environ[API_URL] = found
-            self._say(f"Reporting to the `a2r up` of this root, {found.removesuffix('/api')}.")
         else:
             self._server = TemporaryServer()
             os.environ[API_URL] = self._server.api_url
+            os.environ["PREFECT_UI_ENABLED"] = "false"  # it has none: no address of a run is told
             if not keeps_history():
                 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tasks.executor.environment import prefect_home
+
 import httpx
 
-from tasks.executor.environment import prefect_home
 from configs.schema import UserError
 from tasks.engines.processes import Child, start
 from tasks.executor.server import announced
