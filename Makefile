@@ -53,12 +53,13 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix warehouse/sql
 
-bench: setup ## Measure the catalog at a million samples, grading, the pipeline against a plain client, a large report, the cost of a shard
+bench: setup ## Measure the catalog at a million samples, grading, the pipeline against a plain client, a large report, the cost of a shard and of starting
 	$(BIN)/python tests/bench/catalog.py
 	$(BIN)/python tests/bench/grading.py
 	$(BIN)/python tests/bench/pipeline.py
 	$(BIN)/python tests/bench/report.py
 	$(BIN)/python tests/bench/shards.py
+	$(BIN)/python tests/bench/start.py
 
 dictionary: setup ## Write docs/data-dictionary.md from the catalog's comments
 	$(BIN)/python -m warehouse.dictionary

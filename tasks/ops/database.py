@@ -1,8 +1,13 @@
 """Which database the Prefect server of `a2r up` keeps its history in: SQLite, or PostgreSQL by one setting."""
 
 import os
+import sqlite3
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from contextlib import closing
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 from configs.schema import UserError
 
@@ -25,6 +30,34 @@ def keep_history_in(url: str | None) -> str | None:
     os.environ.pop(OTHER_SETTING, None)
     os.environ[SETTING] = connection_url(url)
     return told_as(url)
+
+
+def refuse_unusable(database: Path) -> None:
+    """Raise UserError for a SQLite file that is damaged, or that this version of Prefect cannot read.
+
+    Prefect itself would take a minute to say so, with a traceback. Results are not in it.
+    """
+    if not database.exists():
+        return
+    remedy = "set PREFECT_HOME to another folder, or move the file away: history begins anew, results are not in it."
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as opened:
+            [answer] = opened.execute("pragma quick_check(1)").fetchone()
+            named = opened.execute("select 1 from sqlite_master where name = 'alembic_version'").fetchone()
+            revision = opened.execute("select version_num from alembic_version").fetchone() if named else None
+    except sqlite3.DatabaseError as error:
+        raise UserError(f"Prefect's database {database} cannot be read ({error}); {remedy}") from None
+    if answer != "ok":
+        raise UserError(f"Prefect's database {database} is damaged ({answer}); {remedy}")
+    prefect = find_spec("prefect")
+    known = (
+        Path(prefect.origin or "").parent / "server/database/_migrations/versions/sqlite" if prefect else None
+    )
+    if revision and known and known.is_dir() and not any(known.glob(f"*_{revision[0]}_*.py")):
+        raise UserError(
+            f"Prefect's database {database} was made by another version of Prefect (revision {revision[0]}, unknown to "
+            f"Prefect {version('prefect')}); {remedy}"
+        )
 
 
 def without_database(environment: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ import httpx
 from configs.schema import UserError
 from tasks.engines.processes import Child, start
 from tasks.executor.server import announced
-from tasks.ops.database import without_database, without_password
+from tasks.ops.database import SETTING, refuse_unusable, without_database, without_password
 from tasks.ops.night_watch import NightWatch
 
 LOOPBACK = "127.0.0.1"
@@ -101,6 +101,8 @@ def serve(
             say(f"Prefect's server already answers at {url}; using it.")
         else:
             _refuse_taken(port)
+            if not os.environ.get(SETTING):
+                refuse_unusable(prefect_home() / "prefect.db")
             children.callback(server.stop)
             server.start()
             _wait_for_health(server, url, is_stopping)

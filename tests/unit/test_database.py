@@ -1,6 +1,8 @@
 """The database's address is understood, and its password is never shown."""
 
 import os
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -10,6 +12,7 @@ from tasks.ops.database import (
     SETTING,
     connection_url,
     keep_history_in,
+    refuse_unusable,
     told_as,
     without_database,
     without_password,
@@ -48,3 +51,20 @@ def test_setting_reaches_the_server_alone(monkeypatch):
     assert OTHER_SETTING not in os.environ
     assert without_password("p@ss") == "***"
     assert without_database({SETTING: URL, OTHER_SETTING: URL, "A": "b"}) == {"A": "b"}
+
+
+def test_database_that_prefect_cannot_use_is_told_in_a_sentence(tmp_path):
+    database = tmp_path / "prefect.db"
+    refuse_unusable(database)
+    database.write_bytes(b"no database at all" * 100)
+    with pytest.raises(UserError, match=r"cannot be read .* set PREFECT_HOME to another folder"):
+        refuse_unusable(database)
+    database.unlink()
+    with closing(sqlite3.connect(database)) as made, made:
+        made.execute("create table alembic_version (version_num text)")
+        made.execute("insert into alembic_version values ('a3b9c7d2e5f1')")
+    refuse_unusable(database)
+    with closing(sqlite3.connect(database)) as made, made:
+        made.execute("update alembic_version set version_num = 'elsewhere'")
+    with pytest.raises(UserError, match="made by another version of Prefect"):
+        refuse_unusable(database)
