@@ -5,6 +5,7 @@ One `a2r up` serves all tests; each has a root of its own.
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -292,6 +293,23 @@ def test_power_cut_is_gone_on_with_by_the_next_start(operator, endpoint):
     assert {a["name"]: a["id"] for a in operator.post("/automations/filter")} == automations
     operator.wait(run_id, "COMPLETED")
     assert_whole(operator.mine["root"], endpoint, before)
+
+
+def test_run_from_the_command_line_reports_to_it_without_being_told(operator, endpoint):
+    [path] = [path for path in operator.folder.glob("*.yaml") if path.name != "night.yaml"]
+    done = subprocess.run(
+        [A2R, "run", path.name, "--root", "root"],
+        cwd=operator.folder,
+        env=operator.environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = re.search(rf"^Reporting to Prefect: {operator.url}/\S+/flow-run/(\S+)$", done.stderr, re.MULTILINE)
+    assert told, done.stderr
+    assert operator.run(told[1])["state_type"] == "COMPLETED"
 
 
 def test_busy_port_is_told(tmp_path):
