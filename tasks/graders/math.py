@@ -59,7 +59,9 @@ class Math:
             return self._worked_out(cases)
         by_form = [(case, self._allowed_or_decided(case)) for case in cases]
         said = self._worked_out([case for case, verdict in by_form if verdict is None])
-        said.update((case, verdict) for case, verdict in by_form if verdict is not None)
+        for case, verdict in by_form:
+            if verdict is not None:
+                said[case] = verdict
         return said
 
     def _allowed_or_decided(self, case: Case) -> Verdict | None:
