@@ -57,7 +57,9 @@ class Math:
         """What algebra says of the rest."""
         if not self._allowed:
             return self._worked_out(cases)
-        by_form = [(case, self._allowed_or_decided(case)) for case in cases]
+        by_form: list[tuple[Case, Verdict | None]] = [
+            (case, self._allowed_or_decided(case)) for case in cases
+        ]
         said = self._worked_out([case for case, verdict in by_form if verdict is None])
         for case, verdict in by_form:
             if verdict is not None:
