@@ -41,6 +41,8 @@ def decided(gold: str, answer: str) -> Verdict | None:  # noqa: PLR0911 - one li
         return "correct"
     if _DECIMAL_COMMA.fullmatch(answers[-1]) and values[0][0] is not None and values[0][0].denominator > 1:
         return "correct" if value_of(answers[-1].replace(",", ".")) == values[0][0] else "wrong"
+    if _DECIMAL_COMMA.fullmatch(golds[-1]) and values[0][1] is not None and values[0][1].denominator > 1:
+        return "correct" if value_of(golds[-1].replace(",", ".")) == values[0][1] else "wrong"
     if all(one is not None and two is not None for one, two in values):
         return "wrong"
     if _is_word(golds[0]) and (_is_word(answers[0]) or values[0][1] is not None):
