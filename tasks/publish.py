@@ -50,19 +50,30 @@ def _published(summary: S, run: Run) -> S:
         key="a2r-stages",
         description=f"{summary['run_id']}: {summary['status']}. Traces by what became of them, and verdicts on them.",
     )
-    if not run.complaints and not run.undecided:
-        return summary
-    if not run.complaints:
-        raise FlowIncomplete(summary, "\n".join(run.undecided))
+    if reason := shortfall(summary, run):
+        raise FlowIncomplete(summary, reason)
+    return summary
+
+
+def shortfall(summary: StageSummary | Summary, run: Run) -> str | None:
+    """Why the work is not whole, and the next step; None where it is: Completed means whole."""
     wanting = ", ".join(
         f"{missing} of {counts['wanted']} {stage}"
         for stage, counts in summary["stages"].items()
         if (missing := counts["wanted"] - counts["generated"] - counts["reused"])
     )
-    lost = f"Not made: {wanting} traces. All others are" if wanting else "All traces are"
-    raise FlowIncomplete(
-        summary,
-        "\n".join((*run.undecided, *run.complaints))
-        + f"\n{lost} stored; run the same command again, or press Retry on the flow "
-        "run, to make only what is missing.",
-    )
+    reasons = (*run.undecided, *run.complaints)
+    if not wanting:
+        again = "All traces are stored; run the same command again, or press Retry on the flow run."
+        return "\n".join((*reasons, again) if run.complaints else reasons) or None
+    if run.complaints:
+        told = (
+            f"Not made: {wanting} traces. All others are stored; run the same command again, or press Retry on the "
+            "flow run, to make only what is missing."
+        )
+    else:
+        told = (
+            f"Not made: {wanting} traces, since this command does not make them or the references they read are "
+            "missing. All others are stored; `a2r run` (the flow evaluate) makes only what is missing."
+        )
+    return "\n".join((*reasons, told))

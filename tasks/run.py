@@ -216,6 +216,13 @@ def stage_summary(run: Run, *names: str) -> StageSummary:
     return StageSummary(run_id=run.run_id, status=status, stages=counts)
 
 
+def num_unmade(run: Run, stage: Stage) -> int:
+    """Wanted traces of a stage that are not stored, those that wait for their references too."""
+    members = run.members.get(stage.name) or members_of(run)[stage.name]
+    stored = sum(map(stage.index.has, {member.trace_id for member in members}))
+    return len(run.problems) * stage.num_samples - stored
+
+
 def is_whole(counts: StageCounts) -> bool:
     """Whether every wanted trace of a stage is stored."""
     return counts["wanted"] == counts["generated"] + counts["reused"]

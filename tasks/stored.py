@@ -10,8 +10,8 @@ from typing import NamedTuple
 from configs.experiment import Experiment
 from tasks.assess import assess
 from tasks.grading.traces import ungraded
-from tasks.run import Run, members_of, record, resolve, stage_summary
-from tasks.stage import shards_by_stage
+from tasks.run import Run, members_of, num_unmade, record, resolve, stage_summary
+from tasks.stage import Stage, shards_by_stage
 from warehouse.loader import load
 from warehouse.locks import in_use
 from warehouse.numbers import summarize
@@ -59,6 +59,8 @@ def run_stored(
         with closing(run.grader):
             if is_lacking(run, part):
                 return None
+            if any(num_unmade(run, stage) for stage in _stages(run, part)):
+                return None
             if not part.is_recorded:
                 return stage_summary(run, *(part.stages or ()))
             assess(run)
@@ -67,6 +69,11 @@ def run_stored(
             record(run)
     load(store)
     return summarize(store, run.run_id)
+
+
+def _stages(run: Run, part: Part) -> list[Stage]:
+    """The stages that have to be whole for a command to be: all where a run is recorded."""
+    return [stage for stage in run.stages if part.is_recorded or stage.name in (part.stages or ())]
 
 
 def is_lacking(run: Run, part: Part) -> bool:

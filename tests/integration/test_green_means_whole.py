@@ -1,0 +1,228 @@
+"""Completed means whole: whatever fails, is repaired and is tried again, a green run equals an undisturbed one."""
+
+import json
+import random
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+
+from configs.experiment import Experiment
+from configs.schema import ConfigModel, UserError
+from tasks.assess import assess
+from tasks.engines import protocol
+from tasks.engines.pool import open_engines
+from tasks.engines.protocol import Completion, EngineError, EngineKind, Failure
+from tasks.executor.submit import generate_shard
+from tasks.publish import shortfall, summarize
+from tasks.run import members_of, record, resolve, stage_summary
+from tasks.stage import shards_by_stage
+from warehouse.failures import FailureCode
+from warehouse.grades import valid_grades
+from warehouse.integrity import verify
+from warehouse.journal import Journal
+from warehouse.loader import load
+from warehouse.store import Store
+
+STAGES = ("explore", "synthesize")
+
+
+class Killed(BaseException):
+    """The process is gone before its journals are parts."""
+
+
+class Faults:
+    """What goes wrong in the next steps; nothing at first."""
+
+    def __init__(self):
+        self.calls = Counter()
+        self.mend()
+
+    def mend(self):
+        self.refused = dict.fromkeys(STAGES, 0.0)
+        self.code = FailureCode.BAD_REQUEST
+        self.dies_after = None
+        self.is_killed = False
+
+    def break_something(self, dice):
+        for stage in STAGES:
+            self.refused[stage] = dice.choice([0.0, 0.0, 0.2, 0.5, 1.0])
+        self.code = dice.choice([FailureCode.BAD_REQUEST, FailureCode.CONTEXT_OVERFLOW, FailureCode.TIMEOUT])
+        self.dies_after = dice.choice([None, None, dice.randrange(1, 40)])
+        self.is_killed = dice.random() < 0.25
+
+
+FAULTS = Faults()
+
+
+class Settings(ConfigModel):
+    """One engine for both roles."""
+
+    concurrency: int = 4
+
+
+class Engine:
+    """Answers by prompt and seed, right or wrong by the seed, except for what is to go wrong."""
+
+    def __init__(self, model, settings):
+        self._stage = {"small": "explore", "big": "synthesize"}[model.id]
+        self.concurrency, self.group = settings.concurrency, 1
+
+    async def start(self):
+        """Nothing to load."""
+
+    async def complete(self, request, deliver):
+        now = datetime.now(UTC)
+        for place, seed in enumerate(request.seeds):
+            FAULTS.calls[self._stage] += 1
+            if FAULTS.dies_after is not None and FAULTS.calls.total() > FAULTS.dies_after:
+                raise EngineError("The endpoint does not answer.")
+            if random.Random(seed).random() < FAULTS.refused[self._stage]:
+                deliver(place, Failure(FAULTS.code, "refused", now, 1))
+                continue
+            shown = request.messages[-1].content
+            answer = f"\\boxed{{{random.Random(f'{seed} {shown}').randrange(3)}}}"
+            deliver(place, Completion(None, answer, "stop", seed, 0, 9, 9, 9, now, 0.1, 1))
+
+    async def close(self):
+        return ()
+
+
+SEEDED = EngineKind(
+    settings=Settings,
+    build=Engine,
+    check=protocol.accepts_all,
+    starts_quickly=protocol.always_quick,
+    identify=protocol.as_given,
+    weights=lambda model, _: model.id,
+    context=protocol.unknown_context,
+    context_setting=protocol.no_context_setting,
+    largest_shard=lambda _: 512,
+    claims=protocol.claims_nothing,
+    process=protocol.by_settings,
+)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "problems.jsonl"
+    rows = [{"id": f"p{i}", "problem": f"q{i}", "answer": str(i % 3)} for i in range(6)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    engine = {"kind": f"{__name__}:SEEDED"}
+    return Experiment.model_validate(
+        {
+            "name": "whole",
+            "benchmark": {"source": "file", "path": str(path), "question": "problem", "id": "id"},
+            "explorer": {"model": {"id": "small"}, "engine": engine, "sampling": {"n": 5, "max_tokens": 9}},
+            "synthesizer": {
+                "model": {"id": "big"},
+                "engine": engine,
+                "references": {"count": 3},
+                "sampling": {"n": 2, "max_tokens": 9},
+            },
+            "execution": {"shard_size": 10},
+        }
+    )
+
+
+def stepped(experiment, store, dice, *names):
+    """One execution as the flows do it, its shards in any order that their references allow; why it is not green."""
+    FAULTS.calls.clear()
+    with open_engines():
+        run = resolve(experiment, store)
+        chosen = [stage for stage in run.stages if not names or stage.name in names]
+        waiting = [shard for shards in shards_by_stage(chosen, run.problems) for shard in shards]
+        while waiting:
+            ready = [s for s in waiting if not _sources(s, waiting)]
+            shard = dice.choice(ready)
+            waiting.remove(shard)
+            for _ in range(dice.choice([1, 1, 2])):  # Prefect's retries
+                try:
+                    generate_shard.fn(shard.label, shard)
+                    break
+                except UserError as error:
+                    complaint = str(error)
+            else:
+                run.complaints.append(complaint)
+        if names and names != ("grade",):
+            return shortfall(stage_summary(run, *names), run)
+        assess(run)
+        record(run)
+        return shortfall(stage_summary(run, *STAGES), run)
+
+
+def _sources(shard, waiting):
+    read, digests = {s.name for s in shard.stage.reads}, {p.problem_digest for p in shard.problems}
+    return [w for w in waiting if w.stage.name in read and digests & {p.problem_digest for p in w.problems}]
+
+
+def outcome(experiment, store):
+    """Every wanted trace by stage, problem and sample: its references' digests, answer and verdict."""
+    run = resolve(experiment, store)
+    found = {}
+    for stage in run.stages:
+        members = members_of(run)[stage.name]
+        rows = stage.index.rows([m.trace_id for m in members], ["answer", "reference_ids"]).to_pylist()
+        texts = {row["trace_id"]: (row["answer"], row["reference_ids"]) for row in rows}
+        verdicts = dict(valid_grades(stage.index, run.grader.key, ["trace_id", "verdict"]))
+        for m in members:
+            found[stage.name, m.problem_id, m.sample_index] = (*texts[m.trace_id], verdicts[m.trace_id])
+    run.grader.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(experiment, tmp_path_factory):
+    FAULTS.mend()
+    store = Store(str(tmp_path_factory.mktemp("undisturbed")))
+    assert stepped(experiment, store, random.Random(0)) is None
+    found = outcome(experiment, store)
+    assert len(found) == 6 * 5 + 6 * 2
+    return found, metrics(store)
+
+
+def metrics(store):
+    load(store)
+    latest = max(store.names("runs", ".json"))
+    return summarize(store, latest.removeprefix("runs/").removesuffix(".json"))["metrics"]
+
+
+@pytest.fixture
+def kills(monkeypatch):
+    """A kill leaves journals, their writer gone."""
+    seal = Journal.seal
+
+    def sealed_unless_killed(journal):
+        if FAULTS.is_killed:
+            journal.close()
+            raise Killed
+        return seal(journal)
+
+    monkeypatch.setattr(Journal, "seal", sealed_unless_killed)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_green_run_is_whole_and_equals_an_undisturbed_one(experiment, undisturbed, tmp_path, kills, seed):
+    """A history of up to five steps, most of them with faults, and then one without."""
+    dice, store = random.Random(seed), Store(str(tmp_path / "root"))
+    for _ in range(dice.randrange(1, 6)):
+        FAULTS.mend()
+        if dice.random() < 0.8:
+            FAULTS.break_something(dice)
+        names = dice.choice([(), (), ("explore",), ("synthesize",), ("grade",)])
+        reason = "killed"
+        with suppress(Killed):
+            reason = stepped(experiment, store, dice, *names)
+        if reason is None and (not names or names == ("grade",)):
+            assert outcome(experiment, store) == undisturbed[0]
+        if reason and reason != "killed":
+            assert "a2r run" in reason or "run the same command again" in reason, "the next step is told"
+    FAULTS.mend()
+    assert stepped(experiment, store, dice) is None, "one run after the repair is whole"
+    assert outcome(experiment, store) == undisturbed[0]
+    assert stepped(experiment, store, dice) is None
+    assert not FAULTS.calls, "and nothing is requested again"
+    if seed % 20 == 0:
+        assert metrics(store) == undisturbed[1]
+        assert list(verify(store)) == []
