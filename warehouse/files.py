@@ -71,9 +71,15 @@ def place_folder(folder: Path, target: Path) -> None:
 
 @contextmanager
 def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of that name; the kernel drops it with the process. Raises BlockingIOError without `wait`."""
+    """Hold the lock of that name; the kernel drops it with the process. Raises BlockingIOError without `wait`, OSError.
+
+    The umask decides who may write to it; whoever may only read a lock that is there can hold it, too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        file = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    except PermissionError:
+        file = os.open(path, os.O_RDONLY)
     try:
         if not lock(file, shared=shared, wait=wait):
             raise BlockingIOError(f"{path} is locked")

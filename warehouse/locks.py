@@ -16,7 +16,7 @@ from warehouse.store import Store
 @contextmanager
 def in_use(store: Store) -> Iterator[None]:
     """Held by every run until it is on record; waits while a pruning is under way."""
-    with locked(store.lock_path("in-use"), shared=True):
+    with _held(store, "in-use", shared=True):
         yield
 
 
@@ -37,7 +37,7 @@ def upkeep(store: Store) -> Iterator[None]:
 @contextmanager
 def publishing(store: Store) -> Iterator[None]:
     """Held by whoever brings the catalog up to date; waits for the one before."""
-    with locked(store.lock_path("catalog")):
+    with _held(store, "catalog"):
         yield
 
 
@@ -45,7 +45,20 @@ def publishing(store: Store) -> Iterator[None]:
 def _at_once(store: Store, name: str, holder: str) -> Iterator[None]:
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(store.lock_path(name), wait=False))
+            stack.enter_context(_held(store, name, wait=False))
         except BlockingIOError as error:
             raise UserError(f"{holder} {store.root} is under way; try again when it has ended.") from error
+        yield
+
+
+@contextmanager
+def _held(store: Store, name: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    """A lock of the root. Raises BlockingIOError without `wait`, UserError where the root refuses it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(store.lock_path(name), shared=shared, wait=wait))
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise store.complaint(error) from error
         yield

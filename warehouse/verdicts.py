@@ -68,6 +68,8 @@ class VerdictMemory:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            self._path.touch()  # a file that SQLite makes itself is never a group's to write
         with closing(sqlite3.connect(self._path, timeout=30)) as connection:
             connection.executescript(_LAYOUT)
             yield connection
