@@ -185,6 +185,35 @@ OLYMPIAD = {
     "subfield": "Algebra",
 }
 DOCUMENTED = [
+    (
+        "aime24",
+        {"id": 60, "problem": "Find m+n.", "solution": "…", "answer": "204", "url": "…", "year": "2024"},
+        "60",
+        "Find m+n.",
+        "204",
+    ),
+    ("aime25", {"problem": "Find b.", "answer": "70", "id": "0"}, "0", "Find b.", "70"),
+    (
+        "math-500",
+        {
+            "problem": "Convert.",
+            "solution": "…",
+            "answer": "\\left( 3, \\frac{\\pi}{2} \\right)",
+            "subject": "Precalculus",
+            "level": 2,
+            "unique_id": "test/precalculus/807.json",
+        },
+        "test/precalculus/807.json",
+        "Convert.",
+        "\\left( 3, \\frac{\\pi}{2} \\right)",
+    ),
+    (
+        "gsm8k",
+        {"question": "How much?", "answer": "So 2 * 617 = <<2*617=1234>>1234\n#### 1,234"},
+        "0",
+        "How much?",
+        "1234",
+    ),
     ("aime26", {"problem_idx": 7, "answer": 277, "problem": "Find n."}, "7", "Find n.", "277"),
     (
         "hmmt25",
