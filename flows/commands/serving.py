@@ -48,6 +48,7 @@ def up(
     night = load_nightly(nightly, cron=cron, timezone=timezone)
     configure_process(verbose=True)
     from tasks.analysis.mistakes import loaded_night
+    from tasks.ops.alone import alone
     from tasks.ops.database import keep_history_in
     from tasks.ops.night_watch import moment
     from tasks.ops.reports import ADDRESS_VARIABLE, served_reports
@@ -64,7 +65,7 @@ def up(
 
         return deployments(night, where)
 
-    with served_reports(Store(where), port + 1) as address:
+    with alone(Store(where), port), served_reports(Store(where), port + 1) as address:
         if address:
             os.environ[ADDRESS_VARIABLE] = address
         else:

@@ -1,0 +1,31 @@
+"""One `a2r up` per root and per port: a second one would take over the schedule and the nights of the first."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from configs.schema import UserError
+from warehouse.files import locked
+from warehouse.store import Store
+
+
+@contextmanager
+def alone(store: Store, port: int) -> Iterator[None]:
+    """Held by an `a2r up` while it serves. Raises UserError beside another one; nothing is changed then."""
+    wanted = (
+        (store.lock_path("up"), f"the root {store.root}", "--root"),
+        (Path(tempfile.gettempdir()) / f"a2r-up-{port}.lock", f"port {port}", "--port"),
+    )
+    with ExitStack() as stack:
+        for path, what, option in wanted:
+            try:
+                stack.enter_context(locked(path, wait=False))
+            except BlockingIOError as error:
+                raise UserError(
+                    f"An `a2r up` already serves {what} on this machine, and nothing of it was changed. "
+                    f"Stop it first (Ctrl-C in its terminal), or choose another with {option}."
+                ) from error
+            except OSError as error:
+                raise store.complaint(error) from error
+        yield
