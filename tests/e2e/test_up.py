@@ -208,7 +208,7 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
     [told] = operator.until(lambda: told_of(receiver, run_id))
     assert told["event"] == "a2r.nightly.failed" and "20 of 20 synthesize" in told["text"]
     page.goto(f"{operator.url}/runs/flow-run/{run_id}")
-    page.get_by_text("Finished in state Completed()").first.wait_for(timeout=60_000)
+    page.get_by_text("sums is complete.").first.wait_for(timeout=60_000)
     page.screenshot(path=pictures(operator) / "run.png")
     page.get_by_text("Artifacts", exact=True).first.click()
     page.locator(".artifact-card__title").first.click(timeout=60_000)
