@@ -149,6 +149,18 @@ def test_filters_leave_what_they_say(opened):
 
 
 @needs_chromium
+def test_enter_in_the_search_opens_the_first_problem_found(opened):
+    page = opened()
+    page.keyboard.press("/")
+    page.keyboard.type("nothing like it")
+    page.keyboard.press("Enter")
+    assert page.locator("#table .none").is_visible()
+    page.locator("#search").fill("s3")
+    page.keyboard.press("Enter")
+    page.locator("#reader h1", has_text="s3").wait_for()
+
+
+@needs_chromium
 def test_reader_shows_every_text_and_what_the_synthesizer_saw(opened):
     page = opened()
     page.locator("[data-outcome=rescued]").click()

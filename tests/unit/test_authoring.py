@@ -133,3 +133,23 @@ def test_shell_completion_knows_the_commands():
         [sys.executable, "-c", code], env=asked, capture_output=True, text=True, check=False
     )
     assert set(shown.stdout.split()) >= {"run", "runs"}
+
+
+def test_folder_with_names_of_ours_is_looked_through_last_as_the_page_says(tmp_path):
+    """What docs/python.md tells whoever has a `tasks.py` or a `flows` folder beside a notebook."""
+    (tmp_path / "tasks.py").write_text("WHOSE = 'mine'\n")
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "__init__.py").write_text("WHOSE = 'mine'\n")
+    remedy = "import sys; sys.path.append(sys.path.pop(0))"
+    assert remedy in (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    code = "import flows.cli, tasks.progress; print(hasattr(flows, 'WHOSE'))"
+    for first, is_fine in ((remedy, True), ("", False)):
+        done = subprocess.run(
+            [sys.executable, "-c", f"{first}\n{code}"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode == 0) is is_fine, done.stderr

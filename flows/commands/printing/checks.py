@@ -6,6 +6,7 @@ from rich.table import Table
 
 from flows.commands.terminal import print_json, print_line, table_console
 from tasks.analysis.check import CheckReport, StageCheck
+from tasks.analysis.numbers import money, span
 from tasks.ops.night_check import NightCheck
 from tasks.ops.night_watch import moment
 from tasks.ops.sweep_check import SweepCheck
@@ -37,7 +38,9 @@ def print_check(report: CheckReport, *, as_json: bool) -> None:
     console.print(table)
     for stage, check in report.stages.items():
         state = "answers" if check.is_started else "has valid settings and is started by the run"
-        console.print(f"{stage}: the {check.engine} engine {state}.")
+        console.print(
+            f"{stage}: the {check.engine} engine {state}.{_expected(check)}", highlight=False, soft_wrap=True
+        )
     for text in report.complaints:
         console.print(text, markup=False, soft_wrap=True)
 
@@ -79,6 +82,26 @@ def print_sweep_check(report: SweepCheck, *, as_json: bool) -> None:
     )
 
 
+def _expected(check: StageCheck) -> str:
+    """What the missing traces would take if they were like those that are stored."""
+    sentences = ""
+    if check.fits_at_once is not None:
+        sentences += (
+            f" Its cache holds {check.cache:,} tokens: {check.fits_at_once:,} answers of full length at once."
+        )
+    if not check.missing or check.expected_seconds is None or check.tokens_per_answer is None:
+        return sentences
+    tokens = round(check.missing * check.tokens_per_answer)
+    dollars = (
+        "" if check.expected_dollars is None else f", {money(check.expected_dollars)} dollars for completions"
+    )
+    rate = tokens / max(check.expected_seconds, 1e-9)
+    return (
+        f"{sentences} If like the stored ones, the missing answers take {tokens:,} tokens, "
+        f"{span(check.expected_seconds)} ({rate:,.0f} tokens per second){dollars}."
+    )
+
+
 def _cells(check: StageCheck) -> tuple[str, ...]:
     room = "?" if check.context.room is None else f"{check.context.room:,}"
     return (
@@ -89,5 +112,5 @@ def _cells(check: StageCheck) -> tuple[str, ...]:
         f"{check.missing:,}",
         f"{check.context.needed:,} of {room}",
         f"{check.max_completion_tokens:,}",
-        "–" if check.max_dollars is None else f"{check.max_dollars:,.2f}",
+        money(check.max_dollars),
     )

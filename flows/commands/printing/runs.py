@@ -26,13 +26,21 @@ def print_summary(summary: Shown, console: Console, root: str) -> None:
     print_stages(summary, console, root)
     for line in (*_left_out(summary), *(f"warning: {text}" for text in summary.get("warnings", ()))):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        f'\nNext:  a2r sql "from leaderboard" --root {root}\n'
-        f"       a2r sql \"from synthesis_outcomes where run_id = '{summary['run_id']}'\" --root {root}\n"
-        f"       a2r show PROBLEM_ID --root {root}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    steps = _next_steps(summary, root)
+    console.print("\nNext:  " + "\n       ".join(steps), highlight=False, soft_wrap=True)
+
+
+def _next_steps(summary: Shown, root: str) -> list[str]:
+    """Commands that make sense now: after a run without a single answer there is nothing to look at yet."""
+    stages = summary["stages"].values()
+    if not any(counts["generated"] + counts["reused"] for counts in stages):
+        return ["mend what is said below, then run the same command again; nothing was stored"]
+    steps = [f'a2r sql "from leaderboard" --root {root}']
+    if "synthesize" in summary["stages"] and "a2r" in summary["metrics"]:
+        steps.append(
+            f"a2r sql \"from synthesis_outcomes where run_id = '{summary['run_id']}'\" --root {root}"
+        )
+    return [*steps, f"a2r report {summary['run_id']} --root {root}", f"a2r show PROBLEM_ID --root {root}"]
 
 
 def print_stages(summary: Shown, console: Console, _root: str) -> None:

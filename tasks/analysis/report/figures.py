@@ -177,20 +177,26 @@ def _frontier(
                 name=label,
                 marker={"color": colour, "symbol": symbol, "size": 11},
                 customdata=[[row["metric"], row["low"], row["high"], row["num_problems"]] for row in points],
-                hovertemplate="%{customdata[0]}: %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}] at %{x:.3~s}, "
+                hovertemplate="%{customdata[0]}: %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}] at %{x:"
+                f"{_format_of(title)}}}, "
                 "%{customdata[3]} problems<extra>%{fullData.name}</extra>",
             )
     figure.update_layout(
         xaxis={
             "title": title,
             "type": "log",
-            "tickformat": "~g" if "seconds" in title else "~s",
+            "tickformat": _format_of(title),
             **_decades([row["x"] for row in rows]),
         },
         yaxis={"title": "accuracy", "tickformat": ".0%", "rangemode": "tozero"},
         showlegend=len(labels) > 1,
     )
     return figure
+
+
+def _format_of(title: str) -> str:
+    """Dollars in plain decimals, seconds short, tokens and FLOP with their prefix."""
+    return "$.3~r" if title.startswith("dollars") else ".3~g" if "seconds" in title else ".3~s"
 
 
 def _not_drawn(found: Findings, labels: dict[str, str]) -> str:

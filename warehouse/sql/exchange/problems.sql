@@ -30,4 +30,4 @@ left join problems
         runs.benchmark = problems.benchmark
         and asked.problem_id = problems.problem_id
         and asked.problem_digest = problems.problem_digest
-order by asked.problem_id
+order by natural_order(asked.problem_id)

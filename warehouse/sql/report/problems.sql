@@ -46,4 +46,4 @@ left join problems
 left join votes on counted.run_id = votes.run_id and counted.problem_id = votes.problem_id
 left join synthesis_outcomes as outcomes
     on counted.run_id = outcomes.run_id and counted.problem_id = outcomes.problem_id
-order by counted.problem_id, counted.problem_digest, runs.started_at, counted.run_id
+order by natural_order(counted.problem_id), counted.problem_digest, runs.started_at, counted.run_id

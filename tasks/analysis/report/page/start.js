@@ -7,6 +7,11 @@ addEventListener("keydown", (event) => {
     if (isTyping) document.activeElement.blur();
     else if (current) location.hash = "#problems";
   }
+  if (event.key === "Enter" && document.activeElement?.id === "search" && view.length) {
+    document.activeElement.blur();
+    location.hash = linkTo(view[0]);
+    return;
+  }
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "/") {
     event.preventDefault();

@@ -1,0 +1,159 @@
+"""What `a2r check` learns from an endpoint: its context, its cache, a wrong key, and how long the rest would take."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from endpoints.scripted import ScriptedEndpoint
+from rich.console import Console
+from typer.testing import CliRunner
+
+from configs.experiment import Experiment
+from configs.schema import UserError
+from flows.cli import app
+from flows.commands.printing.runs import print_summary
+from tasks.analysis.check import check_experiment
+from tasks.engines.openai.probe import cache_told, context_told
+from warehouse.catalog import connect
+from warehouse.loader import load
+from warehouse.store import Store
+
+METRICS = (
+    'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="100",sliding_window="None"} 1.0\n'
+    'vllm:cache_config_info{block_size="16",engine="1",num_gpu_blocks="50"} 1.0\n'
+)
+
+
+class PublicList(ScriptedEndpoint):
+    """An endpoint that shows its models to everybody."""
+
+    async def _models(self, request):
+        key, self.key = self.key, None
+        try:
+            return await super()._models(request)
+        finally:
+            self.key = key
+
+
+@pytest.mark.parametrize(
+    ("entry", "context"),
+    [
+        ({"id": "small", "max_model_len": 4096}, 4096),
+        ({"id": "small", "context_length": 8192}, 8192),
+        ({"id": "small", "meta": {"n_ctx": 2048}}, 2048),
+        ({"id": "small", "max_model_len": "many"}, None),
+        ({"id": "other", "max_model_len": 4096}, None),
+        ({"id": "small"}, None),
+    ],
+)
+def test_context_is_read_from_the_list_of_models(entry, context):
+    assert context_told({"data": [entry]}, "small") == context
+
+
+@pytest.mark.parametrize("reply", [None, [], {"data": None}, {"data": [3]}, "text"])
+def test_odd_lists_tell_nothing(reply):
+    assert context_told(reply, "small") is None
+
+
+def test_cache_is_blocks_times_their_size_over_all_engines():
+    assert cache_told(METRICS) == 2400
+    assert cache_told("vllm:cache_config_info{} 1.0\n") is None and cache_told("") is None
+
+
+def test_check_shows_the_servers_context_and_warns_of_a_crowd(endpoint, experiment_data, tmp_path):
+    models = [{"id": "small", "max_model_len": 1000}, {"id": "big", "max_model_len": 100}]
+    endpoint.models_reply = (200, json.dumps({"data": models}).encode(), "application/json")
+    endpoint.metrics = lambda: METRICS
+    report = check_experiment(Experiment.model_validate(experiment_data), str(tmp_path / "root"))
+    explore, synthesize = report.stages["explore"], report.stages["synthesize"]
+    assert (explore.context.room, explore.cache) == (1000, 2400)
+    assert explore.fits_at_once == 2400 // explore.context.needed
+    assert synthesize.context.fits is False
+    told = "\n".join(report.complaints)
+    assert "synthesize: the longest request may need" in told and "the context holds 100" in told
+    assert "synthesize: engine.concurrency is 16, but the server's cache of 2,400 tokens holds about" in told
+    assert endpoint.requests == [], "no key, so nothing but lists is asked for"
+    (tmp_path / "sums.yaml").write_text(json.dumps(experiment_data))
+    shown = (
+        CliRunner()
+        .invoke(app, ["check", str(tmp_path / "sums.yaml"), "--root", str(tmp_path / "root")])
+        .stdout
+    )
+    assert " of 1,000 " in shown and "of ?" not in shown
+    assert "Its cache holds 2,400 tokens:" in shown
+
+
+def test_wrong_key_is_told_although_the_list_of_models_is_public(experiment_data, tmp_path, monkeypatch):
+    with PublicList(key="right") as endpoint:
+        for role in ("explorer", "synthesizer"):
+            engine = experiment_data[role]["engine"]
+            experiment_data[role]["engine"] = engine | {
+                "base_url": endpoint.base_url,
+                "api_key_env": "A2R_KEY",
+            }
+        experiment = Experiment.model_validate(experiment_data)
+        monkeypatch.setenv("A2R_KEY", "wrong")
+        with pytest.raises(UserError, match=r"refuses the API key.*check A2R_KEY"):
+            check_experiment(experiment, str(tmp_path / "root"))
+        monkeypatch.setenv("A2R_KEY", "right")
+        endpoint.fault = lambda *_: (400, "messages is empty", {})
+        check_experiment(experiment, str(tmp_path / "root"))
+        assert all(body["messages"] == [] for body in endpoint.requests), "nothing was generated"
+
+
+def test_names_are_in_the_order_of_their_numbers(tmp_path):
+    shutil.copytree(Path(__file__).parents[1] / "data/stored/root", tmp_path / "root")
+    store = Store(str(tmp_path / "root"))
+    load(store)
+    with connect(store) as catalog:
+        query = "select name from unnest(['p10', 'p2', 'a', 'p1', 'p1-b', '2', '10']) as t(name) order by natural_order(name)"
+        assert [name for (name,) in catalog.execute(query).fetchall()] == [
+            "2",
+            "10",
+            "a",
+            "p1",
+            "p1-b",
+            "p2",
+            "p10",
+        ]
+
+
+def _summary(stages, metrics=()):
+    counts = {"wanted": 4, "errors": 0, "blocked": 0, "truncated": 0, "tokens": 0}
+    return {
+        "run_id": "r",
+        "status": "complete",
+        "stages": {name: counts | {"generated": made, "reused": 0} for name, made in stages.items()},
+        "metrics": {
+            name: {"estimate": 1.0, "low": None, "high": None, "n": 4, "wanted": 4, "undecided": 0}
+            for name in metrics
+        },
+        "cost": {},
+        "verdicts": {},
+        "warnings": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("summary", "said", "unsaid"),
+    [
+        (_summary({"explore": 0, "synthesize": 0}), ["nothing was stored"], ["leaderboard", "a2r show"]),
+        (
+            _summary({"explore": 4}, ["mean@1"]),
+            ["leaderboard", "a2r show", "a2r report r"],
+            ["synthesis_outcomes"],
+        ),
+        (
+            _summary({"explore": 4, "synthesize": 4}, ["mean@1", "a2r"]),
+            ["synthesis_outcomes"],
+            ["nothing was stored"],
+        ),
+    ],
+)
+def test_next_steps_are_those_that_make_sense(summary, said, unsaid):
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_summary(summary, console, "root")
+    shown = console.export_text()
+    assert all(text in shown for text in said) and not any(text in shown for text in unsaid)
