@@ -54,7 +54,7 @@ class StageCheck:
     """Median of the stored answers of this recipe, like the next; None where none is stored."""
     tokens_per_answer: float | None = None
     expected_seconds: float | None = None
-    """For the missing traces, as many at once as the engine wants and the server holds."""
+    """For the missing traces, as many at once as the engine wants and the server holds; None where neither is known."""
     expected_dollars: float | None = None
 
     @property
@@ -135,7 +135,8 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool)
     usual = _usual(stage, [trace.trace_id for trace in planned])
     fits = told.cache // max(1, context.needed) if told.cache else None
     replicas = len(getattr(stage.engine, "urls", ())) or 1
-    at_once = min(missing or 1, replicas * min(filter(None, (_concurrency(stage), fits)), default=1))
+    limits = [limit for limit in (_concurrency(stage), fits) if limit]
+    at_once = min(missing, replicas * min(limits)) if limits else None
     return StageCheck(
         model=stage.model.id,
         engine=stage.engine.kind,
@@ -150,7 +151,7 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool)
         cache=told.cache,
         seconds_per_answer=usual.seconds,
         tokens_per_answer=usual.tokens,
-        expected_seconds=usual.seconds and missing * usual.seconds / at_once,
+        expected_seconds=missing * usual.seconds / at_once if usual.seconds and at_once else None,
         expected_dollars=price.output * missing * usual.tokens / 1e6 if price and usual.tokens else None,
     )
 
@@ -166,8 +167,9 @@ def _usual(stage: Stage, trace_ids: Sequence[str]) -> Usual:
     stored = [trace_id for trace_id in trace_ids if stage.index.has(trace_id)]
     if not stored:
         return Usual(None, None)
-    rows = stage.index.rows(stored, ["latency_seconds", "num_completion_tokens"])
-    seconds, tokens = ([v for v in rows.column(i).to_pylist() if v is not None] for i in (0, 1))
+    names = ("latency_seconds", "num_completion_tokens")
+    rows = stage.index.rows(stored, list(names))
+    seconds, tokens = ([v for v in rows.column(name).to_pylist() if v is not None] for name in names)
     return Usual(median(seconds) if seconds else None, fmean(tokens) if tokens else None)
 
 
@@ -184,7 +186,7 @@ def _told(stage: Stage) -> ServerLimits:
 
 def _concurrency(stage: Stage) -> int | None:
     """Answers that the engine wants from one replica at once; None where it finds that out by itself."""
-    wanted = getattr(stage.engine, "concurrency", None)
+    wanted = getattr(stage.engine, "concurrency", getattr(stage.engine, "batch_size", None))
     return wanted if isinstance(wanted, int) else None
 
 

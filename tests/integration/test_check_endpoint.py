@@ -15,10 +15,14 @@ from configs.schema import UserError
 from flows.cli import app
 from flows.commands.printing.runs import print_summary
 from tasks.analysis.check import check_experiment
+from tasks.benchmarks.problems import load_problems
 from tasks.engines.openai.probe import cache_told, context_told
+from tasks.run import stages_of
+from tasks.stage import plans_of
 from warehouse.catalog import connect
+from warehouse.journal import traces_table
 from warehouse.loader import load
-from warehouse.store import Store
+from warehouse.store import Store, traces_folder
 
 METRICS = (
     'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="100",sliding_window="None"} 1.0\n'
@@ -83,6 +87,30 @@ def test_check_shows_the_servers_context_and_warns_of_a_crowd(endpoint, experime
     )
     assert " of 1,000 " in shown and "of ?" not in shown
     assert "Its cache holds 2,400 tokens:" in shown
+
+
+def test_rest_is_estimated_from_what_is_stored(endpoint, experiment_data, tmp_path):
+    experiment_data["explorer"]["model"]["price"] = {"input": 1.0, "output": 2.0}
+    experiment = Experiment.model_validate(experiment_data)
+    root = Store(str(tmp_path / "root"))
+    [stage, _] = stages_of(experiment, root.root)
+    stored = Store(str(Path(__file__).parents[1] / "data/stored/root"))
+    [part] = stored.names("traces/stage=explore/recipe=bd175d01a417d29d")
+    row = stored.read_part(part).slice(0, 1).to_pylist()[0] | {"started_at": 0}
+    traces = [
+        row
+        | {"trace_id": w.trace_id, "sample_index": w.sample_index, "problem_digest": w.problem_digest}
+        | {"latency_seconds": 2.0, "num_completion_tokens": 50}
+        for w in plans_of(stage, load_problems(experiment.benchmark))[0].wanted
+    ]
+    root.open_for_writing()
+    root.write_bytes(f"{traces_folder(stage.recipe)}/recipe.json", stage.recipe.content)
+    root.write_part(traces_folder(stage.recipe), traces_table(traces))
+    explore = check_experiment(experiment, root.root).stages["explore"]
+    assert (explore.stored, explore.missing) == (4, 36)
+    assert (explore.seconds_per_answer, explore.tokens_per_answer) == (2.0, 50)
+    assert explore.expected_seconds == 36 * 2.0 / 16 and explore.expected_dollars == 36 * 50 * 2.0 / 1e6
+    assert check_experiment(experiment, root.root).stages["synthesize"].expected_seconds is None
 
 
 def test_wrong_key_is_told_although_the_list_of_models_is_public(experiment_data, tmp_path, monkeypatch):
