@@ -19,8 +19,8 @@ from warehouse.identity import Recipe
 from warehouse.store import Store
 from warehouse.writers import LEASE_SECONDS, Writer, enter, is_alive, leave
 
-NUM_BUCKETS = 256
-"""Of one recipe's problems: most benchmarks have a bucket per problem, and the largest cost 256 small files."""
+NUM_BUCKETS = 64
+"""Of one recipe's problems: fine enough to divide a small benchmark, and a shard of a large one costs 64 small files."""
 _UNKNOWN = Writer("", 0, "", "", "")
 
 
@@ -82,10 +82,12 @@ class Leases:
     store: Store
     recipe: Recipe
     _files: _Files = field(init=False)
+    _content: bytes = field(init=False)
     _held: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._me = enter(self.store)
+        self._content = self._me.content
         self._files = _Files(self.store.leases_folder)
 
     def claim(self, problem_digest: str) -> Claim:
@@ -125,7 +127,7 @@ class Leases:
     def _created(self, name: str) -> tuple[Claim, int]:
         """Create the file of the first epoch that nobody living has."""
         epoch, is_taken_over = 1, False
-        while not self._files.create(f"{name}.{epoch}", self._me.content):
+        while not self._files.create(f"{name}.{epoch}", self._content):
             content = self._files.read(f"{name}.{epoch}")
             if content is None:  # given back in this moment
                 continue
@@ -133,7 +135,8 @@ class Leases:
             if self._is_held(f"{name}.{epoch}", holder):
                 return Claim(holder or _UNKNOWN), epoch
             epoch, is_taken_over = epoch + 1, True
-        later = Writer.read(self._files.read(f"{name}.{epoch + 1}") or b"")
+        taken = self._files.read(f"{name}.{epoch + 1}")
+        later = Writer.read(taken) if taken else None
         if later and is_alive(self.store, later.name):  # took over from the one whose file made room for ours
             self._files.remove(f"{name}.{epoch}")
             return Claim(later), epoch
@@ -150,7 +153,7 @@ class Leases:
         """Remove our file, those of the dead before us first; one that was taken over is the next holder's to remove."""
         if self._files.read(f"{name}.{epoch + 1}") is not None:
             return
-        if self._files.read(f"{name}.{epoch}") != self._me.content:
+        if self._files.read(f"{name}.{epoch}") != self._content:
             return
         for number in range(1, epoch + 1):
             self._files.remove(f"{name}.{number}")
