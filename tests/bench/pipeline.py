@@ -193,6 +193,36 @@ def span(bench: Bench, repetitions: int) -> None:
     told("  naive client", ", ".join(f"{x:.3f}" for x in theirs))
 
 
+def auto(bench: Bench, _: int) -> None:
+    """How well `concurrency: auto` keeps an endpoint busy whose capacity it does not know, and that changes."""
+    for capacity, n in ((16, 2), (64, 8), (256, 16)):
+        ratios = []
+        for concurrency in ("auto", capacity):
+            bench.reset(latency_ms=200, capacity=capacity)
+            spend(
+                bench.a2r(f"auto-{capacity}-{concurrency}", n, f"explorer.engine.concurrency={concurrency}")
+            )
+            ratios.append(bench.stats()["span_s"] / (NUM_PROBLEMS * n / capacity * 0.2))
+        told(f"auto at capacity {capacity}: span / ideal (at most 1.15)", f"{ratios[0]:.3f}")
+        told("  with the capacity known", f"{ratios[1]:.3f}")
+    n, half = 16, NUM_PROBLEMS * 8
+    bench.reset(latency_ms=200, capacity=256)
+    process = subprocess.Popen(
+        bench.a2r("auto-changes", n, "explorer.engine.concurrency=auto"), stdout=subprocess.DEVNULL
+    )
+    while process.poll() is None and (before := bench.stats())["ok"] < half:
+        time.sleep(0.02)
+    bench.reset(latency_ms=200, capacity=32)
+    if process.wait():
+        raise SystemExit("auto at a capacity that changes: the run failed")
+    after = bench.stats()
+    ideal = before["ok"] / 256 * 0.2 + after["ok"] / 32 * 0.2
+    told(
+        "auto at capacity 256, then 32: span / ideal (at most 1.15)",
+        f"{(before['span_s'] + after['span_s']) / ideal:.3f}",
+    )
+
+
 def kills(bench: Bench, repetitions: int) -> None:
     """SIGKILL three times at random moments, then the same command to the end."""
     for turn in range(repetitions):
@@ -288,7 +318,7 @@ def told(what: str, figure: str) -> None:
     print(f"{what:<66} {figure}", flush=True)
 
 
-PARTS = {"cpu": cpu, "streamed": streamed, "span": span, "kills": kills, "faults": faults}
+PARTS = {"cpu": cpu, "streamed": streamed, "span": span, "auto": auto, "kills": kills, "faults": faults}
 
 
 def main() -> None:

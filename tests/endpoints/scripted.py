@@ -32,6 +32,8 @@ class ScriptedEndpoint:
     answer: Callable[[str, int], str] | None = None
     models_reply: tuple[int, bytes, str] | None = None
     """Status, body and type of the list of models in place of the good one."""
+    health: Callable[[], int] | None = None
+    """The status of /health; None: there is no such page."""
     metrics: Callable[[], str] | None = None
     """The text of /metrics; None: there is no such page."""
     silent: threading.Event = field(default_factory=threading.Event)
@@ -78,6 +80,7 @@ class ScriptedEndpoint:
         app = web.Application(client_max_size=2**26, middlewares=[self._silence])
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/health", self._health)
         app.router.add_post("/v1/chat/completions", self._complete)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -90,6 +93,9 @@ class ScriptedEndpoint:
         while self.silent.is_set():  # noqa: ASYNC110 - set from another thread
             await asyncio.sleep(0.05)
         return await handler(request)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.Response(status=self.health() if self.health else 404)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         if self.metrics is None:

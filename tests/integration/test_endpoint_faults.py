@@ -5,6 +5,7 @@ The files in tests/cases/endpoints are replies in the forms that providers docum
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import orjson
@@ -561,3 +562,32 @@ def test_list_of_models_that_is_limited_for_ever_is_an_error_soon():
         pytest.raises(EngineError, match="requests per minute"),
     ):
         complete(served, request(7), retries=1)
+
+
+@pytest.mark.parametrize("most", [4, 40])
+def test_dead_engine_behind_a_living_api_is_noticed(endpoint, monkeypatch, most):
+    """As vLLM's: its process and its API go on, /health says 503, and completions never come."""
+    monkeypatch.setattr("tasks.engines.openai.health.EVERY_SECONDS", 0.1)
+    endpoint.health = lambda: 503 if len(endpoint.requests) > 6 else 200
+    endpoint.fault = lambda number, _: ("hang", 600) if number > 6 else None
+    began = time.monotonic()
+    with pytest.raises(BaseException) as stopped:  # a group of the same error where several were under way
+        some_at_once(endpoint, 40, most=most, concurrency=4, timeout_seconds=600)
+    assert "the engine behind it is dead" in str(stopped.value)
+    assert time.monotonic() - began < 30
+    assert len(endpoint.requests) <= 6 + 4
+
+
+def test_bad_health_of_a_server_that_answers_is_not_believed(endpoint, monkeypatch):
+    monkeypatch.setattr("tasks.engines.openai.health.EVERY_SECONDS", 0.02)
+    endpoint.health = lambda: 503 if endpoint.requests else 200
+    endpoint.latency = 0.05
+    outcomes = some_at_once(endpoint, 40, most=4, concurrency=4)
+    assert [type(outcome) for outcome in outcomes] == [Completion] * 40
+
+
+def test_endpoint_that_answers_nothing_but_errors_is_not_stormed(endpoint):
+    endpoint.fault = lambda *_: (500, "for ever", {})
+    outcomes = some_at_once(endpoint, 120, most=40, concurrency=40, retries=20, patience_seconds=2)
+    assert {(outcome.code, outcome.is_transient) for outcome in outcomes} == {("server_error", True)}
+    assert len(endpoint.requests) <= 120 + 64 + 8, "each once, the free ones, and one per second"

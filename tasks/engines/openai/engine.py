@@ -20,6 +20,7 @@ from tasks.engines.openai.bodies import body_of, dialect_of, learnt_of, left_out
 from tasks.engines.openai.concurrency import MOST
 from tasks.engines.openai.connecting import file_limit, room_for
 from tasks.engines.openai.faults import RefusedError, TransientError, refuses_many_choices
+from tasks.engines.openai.health import watch_health
 from tasks.engines.openai.http import Replica
 from tasks.engines.openai.key import api_key
 from tasks.engines.openai.refusals import FieldRefusedError
@@ -59,6 +60,7 @@ class OpenAIEngine:
         """Connections that this process may hold."""
         self._resends = Resends(settings.patience_seconds)
         self._probing = asyncio.Lock()
+        self._health: list[asyncio.Task[None]] = []
         self._stopped_by = ""
         """What a person has to mend before anything more is sent."""
         self._num_asked = 0
@@ -95,6 +97,7 @@ class OpenAIEngine:
             await self._replicas.close()
             raise EngineError(self._replicas.pick().unreachable(error)) from None
         await self._replicas.watch()
+        self._health = [asyncio.create_task(watch_health(r, self._dead)) for r in self._replicas]
 
     async def complete(self, request: Request, deliver: Deliver) -> None:
         """Deliver every sample; grouped into one request where the server honours `n`."""
@@ -113,6 +116,9 @@ class OpenAIEngine:
 
     async def close(self) -> list[ServerStats]:
         """Close the connections, leave the server if it is ours; returns what the servers told of themselves."""
+        for watcher in self._health:
+            watcher.cancel()
+        await asyncio.gather(*self._health, return_exceptions=True)
         told = await self._replicas.close()
         if self._server:
             for stats in told:
@@ -277,6 +283,21 @@ class OpenAIEngine:
         except EngineError as stopping:
             self._stopped_by = self._stopped_by or str(stopping)
             raise await self._stopped() from None
+
+    async def _dead(self, replica: Replica, why: str) -> None:
+        """The engine behind a living address is dead: ours is started again, others are left out or stop the stage."""
+        if self._server:
+            PROGRESS.say(f"The server on {replica.url} {why}; it is stopped and started again.")
+            await self._server.end()
+        elif self._replicas.has_another(replica):
+            await self._replicas.leave(replica, f"it {why}.")
+            return
+        else:
+            replica.is_dead = self._stopped_by = (
+                f"{replica.url} {why}: the engine behind it is dead. Restart the server and run again: what was answered "
+                "is stored."
+            )
+        await replica.drain()
 
     async def _stopped(self) -> EngineError:
         """What the engine stopped by, once the requests in flight are over: their answers are paid for."""

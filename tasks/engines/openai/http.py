@@ -61,7 +61,9 @@ class Replica:
         self.in_flight = 0
         """Samples asked of it and not yet answered."""
         self.is_up = True
-        self.last_alive = time.monotonic()
+        self.is_dead = ""
+        """Why nothing is sent to it any more, as a sentence."""
+        self.last_alive = self.last_completion = time.monotonic()
         self._settings, self._revive = settings, revive
         self.pace = Pace(
             settings.patience_seconds,
@@ -108,11 +110,14 @@ class Replica:
         """One chat request, sent once the address is not too busy. Raises as `call` does."""
         turn = await self.pace.acquire(num_choices)
         try:
+            if self.is_dead:
+                raise EngineError(self.is_dead)
             sent_at, began = datetime.now(UTC), time.perf_counter()
             stream = Stream(self._settings, num_choices) if is_streamed else None
             reply = await self.call("POST", "/chat/completions", body, stream, turn)
             self.pace.answered(turn, tokens_of(reply), tokens_of(reply, "prompt_tokens"))
             self._has_answered, self._doubts = True, 0
+            self.last_completion = time.monotonic()
             return Answer(reply, sent_at, time.perf_counter() - began)
         except TransientError as error:
             if error.code == FailureCode.RATE_LIMITED or error.is_busy or error.retry_after is not None:
@@ -221,6 +226,17 @@ class Replica:
         return EngineError(
             f"{self.url}: {asked}: {message}; check engine.base_url, model.id, the settings of sampling and {named}."
         )
+
+    async def status(self, path: str, seconds: float) -> int | None:
+        """The status of a page beside the API, such as /health; None where there is no answer."""
+        if self._session is None:
+            return None
+        beside = URL(self.url).origin().with_path(path)
+        try:
+            async with self._session.get(beside, timeout=aiohttp.ClientTimeout(total=seconds)) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+            return None
 
     async def text(self, path: str, seconds: float) -> str | None:
         """What stands beside the API, such as /metrics; None where there is nothing to be had."""

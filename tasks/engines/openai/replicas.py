@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tasks.engines.openai.faults import TransientError
 from tasks.engines.openai.http import Replica
@@ -35,6 +35,9 @@ class Replicas:
         self.told_at = -math.inf
         """When it was last said that all are away (monotonic seconds)."""
         self._watches = [Watch(replica, model) for replica in self._all]
+
+    def __iter__(self) -> Iterator[Replica]:
+        return iter(self._all)
 
     def __len__(self) -> int:
         return len(self._all)

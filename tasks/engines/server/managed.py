@@ -96,6 +96,12 @@ class ManagedServer:
             await self._ensure()
             return True
 
+    async def end(self) -> None:
+        """End the server, which serves nobody any more; the next connection that breaks starts it again."""
+        async with self._turn:
+            if self._users is not None and not self._is_foreign:
+                await asyncio.to_thread(self._stop)
+
     async def close(self) -> None:
         """Leave it; the last run to do so stops it, unless it lingers."""
         async with self._turn:
