@@ -17,7 +17,7 @@ from warehouse.journal import set_aside_path, unreadable_lines
 from warehouse.manifest import Manifest, NewerManifestError, manifest_path, members_path
 from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
-from warehouse.records import GRADE_LAYOUTS, MEMBERS, PROBLEMS, TRACE_LAYOUTS
+from warehouse.records import CORRECTIONS, GRADE_LAYOUTS, MEMBERS, PROBLEMS, TRACE_LAYOUTS
 from warehouse.store import Store, content_hash, rows_of
 from warehouse.winner import answer_digest
 
@@ -29,6 +29,7 @@ _GRADE_PART = re.compile(
     r"grades/grader=(?P<grader>[a-z0-9_]+-[\w.]+)/part-(?P<recipe>[0-9a-f]{16})-(?P<hash>[0-9a-f]{16})\.parquet"
 )
 _PROBLEM_PART = re.compile(r"problems/part-(?P<hash>[0-9a-f]{16})\.parquet")
+_CORRECTION_PART = re.compile(r"corrections/part-(?P<hash>[0-9a-f]{16})\.parquet")
 _RUN_FILE = re.compile(r"runs/(?P<run>[^/]+)\.(?P<kind>json|parquet)")
 _RECORDING_FILE = re.compile(
     r"(?P<folder>imports/(?P<name>[0-9a-f]{16}))/((?P<about>import\.json)|outputs\.parquet|experiment\.yaml|[\w.-]+\.jsonl)"
@@ -94,6 +95,8 @@ def _damages(
         yield from found
         if table is not None:
             yield from _wrong_problems(path, table)
+    elif match := _CORRECTION_PART.fullmatch(path):
+        yield from _part(store, path, match["hash"], CORRECTIONS)[1]
     elif match := _RUN_FILE.fullmatch(path):
         yield from _run_damages(store, path, match["run"], match["kind"], paths)
     elif match := _RECORDING_FILE.fullmatch(path):

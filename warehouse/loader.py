@@ -28,12 +28,14 @@ _KINDS = {
     "traces": re.compile(r"traces/stage=\w+/recipe=(?P<recipe>[0-9a-f]{16})/part-[0-9a-f]{16}\.parquet"),
     "grades": re.compile(r"grades/grader=[^/]+/part-(?P<recipe>[0-9a-f]{16})-[0-9a-f]{16}\.parquet"),
     "problems": re.compile(r"problems/part-[0-9a-f]{16}\.parquet"),
+    "corrections": re.compile(r"corrections/part-[0-9a-f]{16}\.parquet"),
     "runs": re.compile(r"runs/[^/]+\.json"),
 }
 _STEPS = {
     "traces": ("found", "outranked", "traces", "failures", "resolved"),
     "grades": ("grades",),
     "problems": ("problems",),
+    "corrections": ("corrections", "corrected"),
 }
 _FOLLOWED = {
     "traces": ("moved", "lost_traces", "lost_failures"),
@@ -52,7 +54,7 @@ class LoadReport:
 
     num_files: int
     num_rows: int
-    """Rows of problems, answers, failures and grades."""
+    """Rows of problems, answers, failures, grades and corrections."""
     is_rebuilt: bool
     """Whether the catalog was built from nothing."""
 
@@ -159,7 +161,7 @@ def _follow(
             given = {name: value for name, value in values.items() if f"${name}" in sentence}
             if connection.execute(sentence, given).fetchone() == (True,):
                 raise _Lost
-    if any(file.startswith("runs/") for file in vanished):
+    if any(file.startswith(("runs/", "corrections/")) for file in vanished):
         raise _Lost
     connection.execute(statement("load/forget_parts"), {"paths": sorted(vanished)})
 
@@ -212,7 +214,7 @@ def _role_values(run_id: str, name: str, stage: StageRecord) -> dict[str, object
 
 
 def _num_rows(connection: duckdb.DuckDBPyConnection) -> int:
-    tables = ("problems", "traces", "failures", "grades")
+    tables = ("problems", "traces", "failures", "grades", "corrections")
     counts = [connection.table(f"store.{table}").count("*").fetchone() for table in tables]
     return sum(count[0] for count in counts if count)
 

@@ -82,6 +82,23 @@ GRADE_LAYOUTS = tuple(pa.schema(list(GRADES)[:n]) for n in range(len(GRADES), _F
 LAYOUTS: Mapping[str, pa.Schema] = {"traces": TRACES, "grades": GRADES}
 """The present layout of parts that had earlier ones, by their folder."""
 
+CORRECTIONS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("line", pa.int32()),
+        ("trace_id", pa.string()),
+        ("problem_digest", pa.string()),
+        ("problem_id", pa.string()),
+        ("answer", pa.string()),
+        ("vote_key", pa.string()),
+        ("verdict", pa.string()),
+        ("who", pa.string()),
+        ("why", pa.string()),
+        ("entered_at", UTC),
+        ("is_withdrawn", pa.bool_()),
+    ]
+)
+
 MEMBERS = pa.schema(
     [
         ("stage", pa.string()),

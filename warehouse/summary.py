@@ -39,6 +39,8 @@ class VerdictCounts(TypedDict):
     """The grader gave up (timeout, grader_error); left out of every rate."""
     ungraded: int
     """No verdict yet; left out of every rate."""
+    by_hand: int
+    """Verdicts that a person gave, above the grader."""
 
 
 class Metric(TypedDict):

@@ -177,7 +177,7 @@ JUDGE = {
         (ExactGrader(kind="exact", fallback="phrase"), "nor what grader.fallback phrase looks for"),
         (ChoiceGrader(kind="choice"), "set grader.fallback to phrase"),
         (RegexGrader(kind="regex", pattern=r"x=(\d+)"), r"grader.pattern 'x=(\\d+)' does not match"),
-        (FunctionGrader(kind="function", function="a:b"), "set grader.answer to whole"),
+        (FunctionGrader(kind="function", function="a:b", answer="box"), "set grader.answer to whole"),
         (JudgeGrader.model_validate(JUDGE), "set grader.answer to whole"),
         (JudgeGrader.model_validate(JUDGE | {"answer": "whole"}), "they are empty"),
     ],
@@ -226,6 +226,7 @@ def test_cut_off_answers_and_answers_without_a_letter_are_warned_of(tmp_path):
 def test_too_many_undecided_verdicts_are_a_reason_with_a_remedy(tmp_path, settings, verdict, unread, cause):
     outcome = _outcome(tmp_path, [verdict] * 3 + ["correct"] * 17)
     reason = outcome.undecided(settings, 0.02, Counter(unread))
+    assert reason is not None
     assert reason.startswith(
         "explore: 3 of 20 answers (15.0 %) have no verdict and are left out of every number"
     )

@@ -9,7 +9,10 @@ select
     texts.reasoning,
     texts.answer,
     texts.error_message,
-    samples.points
+    samples.points,
+    samples.decided_by,
+    samples.is_by_hand,
+    samples.why_by_hand
 from (from samples where run_id = $run_id and problem_id = $problem_id) as samples
 left join (from traces where problem_digest = $problem_digest) as texts on samples.trace_id = texts.trace_id
 order by samples.stage, samples.sample_index

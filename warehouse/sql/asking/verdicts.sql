@@ -6,7 +6,8 @@ select
     num_no_answer as no_answer,
     num_truncated as truncated,
     num_grader_errors as undecided,
-    num_ungraded as ungraded
+    num_ungraded as ungraded,
+    num_by_hand as by_hand
 from store.stage_results
 where run_id = $run_id
 order by stage

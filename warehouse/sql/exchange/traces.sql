@@ -23,7 +23,9 @@ select
     samples.latency_seconds,
     samples.seed,
     samples.mean_logprob,
-    samples.score
+    samples.score,
+    samples.decided_by,
+    samples.is_by_hand
 from samples
 inner join runs on samples.run_id = runs.run_id
 left join problems

@@ -1,11 +1,63 @@
 -- Adds the samples of stale runs, as the store is now.
 -- noqa: disable=RF02
 insert into store.samples by name
+with in_force as (
+    select *
+    from (
+        select
+            *,
+            row_number() over (partition by source, trace_id, problem_digest, answer order by entered_at desc) as age
+        from store.corrections
+    ) as events
+    where age = 1 and not is_withdrawn
+),
+
+by_hand as (
+    select
+        members.run_id,
+        members.stage,
+        members.problem_id,
+        members.sample_index,
+        in_force.verdict,
+        in_force.who,
+        in_force.why
+    from store.members
+    inner join store.runs on members.run_id = runs.run_id
+    inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage
+    inner join in_force
+        on
+            members.problem_digest = in_force.problem_digest
+            and members.trace_id = coalesce(in_force.trace_id, members.trace_id)
+    left join store.grades
+        on
+            roles.recipe = grades.recipe
+            and members.trace_id = grades.trace_id
+            and runs.grader = grades.grader
+            and members.gold = grades.gold
+    where
+        runs.is_stale
+        and (
+            in_force.trace_id is not null
+            or in_force.answer is null
+            or in_force.answer = grades.extracted
+            or in_force.vote_key = grades.vote_key
+        )
+    qualify
+        row_number() over (
+            partition by members.run_id, members.stage, members.problem_id, members.sample_index
+            order by
+                in_force.trace_id is null,
+                in_force.answer is null,
+                in_force.entered_at desc,
+                in_force.line desc
+        ) = 1
+)
+
 select
     members.*,
     case when failures.trace_id is not null then 'error' else traces.status end as status,
-    case when traces.trace_id is null then 'infra_error' else grades.verdict end as verdict,
-    grades.is_correct,
+    case when traces.trace_id is null then 'infra_error' else coalesce(by_hand.verdict, grades.verdict) end as verdict,
+    if(traces.trace_id is null or by_hand.verdict is null, grades.is_correct, by_hand.verdict = 'correct') as is_correct,
     grades.extracted,
     grades.vote_key,
     traces.finish_reason,
@@ -25,7 +77,10 @@ select
         part
     )
     replace (coalesce(traces.started_at, failures.started_at) as started_at),
-    grades.points
+    if(by_hand.verdict is null, grades.points, null) as points,
+    if(traces.trace_id is null, null, coalesce(by_hand.who, grades.grader)) as decided_by,
+    traces.trace_id is not null and by_hand.verdict is not null as is_by_hand,
+    if(traces.trace_id is null, null, by_hand.why) as why_by_hand
 from store.members
 inner join store.runs on members.run_id = runs.run_id
 inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage
@@ -38,6 +93,12 @@ left join store.grades
         and runs.grader = grades.grader
         and members.gold = grades.gold
         and is_of_answer(grades.answer_digest, traces.answer_digest)
+left join by_hand
+    on
+        members.run_id = by_hand.run_id
+        and members.stage = by_hand.stage
+        and members.problem_id = by_hand.problem_id
+        and members.sample_index = by_hand.sample_index
 where runs.is_stale
 qualify
     row_number() over (

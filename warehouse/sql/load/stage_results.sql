@@ -25,7 +25,8 @@ select
     quantile_cont(latency_seconds, 0.99) as latency_seconds_p99,
     max(latency_seconds) as latency_seconds_max,
     count(*) as num_samples,
-    count(points) as num_points
+    count(points) as num_points,
+    count(*) filter (where is_by_hand) as num_by_hand
 from store.samples
 where run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
 group by run_id, stage

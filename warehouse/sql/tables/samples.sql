@@ -24,6 +24,9 @@ select
         answer_digest,
         part
     ),
-    grades.points
+    grades.points,
+    ''::varchar as decided_by,
+    false as is_by_hand,
+    ''::varchar as why_by_hand
 from store.members, store.traces, store.grades, store.failures
 where false

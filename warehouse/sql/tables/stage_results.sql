@@ -22,5 +22,6 @@ create table store.stage_results (
     latency_seconds_p99 double,
     latency_seconds_max double,
     num_samples integer not null,
-    num_points integer not null
+    num_points integer not null,
+    num_by_hand integer not null
 )

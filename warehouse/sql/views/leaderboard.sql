@@ -27,7 +27,8 @@ select
     runs.started_at,
     runs.num_problems as num_wanted_problems,
     costs.cost_note,
-    scored.estimate as points
+    scored.estimate as points,
+    counted.num_by_hand
 from store.runs
 inner join store.roles on runs.run_id = roles.run_id
 left join store.stage_results as counted on roles.run_id = counted.run_id and roles.stage = counted.stage

@@ -33,7 +33,8 @@ select
     counted.num_grader_errors,
     counted.num_ungraded,
     counted.num_no_answer,
-    counted.num_truncated
+    counted.num_truncated,
+    counted.num_by_hand
 from summed
 inner join store.runs on summed.run_id = runs.run_id
 inner join store.stage_results as counted on summed.run_id = counted.run_id and summed.stage = counted.stage
