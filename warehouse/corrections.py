@@ -93,7 +93,9 @@ class ByHand:
         for found in self._of.values():
             found.sort(key=lambda c: (c.trace_id is None, c.answer is None))
 
-    def of(self, trace_id: str, digest: str, extracted: str | None, vote_key: str | None) -> Correction | None:
+    def of(
+        self, trace_id: str, digest: str, extracted: str | None, vote_key: str | None
+    ) -> Correction | None:
         """The correction of one trace, from which this answer was read."""
         for held in self._of.get(digest, ()):
             is_answer = held.answer is None or held.answer == extracted or held.vote_key == vote_key

@@ -1,6 +1,7 @@
 """Commands that run an experiment or one stage of it. Flows are imported where they run: `--help` stays quick."""
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,12 +30,8 @@ EXPERIMENT_COMMANDS = {
         "Generate the missing synthesizer traces from the explorer traces that are stored.",
         "a2r synthesize quickstart --set synthesizer.sampling.n=4",
     ),
-    "grade": (
-        "Grade the stored traces of an experiment and record the outcome as a run; nothing is generated.",
-        "a2r grade quickstart --set grader.kind=math",
-    ),
 }
-"""What runs a flow over one experiment: its help and its example."""
+"""What runs a flow over one experiment and nothing else: its help and its example."""
 
 
 def _flow(command: str) -> "Flow":
@@ -98,6 +95,51 @@ def _add(command: str, help_text: str, example: str) -> None:
 
 for _name, (_help, _example) in EXPERIMENT_COMMANDS.items():
     _add(_name, _help, _example)
+
+
+@app.command(
+    epilog="Example: a2r grade quickstart --set grader.kind=math     a2r grade --override corrections.csv"
+)
+def grade(
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            help="A preset's name, or the path of an experiment file. May be left out with --override."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    override: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Enter verdicts by hand, above every grader: CSV or JSON lines with trace or problem (and perhaps "
+            "answer), verdict, who, why. Rows that a file of this name had before and lacks now are withdrawn.",
+        ),
+    ] = None,
+    withdraw: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Withdraw all verdicts by hand that came from this file."),
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Grade the stored traces of an experiment and record the outcome as a run; nothing is generated."""
+    if config is None and override is None and withdraw is None:
+        raise typer.BadParameter("name an experiment, or give --override FILE or --withdraw FILE.")
+    from configs.loading import load_experiment
+
+    experiment = load_experiment(config, overrides or ()) if config else None
+    configure_process(verbose=verbose)
+    if override is not None or withdraw is not None:
+        from flows.commands.printing.by_hand import print_override
+        from tasks.grading.by_hand import change
+
+        print_override(change(root, withdraw, override), as_json=as_json, is_all=experiment is None)
+    if experiment:
+        print_line(_announcement("grade", experiment, root, limit), stderr=True)
+        _perform("grade", experiment, root, limit, as_json=as_json)
 
 
 @app.command(epilog="Example: a2r check a2r-efficient")

@@ -29,6 +29,10 @@ class TraceView(NamedTuple):
     error: str | None
     points: float | None = None
     """The grader's score between 0 and 1, if it gives one."""
+    decided_by: str | None = None
+    """The grader, or the person."""
+    is_by_hand: bool = False
+    why_by_hand: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from configs.graders import (
 )
 from tasks.graders.workers import CPU_SECONDS
 from tasks.stage import Stage
+from warehouse.corrections import ByHand, in_force
 from warehouse.grades import valid_grades
 from warehouse.records import Member
 from warehouse.summary import VerdictCounts
@@ -29,13 +30,24 @@ class Outcome:
 
     def __init__(self, stage: Stage, members: Sequence[Member], grader: str) -> None:
         self.stage = stage
-        columns = ["trace_id", "gold", "verdict", "vote_key"]
-        held = {(t, gold): rest for t, gold, *rest in valid_grades(stage.index, grader, columns)}
         index = stage.index
-        found = [held.get((m.trace_id, m.gold), (None, None)) for m in members if index.has(m.trace_id)]
-        self.verdicts = Counter(verdict for verdict, _ in found)
-        self.num_without_letter = sum(v == "wrong" and len(key or "") != 1 for v, key in found)
+        columns = ["trace_id", "gold", "verdict", "extracted", "vote_key"]
+        grades = {
+            (trace_id, gold): rest
+            for trace_id, gold, *rest in valid_grades(index, grader, columns)
+        }
+        by_hand = ByHand(in_force(index.store))
+        self.verdicts: Counter[str | None] = Counter()
+        self.num_by_hand = 0
+        self.num_without_letter = 0
         """Wrong ones whose vote is not one character."""
+        for member in members:
+            if index.has(member.trace_id):
+                verdict, extracted, key = grades.get((member.trace_id, member.gold), (None, None, None))
+                hand = by_hand.of(member.trace_id, member.problem_digest, extracted, key)
+                self.verdicts[hand.verdict if hand else verdict] += 1
+                self.num_by_hand += hand is not None
+                self.num_without_letter += hand is None and verdict == "wrong" and len(key or "") != 1
 
     @property
     def counts(self) -> VerdictCounts:
@@ -48,6 +60,7 @@ class Outcome:
             "truncated": found["truncated"],
             "undecided": found["timeout"] + found["grader_error"],
             "ungraded": found[None],
+            "by_hand": self.num_by_hand,
         }
 
     def warnings(self, settings: GraderSettings) -> list[str]:

@@ -70,6 +70,7 @@ def test_undecided_verdicts_stand_beside_every_number(tmp_path):
             "truncated": 0,
             "undecided": 4,
             "ungraded": 0,
+            "by_hand": 0,
         },
         "synthesize": {
             "answers": 4,
@@ -78,6 +79,7 @@ def test_undecided_verdicts_stand_beside_every_number(tmp_path):
             "truncated": 0,
             "undecided": 1,
             "ungraded": 0,
+            "by_hand": 0,
         },
     }
     metric = summary["metrics"]["a2r"]

@@ -51,13 +51,15 @@ def print_problem(problem: ProblemView, *, full: bool) -> None:
     console.print(Panel(_escape(problem.question), title=title, subtitle=gold))
     for trace in problem.traces:
         colour = _COLOURS.get(trace.verdict or "", "yellow")
+        hand = f" · by hand: {_escape(trace.decided_by or '')}" if trace.is_by_hand else ""
         extracted = f" · {_escape(trace.extracted)}" if trace.extracted is not None else ""
         points = "" if trace.points is None else f", {trace.points:.2f} points"
         console.print(
             Panel(
                 _escape(_text(trace, full=full)),
-                title=f"{trace.stage} {trace.sample_index}: [{colour}]{trace.verdict or 'not graded'}{points}[/]{extracted}",
-                subtitle=f"{_cell(trace.num_tokens)} tokens · seed {_cell(trace.seed)}",
+                title=f"{trace.stage} {trace.sample_index}: [{colour}]{trace.verdict or 'not graded'}{points}[/]{hand}{extracted}",
+                subtitle=(f"{_escape(trace.why_by_hand)} · " if trace.why_by_hand else "")
+                + f"{_cell(trace.num_tokens)} tokens · seed {_cell(trace.seed)}",
                 title_align="left",
             )
         )

@@ -82,6 +82,8 @@ def _left_out(summary: Shown) -> Iterator[str]:
     """What no number above counts, and which costs are not known."""
     for stage, counts in summary.get("verdicts", {}).items():
         lacking = counts["undecided"] + counts["ungraded"]
+        if counts.get("by_hand"):
+            yield f"{stage}: {counts['by_hand']:,} verdicts by hand."
         if lacking:
             yield f"{stage}: {lacking:,} of {counts['answers']:,} answers have no verdict and are in no number above."
     costs = {stage: cost for stage, cost in summary["cost"].items() if cost["tokens"]}

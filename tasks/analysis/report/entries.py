@@ -41,6 +41,8 @@ class ProblemTexts:
                 "verdict": row["verdict"],
                 "points": row["points"],
                 "extracted": row["extracted"],
+                "by_hand": row["decided_by"] if row["is_by_hand"] else None,
+                "why": row["why_by_hand"],
                 "trace": self._index(row),
                 "shown": self._shown(row, texts, policy),
             }

@@ -78,7 +78,9 @@ async function card(sample, texts, explored) {
   else await appendText(answer, trace.answer);
   return make("article", { class: `card sample ${kind}`, "data-sample": `${sample.stage}-${sample.index}` },
     make("header", {}, make("b", {}, `${sample.stage === "explore" ? "sample" : "answer"} ${sample.index}`), verdictBadge(sample.verdict, sample.points),
+      sample.by_hand === null ? null : make("span", { class: "badge hand", title: sample.why }, `by hand: ${sample.by_hand}`),
       sample.extracted === null ? null : make("code", { class: "extracted" }, sample.extracted)),
+    sample.why === null ? null : make("p", { class: "note" }, `${sample.by_hand}: ${sample.why}`),
     sample.shown ? await references(sample, texts, explored) : null,
     trace.reasoning ? folded("Reasoning", trace.reasoning, sample.stage === "synthesize") : null,
     answer,
