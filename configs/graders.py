@@ -7,7 +7,7 @@ settings there are other grades, beside the old ones.
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from configs.engines import EngineSettings
 from configs.models import Model, Sampling
@@ -123,7 +123,38 @@ KINDS: Mapping[str, str] = {
 """Where the class of each kind is that needs only its settings. A function (`tasks/graders/function.py`) also needs the
 problems, a judge (`tasks/grading/judge.py`) a root besides."""
 
-GraderSettings = Annotated[
+SingleGraderSettings = Annotated[
     MathGrader | ExactGrader | NumericGrader | ChoiceGrader | RegexGrader | JudgeGrader | FunctionGrader,
+    Field(discriminator="kind"),
+]
+
+
+def _in_full(settings: object) -> object:
+    """`math` is short for `{kind: math}`."""
+    return {"kind": settings} if isinstance(settings, str) else settings
+
+
+class CascadeGrader(ConfigModel):
+    """Several graders in order: each decides what it can, and the next gets what it cannot."""
+
+    kind: Literal["cascade"]
+    of: tuple[Annotated[SingleGraderSettings, BeforeValidator(_in_full)], ...] = Field(min_length=2)
+    """The graders; a name alone is short for `{kind: …}`. The last one's verdict stands, whatever it is."""
+    check_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the answers that an earlier grader decided, which the last one is also asked about, to see how often they
+    agree. It changes no verdict."""
+    seed: int = 0
+    """Which answers these are."""
+
+
+GraderSettings = Annotated[
+    MathGrader
+    | ExactGrader
+    | NumericGrader
+    | ChoiceGrader
+    | RegexGrader
+    | JudgeGrader
+    | FunctionGrader
+    | CascadeGrader,
     Field(discriminator="kind"),
 ]

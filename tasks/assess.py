@@ -6,7 +6,10 @@ How a stage's verdicts are made is the caller's: by a Prefect task (`tasks.grade
 from collections import Counter
 from collections.abc import Callable
 
+from configs.graders import CascadeGrader
+from tasks.grading.cascade import Cascade, grade_by_cascade
 from tasks.grading.judge import Judge
+from tasks.grading.kinds import judge_of
 from tasks.grading.outcome import Outcome
 from tasks.grading.traces import Grading, grade_traces
 from tasks.run import Run, members_of
@@ -14,20 +17,25 @@ from tasks.stage import Stage
 from warehouse.records import Member
 from warehouse.verdicts import VerdictMemory
 
-GradeStage = Callable[[Stage, list[Member], Grading], list[Member]]
+GradeStage = Callable[[Stage, list[Member], Grading | Cascade], list[Member]]
 """Makes a stage's missing verdicts; gives a judge's traces that the verdicts rest on."""
 
 
-def grade_members(stage: Stage, members: list[Member], grading: Grading) -> list[Member]:
+def grade_members(stage: Stage, members: list[Member], grading: Grading | Cascade) -> list[Member]:
     """Grade one stage's traces; return a judge's traces that the verdicts rest on."""
+    if isinstance(grading, Cascade):
+        return grade_by_cascade(stage, members, grading)
     grade_traces(stage, members, grading)
-    return grading.grader.members(stage, members) if isinstance(grading.grader, Judge) else []
+    grader = grading.grader
+    return grader.members(stage, members) if isinstance(grader, Judge) else []
 
 
 def assess(run: Run, grade_stage: GradeStage = grade_members) -> None:
     """Grade every stage of a run; what it wanted and what went wrong are known afterwards."""
     run.members = members_of(run)
-    grading = Grading(run.grader, VerdictMemory(run.store, run.grader.key))
+    grader = run.grader
+    is_cascade = isinstance(grader, Cascade)
+    grading = grader if is_cascade else Grading(grader, VerdictMemory(run.store, grader.key))
     judged: list[Member] = []
     for stage in run.stages:
         judged_here = grade_stage(stage, run.members[stage.name], grading)
@@ -41,8 +49,11 @@ def assess(run: Run, grade_stage: GradeStage = grade_members) -> None:
 
 def _look_at(run: Run, stage: Stage, judged: list[Member]) -> None:
     """Note what of a stage's verdicts a reader has to know, and whether too many are lacking."""
-    outcome = Outcome(stage, run.members[stage.name], run.grader.key)
-    unread = run.grader.unread(judged) if isinstance(run.grader, Judge) else Counter[str]()
-    run.warnings += outcome.warnings(run.experiment.grader)
-    lacking = outcome.undecided(run.experiment.grader, run.experiment.max_undecided, unread)
+    outcome, settings = Outcome(stage, run.members[stage.name], run.grader.key), run.experiment.grader
+    judge = judge_of(run.grader)
+    unread = judge.unread(judged) if judge else Counter[str]()
+    if isinstance(settings, CascadeGrader):
+        settings = settings.of[-1]  # whose verdict stands where no other decided
+    run.warnings += outcome.warnings(settings)
+    lacking = outcome.undecided(settings, run.experiment.max_undecided, unread)
     run.undecided += [lacking] if lacking else []

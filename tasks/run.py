@@ -18,8 +18,8 @@ from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, open_engines
 from tasks.explore import explore_stage
 from tasks.graders.protocol import Grader
-from tasks.grading.judge import Judge
-from tasks.grading.kinds import grader_of
+from tasks.grading.cascade import Cascade
+from tasks.grading.kinds import grader_of, judge_of
 from tasks.progress import PROGRESS
 from tasks.stage import Stage, plans_of
 from tasks.synthesize import synthesize_stage
@@ -49,7 +49,7 @@ class Run:
     """The benchmark's problems."""
     stages: tuple[Stage, ...]
     """Each reads only earlier ones."""
-    grader: Grader
+    grader: Grader | Cascade
     """Ready to work; its processes and engines start when they are needed."""
     found: frozenset[str]
     """Ids of the stages' traces that were stored before the run."""
@@ -160,7 +160,7 @@ def record(run: Run) -> None:
     ENGINES.close_engines()  # a judge's too, so that all servers have told of themselves
     counts = {stage.name: counts_of(run, stage) for stage in run.stages}
     has_all = not run.complaints and not run.undecided and all(map(is_whole, counts.values()))
-    judge = run.grader.stage if isinstance(run.grader, Judge) else None
+    judge = judge_of(run.grader)
     manifest = Manifest(
         run_id=run.run_id,
         experiment=run.experiment.name,
@@ -172,7 +172,7 @@ def record(run: Run) -> None:
         num_problems=len(run.listed),
         grader=run.grader.key,
         stages={s.name: StageRecord(role=_role_record(s), counts=counts[s.name]) for s in run.stages},
-        judge=_role_record(judge) if judge else None,
+        judge=_role_record(judge.stage) if judge else None,
         complaints=(*run.complaints, *run.undecided),
         warnings=tuple(run.warnings),
         servers=tuple(run.servers),

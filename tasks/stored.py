@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from configs.experiment import Experiment
 from tasks.assess import assess
-from tasks.grading.traces import ungraded
+from tasks.grading.cascade import is_lacking as is_ungraded
 from tasks.run import Run, members_of, num_unmade, record, resolve, stage_summary
 from tasks.stage import Stage, shards_by_stage
 from warehouse.loader import load
@@ -84,4 +84,4 @@ def is_lacking(run: Run, part: Part) -> bool:
     if not part.is_recorded:
         return False
     members = members_of(run)
-    return any(stage.index.by_part(ungraded(stage, members[stage.name], run.grader)) for stage in run.stages)
+    return any(is_ungraded(stage, members[stage.name], run.grader) for stage in run.stages)

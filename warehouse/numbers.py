@@ -6,16 +6,16 @@ from warehouse.catalog import connect, rows
 from warehouse.manifest import read_manifest
 from warehouse.relations import statement
 from warehouse.store import Store
-from warehouse.summary import Cost, Metric, Summary, VerdictCounts
+from warehouse.summary import Agreement, Cost, Metric, Summary, VerdictCounts
 
 
 def summarize(store: Store, run_id: str) -> Summary:
     """A run's numbers from the catalog."""
     manifest = read_manifest(store, run_id)
     with connect(store) as catalog:
-        metrics, costs, verdicts = (
+        metrics, costs, verdicts, agreement = (
             rows(catalog, statement(f"asking/{name}"), {"run_id": run_id})
-            for name in ("metrics", "costs", "verdicts")
+            for name in ("metrics", "costs", "verdicts", "agreement")
         )
     return {
         "run_id": run_id,
@@ -23,6 +23,7 @@ def summarize(store: Store, run_id: str) -> Summary:
         "stages": {name: stage.counts for name, stage in manifest.stages.items()},
         "metrics": {row.pop("metric"): cast("Metric", row) for row in metrics},
         "cost": {row.pop("stage"): cast("Cost", row) for row in costs},
+        "agreement": [cast("Agreement", row) for row in agreement],
         "verdicts": {row.pop("stage"): cast("VerdictCounts", row) for row in verdicts},
         "warnings": list(manifest.warnings),
     }

@@ -72,6 +72,7 @@ GRADES = pa.schema(
         ("vote_key", pa.string()),
         ("points", pa.float64()),
         ("answer_digest", pa.string()),
+        ("decided_by", pa.string()),
     ]
 )
 

@@ -67,6 +67,17 @@ class Cost(TypedDict):
     """Why dollars or petaflops are None or too low."""
 
 
+class Agreement(TypedDict):
+    """How often two graders of a cascade agree, on the samples that one of them decided and both graded."""
+
+    stage: str
+    grader: str
+    other_grader: str
+    decided_by: str
+    both: int
+    agreed: int
+
+
 class StageSummary(TypedDict):
     """One stage run alone: neither graded nor put on record."""
 
@@ -84,5 +95,6 @@ class Summary(TypedDict):
     metrics: dict[str, Metric]
     cost: dict[str, Cost]
     verdicts: dict[str, VerdictCounts]
+    agreement: list[Agreement]
     warnings: list[str]
     """What a reader of the numbers has to know, in sentences."""

@@ -62,6 +62,10 @@ class Choice(Quick):
             return "grader_error"
         return "correct" if letter_of(answer) == right else "wrong"
 
+    def proves(self, gold: str, answer: str) -> bool:  # noqa: ARG002
+        """Whether the answer names a letter."""
+        return letter_of(answer) is not None
+
 
 def letter_of(answer: str) -> str | None:
     r"""The capital letter that an answer names: B, (b), \text{(B)}, B. Paris; None for words or several letters."""

@@ -14,7 +14,7 @@ from configs.graders import MathGrader
 from tasks.graders import symbolic
 from tasks.graders.algebra import decision
 from tasks.graders.allowances import allowances
-from tasks.graders.equality import decided
+from tasks.graders.equality import MAX_SYMBOLIC_LENGTH, decided
 from tasks.graders.extraction import boxed_answers
 from tasks.graders.normalise import normalised, vote_key
 from tasks.graders.protocol import Case, Verdict, key_of, settings_of
@@ -25,6 +25,8 @@ _UNFINISHED = re.compile(r"\\(?:i*int|oint|sum|prod|lim)(?![a-z])")
 """Integrals, sums and limits: sympy would work on them for long."""
 
 _PARTS = re.compile(r"\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-z]")
+_WORD = re.compile(r"(?<![A-Za-z\\\\])[A-Za-z]{3,}")
+"""Letters that are neither a command nor one or two variables."""
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 
 
@@ -52,6 +54,10 @@ class Math:
         return (
             None if self._allowed and verdict != "correct" else verdict
         )  # what the problem allows is not known here
+
+    def proves(self, gold: str, answer: str) -> bool:
+        """Whether both were read whole; words, prose and what is too long were not."""
+        return all(_is_readable(normalised(text)) for text in (gold, answer))
 
     def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:
         """What algebra says of the rest."""
@@ -92,6 +98,11 @@ class Math:
         """End the workers."""
         self._readers.close()
         self._symbols.close()
+
+
+def _is_readable(text: str) -> bool:
+    """Whether all of a text is mathematics that the reader knows: no word, and not too long to be looked at."""
+    return len(text) <= MAX_SYMBOLIC_LENGTH and not _WORD.search(text) and decision.is_read(text)
 
 
 def _is_for_symbols(gold: str, answer: str) -> bool:

@@ -40,6 +40,10 @@ class Numeric(Quick):
         room = max(Fraction(str(self._form.absolute)), Fraction(str(self._form.relative)) * abs(right))
         return "correct" if abs(value - right) <= room else "wrong"
 
+    def proves(self, gold: str, answer: str) -> bool:  # noqa: ARG002
+        """Whether the answer is a number."""
+        return number_of(answer) is not None
+
 
 def number_of(text: str) -> Fraction | None:
     r"""The value of an integer, decimal, fraction, power, root, multiple of \pi or e; a unit behind it is dropped."""

@@ -88,6 +88,10 @@ class Grader(Protocol):
         """The verdict where it follows from the form of both; None: `work_out` has to be asked."""
         ...
 
+    def proves(self, gold: str, answer: str) -> bool:
+        """Whether its `wrong` on this answer is certain, and not only what it says of all that it cannot read."""
+        ...
+
     def work_out(self, cases: Collection[Case]) -> Mapping[Case, Said]:
         """Verdicts that take work. A case that is left out has none yet: a later run asks again."""
         ...
@@ -102,6 +106,10 @@ class Quick:
 
     complaints: list[str] = []  # noqa: RUF012 - they have none
     reads_traces: bool = False
+
+    def proves(self, gold: str, answer: str) -> bool:  # noqa: ARG002
+        """It reads every answer."""
+        return True
 
     def work_out(self, cases: Collection[Case]) -> dict[Case, Verdict]:  # noqa: ARG002
         """Nothing is left to work out."""

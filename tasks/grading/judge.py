@@ -71,6 +71,10 @@ class Judge:
         """Nothing is decided but by the model."""
         return None
 
+    def proves(self, gold: str, answer: str) -> bool:  # noqa: ARG002
+        """The model reads every answer."""
+        return True
+
     def work_out(self, cases: Collection[Case]) -> dict[Case, Said]:
         """Ask about what is not stored, then read the verdicts from the store."""
         wanted = {case: self._wanted(case) for case in cases}

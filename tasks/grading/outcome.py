@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from configs.graders import (
     ChoiceGrader,
     FunctionGrader,
-    GraderSettings,
     JudgeGrader,
     NumericGrader,
     RegexGrader,
+    SingleGraderSettings,
 )
 from tasks.graders.workers import CPU_SECONDS
 from tasks.stage import Stage
@@ -32,10 +32,7 @@ class Outcome:
         self.stage = stage
         index = stage.index
         columns = ["trace_id", "gold", "verdict", "extracted", "vote_key"]
-        grades = {
-            (trace_id, gold): rest
-            for trace_id, gold, *rest in valid_grades(index, grader, columns)
-        }
+        grades = {(trace_id, gold): rest for trace_id, gold, *rest in valid_grades(index, grader, columns)}
         by_hand = ByHand(in_force(index.store))
         self.verdicts: Counter[str | None] = Counter()
         self.num_by_hand = 0
@@ -63,7 +60,7 @@ class Outcome:
             "by_hand": self.num_by_hand,
         }
 
-    def warnings(self, settings: GraderSettings) -> list[str]:
+    def warnings(self, settings: SingleGraderSettings) -> list[str]:
         """What is counted as wrong, and perhaps is not: a sentence for each notable share, with its likely cause."""
         counts, said = self.counts, list[str]()
         if self._is_notable(counts["no_answer"]):
@@ -84,7 +81,7 @@ class Outcome:
             )
         return said
 
-    def undecided(self, settings: GraderSettings, limit: float, unread: Counter[str]) -> str | None:
+    def undecided(self, settings: SingleGraderSettings, limit: float, unread: Counter[str]) -> str | None:
         """Why more than a share of the answers has no verdict, and what to do; None where that is not so.
 
         `unread`: what became of a judge's replies that are no verdict.
@@ -107,7 +104,7 @@ class Outcome:
         return f"{self.stage.name}: {number:,} of {total:,} answers ({100 * number / total:.1f} %)"
 
 
-def _why_no_answer(settings: GraderSettings) -> str:
+def _why_no_answer(settings: SingleGraderSettings) -> str:
     if isinstance(settings, RegexGrader):
         return (
             f"grader.pattern {settings.pattern!r} does not match; try it on the texts that `a2r show` prints"
@@ -123,7 +120,9 @@ def _why_no_answer(settings: GraderSettings) -> str:
     return rf"there is neither a \boxed{{}} nor what grader.fallback {settings.fallback} looks for; {ask}"
 
 
-def _why_undecided(settings: GraderSettings, verdicts: Counter[str | None], unread: Counter[str]) -> str:
+def _why_undecided(
+    settings: SingleGraderSettings, verdicts: Counter[str | None], unread: Counter[str]
+) -> str:
     """The likely cause and its remedy, by the kind of grader."""
     if isinstance(settings, JudgeGrader):
         told = []

@@ -38,7 +38,7 @@ def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") ->
     interrupted grading resumes where it stopped.
     """
     store, grader, num_new = Store(stage.root), grading.grader, 0
-    golds = ungraded(stage, members, grader)
+    golds = ungraded(stage, members, grader.key)
     by_part = stage.index.by_part(golds)
     PROGRESS.expect("grade", sum(map(len, by_part.values())))
 
@@ -56,9 +56,9 @@ def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") ->
     return num_new
 
 
-def ungraded(stage: Stage, members: Iterable[Member], grader: Grader) -> dict[str, set[str]]:
-    """The gold answers for which a trace has no verdict by this grader yet, by trace id."""
-    graded = set(valid_grades(stage.index, grader.key, ["trace_id", "gold"]))
+def ungraded(stage: Stage, members: Iterable[Member], grader: str) -> dict[str, set[str]]:
+    """The gold answers for which a trace has no verdict by the grader of this key yet, by trace id."""
+    graded = set(valid_grades(stage.index, grader, ["trace_id", "gold"]))
     golds: dict[str, set[str]] = {}
     for member in members:
         if (member.trace_id, member.gold) not in graded:
@@ -112,6 +112,7 @@ class Grading:
         values = zip(*graded, strict=True) if graded else ([] for _ in _GRADED)
         columns: dict[str, list[object]] = dict(zip(_GRADED, map(list, values), strict=True))
         columns["answer_digest"] = [judged[trace_id] for trace_id, *_ in graded]
+        columns["decided_by"] = [None] * len(graded)
         return pa.table({f.name: pa.array(columns[f.name], f.type) for f in GRADES}, GRADES)
 
     def _read(self, batch: pa.Table) -> list[tuple[str, ...]]:

@@ -10,9 +10,11 @@ import pytest
 from made_run import Made, finish_run
 
 from configs.experiment import Experiment
+from configs.graders import ExactGrader
 from configs.schema import UserError
 from tasks.analysis.queries import problem_traces
 from tasks.analysis.report.page import write_report
+from tasks.graders.exact import Exact
 from tasks.grading.by_hand import override, withdraw
 from tasks.grading.outcome import Outcome
 from tasks.publish import summarize
@@ -20,6 +22,7 @@ from tasks.run import members_of, resolve
 from warehouse.catalog import connect, rows
 from warehouse.integrity import verify
 
+EXACT = Exact(ExactGrader(kind="exact")).key
 RIGHT = {("explore", 0)}
 """Which samples of each problem the grader found right."""
 
@@ -77,8 +80,8 @@ def verdicts(store):
     return [(row["verdict"], row["is_correct"], row["is_by_hand"], row["decided_by"]) for row in found]
 
 
-GRADED = [("correct", True, False, "exact-2"), ("wrong", False, False, "exact-2")] * 2 + [
-    ("wrong", False, False, "exact-2")
+GRADED = [("correct", True, False, EXACT), ("wrong", False, False, EXACT)] * 2 + [
+    ("wrong", False, False, EXACT)
 ] * 2
 
 

@@ -54,10 +54,11 @@ def print_problem(problem: ProblemView, *, full: bool) -> None:
         hand = f" · by hand: {_escape(trace.decided_by or '')}" if trace.is_by_hand else ""
         extracted = f" · {_escape(trace.extracted)}" if trace.extracted is not None else ""
         points = "" if trace.points is None else f", {trace.points:.2f} points"
+        verdict = f"[{colour}]{trace.verdict or 'not graded'}{points}[/]"
         console.print(
             Panel(
                 _escape(_text(trace, full=full)),
-                title=f"{trace.stage} {trace.sample_index}: [{colour}]{trace.verdict or 'not graded'}{points}[/]{hand}{extracted}",
+                title=f"{trace.stage} {trace.sample_index}: {verdict}{hand}{extracted}",
                 subtitle=(f"{_escape(trace.why_by_hand)} · " if trace.why_by_hand else "")
                 + f"{_cell(trace.num_tokens)} tokens · seed {_cell(trace.seed)}",
                 title_align="left",

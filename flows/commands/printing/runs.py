@@ -86,6 +86,11 @@ def _left_out(summary: Shown) -> Iterator[str]:
             yield f"{stage}: {counts['by_hand']:,} verdicts by hand."
         if lacking:
             yield f"{stage}: {lacking:,} of {counts['answers']:,} answers have no verdict and are in no number above."
+    for row in summary.get("agreement", ()):
+        yield (
+            f"{row['stage']}: {row['grader']} and {row['other_grader']} agree on {row['agreed']:,} of {row['both']:,} "
+            f"answers that {row['decided_by']} decided."
+        )
     costs = {stage: cost for stage, cost in summary["cost"].items() if cost["tokens"]}
     is_mixed = any(cost["dollars"] is not None for cost in costs.values())
     for stage, cost in costs.items():

@@ -7,7 +7,7 @@ with found as (
     from (
         from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, filename = true, union_by_name = true)
         union all by name
-        select points, answer_digest -- columns that parts of earlier layouts lack
+        select points, answer_digest, decided_by -- columns that parts of earlier layouts lack
         from store.grades
         where false
     ) as read

@@ -28,12 +28,14 @@ by_hand as (
         on
             members.problem_digest = in_force.problem_digest
             and members.trace_id = coalesce(in_force.trace_id, members.trace_id)
+    left join store.traces on roles.recipe = traces.recipe and members.trace_id = traces.trace_id
     left join store.grades
         on
             roles.recipe = grades.recipe
             and members.trace_id = grades.trace_id
             and runs.grader = grades.grader
             and members.gold = grades.gold
+            and is_of_answer(grades.answer_digest, traces.answer_digest)
     where
         runs.is_stale
         and (
@@ -78,7 +80,7 @@ select
     )
     replace (coalesce(traces.started_at, failures.started_at) as started_at),
     if(by_hand.verdict is null, grades.points, null) as points,
-    if(traces.trace_id is null, null, coalesce(by_hand.who, grades.grader)) as decided_by,
+    if(traces.trace_id is null, null, coalesce(by_hand.who, grades.decided_by, grades.grader)) as decided_by,
     traces.trace_id is not null and by_hand.verdict is not null as is_by_hand,
     if(traces.trace_id is null, null, by_hand.why) as why_by_hand
 from store.members

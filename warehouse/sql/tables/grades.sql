@@ -9,5 +9,6 @@ create table store.grades (
     vote_key varchar,
     points double,
     answer_digest varchar,
+    decided_by varchar,
     recipe varchar not null
 )

@@ -8,7 +8,8 @@ select
     graded.is_correct,
     graded.extracted,
     graded.vote_key,
-    graded.points
+    graded.points,
+    graded.decided_by
 from store.grades as graded
 left join store.traces as shown on graded.recipe = shown.recipe and graded.trace_id = shown.trace_id
 where is_of_answer(graded.answer_digest, shown.answer_digest)

@@ -1,0 +1,159 @@
+"""A cascade: each verdict remembers who gave it, the judge gets only what is not proven, and nothing is asked twice."""
+
+from collections import Counter
+from contextlib import closing
+
+import pytest
+from pydantic import TypeAdapter
+from test_judge import judged
+
+from configs.graders import GraderSettings
+from configs.schema import UserError
+from tasks.assess import grade_members
+from tasks.grading.cascade import is_lacking
+from tasks.grading.judge import judge_stage
+from tasks.grading.kinds import grader_of
+from tasks.grading.traces import Grading
+from warehouse.grades import read_grades
+from warehouse.identity import trace_id
+from warehouse.integrity import verify
+from warehouse.journal import traces_table
+from warehouse.records import Member, Problem
+from warehouse.store import Store, traces_folder
+from warehouse.verdicts import VerdictMemory
+
+PROBLEMS = [
+    Problem.of(benchmark="b", problem_id=f"p{n}", question=f"Number {n}?", gold="42", metadata={})
+    for n in range(4)
+]
+ANSWERS = [r"\boxed{42}", r"\boxed{41}", r"\boxed{city}", "A city, without a box", None]
+"""Proven right, proven wrong, a word, no answer for `math`, cut off."""
+
+
+def judge_of(endpoint):
+    engine = {"kind": "openai", "base_url": endpoint.base_url, "retries": 0, "patience_seconds": 1.0}
+    return {"kind": "judge", "model": {"id": "big"}, "engine": engine, "answer": "whole"}
+
+
+def settings(endpoint, **further):
+    return TypeAdapter(GraderSettings).validate_python(
+        {"kind": "cascade", "of": ["math", judge_of(endpoint)], **further}
+    )
+
+
+@pytest.fixture
+def stored(tmp_path, endpoint):
+    """Five samples of four problems in a store, and their members."""
+    form = TypeAdapter(GraderSettings).validate_python(judge_of(endpoint))
+    stage = judge_stage(form, str(tmp_path / "root"))  # any stage will do
+    store, members, rows = Store(stage.root), [], []
+    for problem in PROBLEMS:
+        for index, answer in enumerate(ANSWERS):
+            held = trace_id(stage.recipe, problem.problem_digest, index)
+            rows.append(
+                {
+                    "trace_id": held,
+                    "problem_id": problem.problem_id,
+                    "problem_digest": problem.problem_digest,
+                    "sample_index": index,
+                    "status": "truncated" if answer is None else "ok",
+                    "answer": answer,
+                    "started_at": 0,
+                    "reference_ids": (),
+                    "num_tries": 1,
+                }
+            )
+            members.append(
+                Member("explore", problem.problem_id, problem.problem_digest, index, held, problem.gold)
+            )
+    store.write_recipe(stage.recipe)
+    store.write_part(traces_folder(stage.recipe), traces_table(rows))
+    endpoint.answer = judged
+    return stage, members
+
+
+def graded(stored, form):
+    """Grade as a run does: the judge's traces that count as the run's, its complaints, and the verdicts by sample."""
+    stage, members = stored
+    with closing(grader_of(form, stage.root, PROBLEMS)) as grader:
+        behind = grade_members(stage, members, grader)
+        assert not is_lacking(stage, members, grader) or grader.complaints
+    columns = ["trace_id", "verdict", "decided_by", "extracted"]
+    rows = {row[0]: row[1:] for row in read_grades(Store(stage.root), grader.key, stage.recipe, columns)}
+    said = {(m.problem_id, m.sample_index): rows.get(m.trace_id) for m in members}
+    return behind, grader.complaints, said
+
+
+def test_first_grader_decides_what_it_proves_and_the_judge_the_rest(stored, endpoint):
+    behind, complaints, said = graded(stored, settings(endpoint))
+    math = grader_of(TypeAdapter(GraderSettings).validate_python({"kind": "math"}), stored[0].root).key
+    judge = grader_of(TypeAdapter(GraderSettings).validate_python(judge_of(endpoint)), stored[0].root).key
+    for problem in PROBLEMS:
+        assert [said[problem.problem_id, index] for index in range(5)] == [
+            ("correct", math, "42"),
+            ("wrong", math, "41"),
+            ("correct", judge, "city"),
+            ("correct", judge, "A city, without a box"),
+            ("truncated", math, None),
+        ]
+    assert complaints == []
+    assert endpoint.num_samples == len(behind) == 8, "two answers a problem reach the judge"
+    assert graded(stored, settings(endpoint)) == (behind, complaints, said)
+    assert endpoint.num_samples == 8, "nothing is asked twice"
+    assert list(verify(Store(stored[0].root))) == []
+
+
+def test_graders_alone_and_in_a_cascade_share_their_verdicts(stored, endpoint):
+    """What math and the judge decided in the cascade is theirs: math alone works nothing out, the judge asks the rest."""
+    stage, members = stored
+    graded(stored, settings(endpoint))
+    form = TypeAdapter(GraderSettings).validate_python(judge_of(endpoint))
+    with closing(grader_of(form, stage.root, PROBLEMS)) as judge:
+        grade_members(stage, members, Grading(judge, VerdictMemory(Store(stage.root), judge.key)))
+    assert endpoint.num_samples == 16, "the two that math had proven"
+
+
+def test_share_of_what_was_decided_is_checked_the_same_in_every_run(stored, endpoint):
+    _, _, said = graded(stored, settings(endpoint))
+    behind, _, checked = graded(stored, settings(endpoint, check_share=0.5))
+    assert checked == said, "checking changes no verdict and no key"
+    asked = endpoint.num_samples
+    assert 8 < asked < 16
+    assert len(behind) == asked, "and what it cost is the run's"
+    graded(stored, settings(endpoint, check_share=0.5))
+    assert endpoint.num_samples == asked
+    graded(stored, settings(endpoint, check_share=1.0))
+    assert endpoint.num_samples == 16
+
+
+def test_judge_that_fails_leaves_only_its_own_without_a_verdict(stored, endpoint):
+    endpoint.shut()
+    _, complaints, said = graded(stored, settings(endpoint))
+    endpoint.open()
+    assert complaints
+    assert Counter(row and row[0] for row in said.values()) == {
+        "correct": 4,
+        "wrong": 4,
+        "truncated": 4,
+        None: 8,
+    }
+    _, complaints, said = graded(stored, settings(endpoint))
+    assert complaints == []
+    assert Counter(row[0] for row in said.values()) == {"correct": 12, "wrong": 4, "truncated": 4}
+
+
+def test_key_holds_the_graders_and_nothing_else(endpoint, tmp_path):
+    keys = [
+        grader_of(settings(endpoint, **further), str(tmp_path)).key
+        for further in ({}, {"check_share": 0.5, "seed": 3}, {"of": ["exact", judge_of(endpoint)]})
+    ]
+    assert keys[0] == keys[1] != keys[2]
+    assert keys[0].startswith("cascade-1.")
+
+
+def test_cascade_of_one_grader_or_of_cascades_is_refused(endpoint, tmp_path):
+    from configs.loading import load_experiment
+
+    for of in ("[math]", "[math, cascade]", "[math, mth]"):
+        with pytest.raises(UserError, match=r"grader\.of"):
+            load_experiment("quickstart", [f"grader={{kind: cascade, of: {of}}}"])
