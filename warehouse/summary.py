@@ -74,8 +74,8 @@ class Agreement(TypedDict):
     grader: str
     other_grader: str
     decided_by: str
-    both: int
-    agreed: int
+    num_both: int
+    num_agreed: int
 
 
 class StageSummary(TypedDict):

@@ -35,7 +35,7 @@ def test_agreement_and_cost_of_a_cascade_are_the_runs(evaluated, endpoint, tmp_p
         root,
         [summary["run_id"]],
     ).to_pylist()[0]["n"]
-    assert (row["both"], row["agreed"]) == (attempts, right)
+    assert (row["num_both"], row["num_agreed"]) == (attempts, right)
     deciders = query("select distinct decided_by, is_by_hand from samples", root).to_pylist()
     assert deciders == [{"decided_by": row["grader"], "is_by_hand": False}]
     print_summary(summary, Console(width=250), "root")

@@ -88,7 +88,7 @@ def _left_out(summary: Shown) -> Iterator[str]:
             yield f"{stage}: {lacking:,} of {counts['answers']:,} answers have no verdict and are in no number above."
     for row in summary.get("agreement", ()):
         yield (
-            f"{row['stage']}: {row['grader']} and {row['other_grader']} agree on {row['agreed']:,} of {row['both']:,} "
+            f"{row['stage']}: {row['grader']} and {row['other_grader']} agree on {row['num_agreed']:,} of {row['num_both']:,} "
             f"answers that {row['decided_by']} decided."
         )
     costs = {stage: cost for stage, cost in summary["cost"].items() if cost["tokens"]}

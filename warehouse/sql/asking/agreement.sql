@@ -4,8 +4,8 @@ select
     agreement.grader,
     agreement.other_grader,
     agreement.decided_by,
-    agreement.num_both as both,
-    agreement.num_agreed as agreed
+    agreement.num_both,
+    agreement.num_agreed
 from agreement
 inner join runs on agreement.run_id = runs.run_id
 where agreement.run_id = $run_id and runs.grader like 'cascade-%' -- noqa: RF02
