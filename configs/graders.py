@@ -138,7 +138,12 @@ class CascadeGrader(ConfigModel):
     """Several graders in order: each decides what it can, and the next gets what it cannot."""
 
     kind: Literal["cascade"]
-    of: tuple[Annotated[SingleGraderSettings, BeforeValidator(_in_full)], ...] = Field(min_length=2)
+    of: tuple[
+        Annotated[
+            SingleGraderSettings, BeforeValidator(_in_full, json_schema_input_type=str | SingleGraderSettings)
+        ],
+        ...,
+    ] = Field(min_length=2)
     """The graders; a name alone is short for `{kind: …}`. The last one's verdict stands, whatever it is."""
     check_share: float = Field(default=0.0, ge=0, le=1)
     """Share of the answers that an earlier grader decided, which the last one is also asked about, to see how often they
