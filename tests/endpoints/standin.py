@@ -1,7 +1,8 @@
 """A program that starts like `vllm serve` and answers like the scripted endpoint, with a child of its own.
 
 Everything it lives through is a line in the file named by STANDIN_EVENTS; STANDIN_FAILS makes it
-print that text and end, as a server that runs out of memory does.
+print that text and end, as a server that runs out of memory does. STANDIN_DEAD is a file that it makes at its
+third request, after which its engine is dead, as vLLM's may be: the API goes on, /health says 503, nothing comes.
 """
 
 import argparse
@@ -51,7 +52,17 @@ def main():
         key=os.environ.get("VLLM_API_KEY"),
         port=arguments.port,
         latency=arguments.latency,
+        health=lambda: 503 if is_dead.is_set() else 200,
     )
+    is_dead, mark = threading.Event(), os.environ.get("STANDIN_DEAD")
+
+    def fault(number, _):
+        if mark and number == 3 and not Path(mark).exists():
+            Path(mark).touch()
+            is_dead.set()
+        return ("hang", 600) if is_dead.is_set() else None
+
+    served.fault = fault
     with served:
         while not stopped.wait(0.05):
             pass

@@ -5,6 +5,8 @@ Each row's `source` is the page that documents the form; what stands in the repl
 
 import asyncio
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -471,6 +473,17 @@ def test_certificates_that_are_not_there_are_named(monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     with pytest.raises(EngineError, match="SSL_CERT_FILE"):
         complete(None, request(1), base_url="https://127.0.0.1:9/v1")
+
+
+def test_limit_of_open_files_is_raised_or_kept_to():
+    """In a process of its own, whose limits cannot be taken back."""
+    program = (
+        "import resource as r; from tasks.engines.openai.connecting import room_for;"
+        "r.setrlimit(r.RLIMIT_NOFILE, (300, 4096)); print(room_for(2000), r.getrlimit(r.RLIMIT_NOFILE)[0] >= 2256);"
+        "r.setrlimit(r.RLIMIT_NOFILE, (512, 512)); print(room_for(2000) < 256)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2000", "True", "True"]
 
 
 def test_page_about_endpoints_has_an_example_of_every_dialect_that_loads():

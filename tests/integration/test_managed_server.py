@@ -137,6 +137,14 @@ def test_server_killed_in_the_middle_is_started_again_and_every_sample_comes_onc
     assert not any(map(runs, place.pids())), "the first server's child is gone as well"
 
 
+def test_server_whose_engine_is_dead_behind_its_api_is_started_again(place, monkeypatch, tmp_path):
+    monkeypatch.setattr("tasks.engines.openai.health.EVERY_SECONDS", 0.2)
+    monkeypatch.setenv("STANDIN_DEAD", str(tmp_path / "dead"))
+    held = drive(place.form(), count=8)
+    assert len(held) == 8 and all(isinstance(outcome, Completion) for [outcome] in held.values())
+    assert len(place.events("started")) == 2
+
+
 def test_server_that_dies_too_often_is_told_with_its_log(place):
     def kill():
         os.kill(place.record["server"][0], signal.SIGKILL)

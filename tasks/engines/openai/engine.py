@@ -7,6 +7,7 @@ one of them last answered. What only a person can mend stops the engine: nothing
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -289,6 +290,8 @@ class OpenAIEngine:
         if self._server:
             PROGRESS.say(f"The server on {replica.url} {why}; it is stopped and started again.")
             await self._server.end()
+            with contextlib.suppress(EngineError):  # whose requests meet it themselves
+                await self._server.revive()
         elif self._replicas.has_another(replica):
             await self._replicas.leave(replica, f"it {why}.")
             return

@@ -25,16 +25,17 @@ async def watch_health(replica: Replica, on_dead: Callable[[Replica, str], Await
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         status = await replica.status("/health", ASK_SECONDS)
-        is_bad = status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        is_bad = (
+            status or 0
+        ) >= HTTPStatus.INTERNAL_SERVER_ERROR  # no answer at all: it may be loading again
         if not is_bad or replica.last_completion > since or not replica.in_flight:
             num_bad, since = 0, time.monotonic()
             continue
         num_bad += 1
         if num_bad >= BAD:
-            said = "does not answer" if status is None else f"says {status}"
             seconds = time.monotonic() - since
-            await on_dead(
-                replica,
-                f"takes requests, but its /health {said} and nothing was answered for {seconds:.0f} s",
+            why = (
+                f"takes requests, but its /health says {status} and nothing was answered for {seconds:.0f} s"
             )
+            await on_dead(replica, why)
             num_bad, since = 0, time.monotonic()
