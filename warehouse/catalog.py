@@ -101,7 +101,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection, root: str) -> None:
 
 
 def create_relations(connection: duckdb.DuckDBPyConnection, root: str) -> None:
-    """The views and the macros over them, all with their comments; cheap, so it is done at every load."""
+    """The views and the macros over them, all with their comments; anew where trace files come or go, whose columns they have."""
     files = f"{root}/traces/*/*/*.parquet"
     has_traces = connection.execute("select exists (from store.traces)").fetchone() == (True,)
     connection.execute(f"create or replace macro trace_files() as {_quoted(files)}")

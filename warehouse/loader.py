@@ -104,7 +104,10 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
                 _follow(connection, store, known.keys() - found.keys(), found)
                 for file in new:
                     connection.execute(statement("load/part"), {"path": file, "content": found[file]})
-                create_relations(connection, store.root)
+                if not known or any(
+                    file.startswith("traces/") for file in {*new, *(known.keys() - found.keys())}
+                ):
+                    create_relations(connection, store.root)
                 connection.commit()
                 connection.execute("checkpoint")
     except duckdb.Error as error:
