@@ -96,14 +96,17 @@ os.register_at_fork(after_in_child=_forked)
 
 
 def enter(store: Store) -> Writer:
-    """Show this process on the root until as many calls of `leave`; its name stays the same meanwhile. Raises OSError."""
+    """Show this process on the root until as many calls of `leave`, by one name. Raises UserError if it cannot."""
     with _LOCK:
         present = _PRESENT.get(store.leases_folder)
         if present is None:
             me = Writer.me()
             present = _Presence(me, store.leases_folder / f"{me.name}.json")
-            present.path.parent.mkdir(parents=True, exist_ok=True)
-            present.path.write_bytes(me.content)
+            try:
+                present.path.parent.mkdir(parents=True, exist_ok=True)
+                present.path.write_bytes(me.content)
+            except OSError as error:
+                raise store.complaint(error) from error
             _PRESENT[store.leases_folder] = present
             _start_renewing()
         present.num_uses += 1
