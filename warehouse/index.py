@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from warehouse.failures import is_permanent
 from warehouse.identity import Recipe
-from warehouse.store import Store, retry_if_compacted, traces_folder
+from warehouse.store import LostPart, Store, retry_if_compacted, traces_folder
 from warehouse.winner import RANKED, winners
 
 _LISTED_SECONDS = 10.0
@@ -88,7 +88,12 @@ class RecipeIndex:
             groups.setdefault(self._traces[trace_id].part, set()).add(trace_id)
         names, rows = [], []
         for name, ids in groups.items():
-            rows.append(self.store.read_part(name, ["trace_id", "status", *RANKED], ids))
+            try:
+                rows.append(self.store.read_part(name, ["trace_id", "status", *RANKED], ids))
+            except LostPart:
+                if name == part:
+                    raise
+                continue  # merged meanwhile: its rows are in a part that the next refresh lists
             names += [name] * rows[-1].num_rows
         table = pa.concat_tables(rows)
         ids = table["trace_id"].to_pylist()
