@@ -4,28 +4,69 @@ Grades are stored beside the traces, in parts of their own: another grader, anot
 or a corrected gold answer add rows and generate nothing.
 """
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
-from tasks.assess import assess, grade_members
-from tasks.executor.cache import quoted
-from tasks.grading.cascade import Cascade
-from tasks.grading.traces import Grading
-from tasks.run import Run
+from configs.graders import CascadeGrader
+from tasks.grading.cascade import Cascade, grade_by_cascade
+from tasks.grading.judge import Judge
+from tasks.grading.kinds import judge_of
+from tasks.grading.outcome import Outcome
+from tasks.grading.traces import Grading, grade_traces
+from tasks.run import Run, members_of
 from tasks.stage import Stage
 from warehouse.records import Member
+from warehouse.verdicts import VerdictMemory
 
-
-@task(name="grade-stage", task_run_name="grade {label}", cache_policy=NO_CACHE)
-def grade_stage(label: str, stage: Stage, members: list[Member], grading: Grading | Cascade) -> list[Member]:  # noqa: ARG001 - the label names the run
-    """Grade one stage's traces; return a judge's traces that the verdicts rest on."""
-    return grade_members(stage, members, grading)
+GradeStage = Callable[[Stage, list[Member], Grading | Cascade], list[Member]]
+"""Makes a stage's missing verdicts; gives a judge's traces that the verdicts rest on."""
 
 
 def grade(run: Run) -> None:
+    """Grade every stage of a run, each as a task of the flow run; see `assess`."""
+    from tasks.executor.steps import as_task  # noqa: PLC0415 - imports Prefect, which not every grading needs
+
+    def grade_stage(stage: Stage, members: list[Member], grading: Grading | Cascade) -> list[Member]:
+        work = partial(grade_members, stage, members, grading)
+        return as_task("grade-stage", f"grade {stage.name}", work)
+
+    assess(run, grade_stage)
+
+
+def grade_members(stage: Stage, members: list[Member], grading: Grading | Cascade) -> list[Member]:
+    """Grade one stage's traces; return a judge's traces that the verdicts rest on."""
+    if isinstance(grading, Cascade):
+        return grade_by_cascade(stage, members, grading)
+    grade_traces(stage, members, grading)
+    grader = grading.grader
+    return grader.members(stage, members) if isinstance(grader, Judge) else []
+
+
+def assess(run: Run, grade_stage: GradeStage = grade_members) -> None:
     """Grade every stage of a run; what it wanted and what went wrong are known afterwards."""
-    assess(run, _as_task)
+    run.members = members_of(run)
+    grader = run.grader
+    is_cascade = isinstance(grader, Cascade)
+    grading = grader if is_cascade else Grading(grader, VerdictMemory(run.store, grader.key))
+    judged: list[Member] = []
+    for stage in run.stages:
+        judged_here = grade_stage(stage, run.members[stage.name], grading)
+        _look_at(run, stage, judged_here)
+        judged += judged_here
+    run.grader.close()
+    run.complaints += list(dict.fromkeys(run.grader.complaints))
+    if judged:
+        run.members["judge"] = list(dict.fromkeys(judged))
 
 
-def _as_task(stage: Stage, members: list[Member], grading: Grading | Cascade) -> list[Member]:
-    return grade_stage(stage.name, quoted(stage), quoted(members), quoted(grading))
+def _look_at(run: Run, stage: Stage, judged: list[Member]) -> None:
+    """Note what of a stage's verdicts a reader has to know, and whether too many are lacking."""
+    outcome, settings = Outcome(stage, run.members[stage.name], run.grader.key), run.experiment.grader
+    judge = judge_of(run.grader)
+    unread = judge.unread(judged) if judge else Counter[str]()
+    if isinstance(settings, CascadeGrader):
+        settings = settings.of[-1]  # whose verdict stands where no other decided
+    run.warnings += outcome.warnings(settings)
+    lacking = outcome.undecided(settings, run.experiment.max_undecided, unread)
+    run.undecided += [lacking] if lacking else []

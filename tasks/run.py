@@ -89,7 +89,7 @@ def started(request: "ExperimentRequest", root: str | None, limit: int | None = 
 
     What cannot work (a grader, a prompt, a model) is reported before anything is made. Raises UserError.
     """
-    # a run of which everything is stored (`tasks.stored`) imports no Prefect
+    # a run of which everything is stored (`tasks.ops.stored`) imports no Prefect
     from tasks.executor.artifacts import progress_artifacts  # noqa: PLC0415
     from tasks.executor.flow_runs import requested, root_flow_run_id, scheduled_at  # noqa: PLC0415
 

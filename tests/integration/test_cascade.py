@@ -9,7 +9,7 @@ from test_judge import judged
 
 from configs.graders import GraderSettings
 from configs.schema import UserError
-from tasks.assess import grade_members
+from tasks.grade import grade_members
 from tasks.grading.cascade import is_lacking
 from tasks.grading.judge import judge_stage
 from tasks.grading.kinds import grader_of

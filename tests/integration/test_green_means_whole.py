@@ -10,11 +10,11 @@ import pytest
 
 from configs.experiment import Experiment
 from configs.schema import ConfigModel, UserError
-from tasks.assess import assess
 from tasks.engines import protocol
 from tasks.engines.pool import open_engines
 from tasks.engines.protocol import Completion, EngineError, EngineKind, Failure
 from tasks.executor.submit import generate_shard
+from tasks.grade import assess
 from tasks.publish import shortfall, summarize
 from tasks.run import members_of, record, resolve, stage_summary
 from tasks.stage import shards_by_stage

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from configs.experiment import Experiment
-from tasks.assess import assess
+from tasks.grade import assess
 from tasks.grading.cascade import is_lacking as is_ungraded
 from tasks.run import Run, members_of, num_unmade, record, resolve, stage_summary
 from tasks.stage import Stage, shards_by_stage
