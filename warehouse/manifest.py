@@ -106,7 +106,8 @@ class Manifest(_Record):
         counts = {name: stage.counts for name, stage in self.stages.items()}
         return {
             "manifest_version": VERSION,
-            **self.model_dump(exclude={"stages", "judge"}),
+            **self.model_dump(exclude={"stages", "judge", "warnings"}),
+            **({"warnings": self.warnings} if self.warnings else {}),
             **own,
             **({"roles": roles} if roles else {}),
             "judge": _role(self.judge) if self.judge else None,

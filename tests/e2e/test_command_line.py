@@ -96,7 +96,7 @@ def test_quickstart_from_nothing_then_again_then_asked(alone):
     first = json.loads(a2r("run", "quickstart", *SMALL, "--json").stdout)
     assert first["status"] == "complete"
     assert first["stages"]["explore"]["generated"] == 48
-    assert set(first["metrics"]["mean@1"]) == {"estimate", "low", "high", "n"}
+    assert set(first["metrics"]["mean@1"]) == {"estimate", "low", "high", "n", "wanted", "undecided"}
     again = a2r("run", "quickstart", *SMALL)
     assert "no engine was called" in again.stdout
     assert "a2r-cons@2" in again.stdout

@@ -61,6 +61,8 @@ def test_a_benchmark(prefect, folder):
         "low": 0.0,
         "high": summary["metrics"]["mean@1"]["high"],
         "n": 4,
+        "wanted": 4,
+        "undecided": 0,
     }
 
 

@@ -66,6 +66,7 @@ def test_what_servers_told_is_in_the_run_s_record(evaluated, endpoint, tmp_path)
 
 def test_a_judge_s_server_is_in_the_run_s_record_too(evaluated, endpoint, tmp_path):
     engine = {"kind": "openai", "base_url": endpoint.base_url, "samples_per_request": 1}
-    evaluated(synthesizer=None, grader={"kind": "judge", "model": {"id": "big"}, "engine": engine})
+    grader = {"kind": "judge", "model": {"id": "big"}, "engine": engine}
+    evaluated(synthesizer=None, max_undecided=1.0, grader=grader)
     [manifest] = [json.loads(path.read_bytes()) for path in (tmp_path / "root" / "runs").glob("*.json")]
     assert [server["model"] for server in manifest["servers"]] == ["small", "big"]

@@ -83,7 +83,7 @@ ENGINE_AND_GRADER = {
         "class ExactGrader(": 'class BackwardsGrader(BoxedAnswerGrader):\n    """Backwards."""\n\n'
         '    kind: Literal["backwards"]\n    ignore_case: bool = False\n\n\n',
         '    "exact": ': '    "backwards": "tasks.graders.backwards:Backwards",\n',
-        "    MathGrader": "    BackwardsGrader |\n",
+        "    MathGrader\n": "    BackwardsGrader |\n",
     },
 }
 TRACE_COLUMN = {

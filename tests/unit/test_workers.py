@@ -89,12 +89,18 @@ def test_workers_start_when_needed_and_end_when_closed(tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("x = 1", "has no grade"), ("import nosuchmodule_", "importing mine failed: ModuleNotFoundError")],
+    [
+        ("x = 1", "has no grade"),
+        (
+            "import nosuchmodule_\n\ndef grade(gold, answer):\n    return True\n",
+            "importing mine failed: ModuleNotFoundError",
+        ),
+    ],
 )
 def test_function_that_cannot_be_loaded_is_told(tmp_path, source, said):
     (tmp_path / "mine.py").write_text(source)
     form = FunctionGrader(kind="function", function="mine:grade", path=str(tmp_path))
-    with closing(grader_of(form, "nowhere")) as grader, pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=said), closing(grader_of(form, "nowhere")) as grader:
         grader.work_out([Case("", "1", "1")])
 
 

@@ -36,9 +36,11 @@ left join costs on roles.run_id = costs.run_id and roles.stage = costs.stage
 left join metrics
     on
         runs.run_id = metrics.run_id
+        and roles.stage = metrics.stage
         and metrics.metric = case roles.stage when 'explore' then 'mean@1' else 'a2r' end
 left join metrics as scored
     on
         runs.run_id = scored.run_id
+        and roles.stage = scored.stage
         and scored.metric = case roles.stage when 'explore' then 'points@1' else 'a2r-points' end
 order by runs.benchmark, accuracy desc, runs.run_id, roles.stage
