@@ -12,6 +12,7 @@ One bad line costs that line, one bad journal that journal: it is set aside as `
 
 import errno
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -92,6 +93,10 @@ class Journal:
             leave(self._store)
 
 
+_RECOVERING = threading.Lock()
+"""Whoever returns from `recover` finds in the store what another thread had begun to recover."""
+
+
 def recover(store: Store, say: Callable[[str], None] | None = None) -> int:
     """Turn the journals that dead processes left into parts; return how many traces they held.
 
@@ -100,7 +105,7 @@ def recover(store: Store, say: Callable[[str], None] | None = None) -> int:
         say: Is given a sentence for each journal that had to be set aside, wholly or in lines.
     """
     found = 0
-    with at_work(store):
+    with at_work(store), _RECOVERING:
         for path in sorted(store.journal_folder.glob("*.jsonl")):
             try:
                 num_traces, complaint = _recovered_if_left(store, path)

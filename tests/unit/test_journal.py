@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 
 import orjson
 import pytest
@@ -183,3 +184,28 @@ def test_journal_sealed_while_it_is_taken_over_is_left(store, monkeypatch):
     monkeypatch.setattr("warehouse.journal.is_alive", sealed_first)
     assert recover(store) == 0
     assert [r["problem_id"] for r in stored(store, "problem_id")] == ["p1"]
+
+
+def test_whoever_recovers_beside_another_thread_finds_what_that_one_recovers(store, monkeypatch):
+    left_behind(store, line(1), line(2))
+    write_part, has_begun, may_write, found = Store.write_part, threading.Event(), threading.Event(), []
+
+    def slow(*arguments, **named):
+        has_begun.set()
+        assert may_write.wait(60)
+        return write_part(*arguments, **named)
+
+    def recovered():
+        recover(store)
+        found.append(len(stored(store, "problem_id")))
+
+    monkeypatch.setattr(Store, "write_part", slow)
+    threads = [threading.Thread(target=recovered) for _ in range(2)]
+    threads[0].start()
+    assert has_begun.wait(60)
+    threads[1].start()
+    threads[1].join(0.2)  # long enough for one that does not wait
+    may_write.set()
+    for thread in threads:
+        thread.join(60)
+    assert found == [2, 2]
