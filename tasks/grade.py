@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from configs.graders import CascadeGrader
-from tasks.grading.cascade import Cascade, grade_by_cascade
+from tasks.grading.assessment import Assessment
+from tasks.grading.cascade import Cascade, grade_by_cascade, is_lacking
 from tasks.grading.judge import Judge
 from tasks.grading.kinds import judge_of
-from tasks.grading.outcome import Outcome
 from tasks.grading.traces import Grading, grade_traces
 from tasks.run import Run, members_of
 from tasks.stage import Stage
@@ -60,13 +59,17 @@ def assess(run: Run, grade_stage: GradeStage = grade_members) -> None:
         run.members["judge"] = list(dict.fromkeys(judged))
 
 
+def is_ungraded(run: Run) -> bool:
+    """Whether a verdict on a stored trace is to be made, or one to be checked."""
+    members = members_of(run)
+    return any(is_lacking(stage, members[stage.name], run.grader) for stage in run.stages)
+
+
 def _look_at(run: Run, stage: Stage, judged: list[Member]) -> None:
     """Note what of a stage's verdicts a reader has to know, and whether too many are lacking."""
-    outcome, settings = Outcome(stage, run.members[stage.name], run.grader.key), run.experiment.grader
+    assessment, settings = Assessment(stage, run.members[stage.name], run.grader.key), run.experiment.grader
     judge = judge_of(run.grader)
     unread = judge.unread(judged) if judge else Counter[str]()
-    if isinstance(settings, CascadeGrader):
-        settings = settings.of[-1]  # whose verdict stands where no other decided
-    run.warnings += outcome.warnings(settings)
-    lacking = outcome.undecided(settings, run.experiment.max_undecided, unread)
+    run.warnings += assessment.warnings(settings)
+    lacking = assessment.undecided(settings, run.experiment.max_undecided, unread)
     run.undecided += [lacking] if lacking else []

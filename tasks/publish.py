@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.executor.errors import FlowIncomplete
 from tasks.run import Run, stage_summary
-from warehouse.numbers import summarize
 from warehouse.store import Store
+from warehouse.summarize import summarize
 from warehouse.summary import StageSummary, Summary
 
 S = TypeVar("S", bound=StageSummary)

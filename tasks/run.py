@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -17,11 +17,9 @@ from tasks.benchmarks.mapping import name_of
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, open_engines
 from tasks.explore import explore_stage
-from tasks.graders.protocol import Grader
-from tasks.grading.cascade import Cascade
-from tasks.grading.kinds import grader_of, judge_of
+from tasks.grading.kinds import AnyGrader, grader_of, judge_of
 from tasks.progress import PROGRESS
-from tasks.stage import Stage, plans_of
+from tasks.stage import Stage, plans_of, shards_by_stage
 from tasks.synthesize import synthesize_stage
 from warehouse.journal import recover
 from warehouse.locks import in_use
@@ -49,7 +47,7 @@ class Run:
     """The benchmark's problems."""
     stages: tuple[Stage, ...]
     """Each reads only earlier ones."""
-    grader: Grader | Cascade
+    grader: AnyGrader
     """Ready to work; its processes and engines start when they are needed."""
     found: frozenset[str]
     """Ids of the stages' traces that were stored before the run."""
@@ -89,7 +87,7 @@ def started(request: "ExperimentRequest", root: str | None, limit: int | None = 
 
     What cannot work (a grader, a prompt, a model) is reported before anything is made. Raises UserError.
     """
-    # a run of which everything is stored (`tasks.ops.stored`) imports no Prefect
+    # a run of which everything is stored (`flows.commands.stored`) imports no Prefect
     from tasks.executor.artifacts import progress_artifacts  # noqa: PLC0415
     from tasks.executor.flow_runs import requested, root_flow_run_id, scheduled_at  # noqa: PLC0415
 
@@ -131,6 +129,16 @@ def run_id_of(experiment: Experiment, limit: int | None, flow_run_id: str, sched
     content = f"{flow_run_id}/{limit}/{experiment.model_dump_json()}"
     digest = hashlib.sha256(content.encode()).hexdigest()
     return f"{scheduled_at:%Y%m%dT%H%M%S}-{experiment.name}-{digest[:8]}"
+
+
+def is_unmade(run: Run, names: Collection[str]) -> bool:
+    """Whether a trace of these stages is to be made."""
+    return bool(shards_by_stage([stage for stage in run.stages if stage.name in names], run.problems))
+
+
+def check_grader(experiment: Experiment, root: str) -> None:
+    """Raise UserError for a grader that cannot work."""
+    grader_of(experiment.grader, root).close()
 
 
 def generate(run: Run, *names: str) -> None:

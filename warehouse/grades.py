@@ -1,11 +1,16 @@
 """Verdicts in the store: parts in one folder per grader, each of one recipe's traces."""
 
+from typing import Any
+
 import pyarrow as pa
 
 from warehouse.identity import Recipe
 from warehouse.index import RecipeIndex
 from warehouse.store import Store, retry_if_compacted
 from warehouse.winner import is_of_answer
+
+GradeRow = dict[str, Any]
+"""A grade by column, as in `records.GRADES`."""
 
 
 def grades_folder(grader: str) -> str:

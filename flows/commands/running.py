@@ -63,7 +63,7 @@ def _announcement(command: str, experiment: "Experiment", root: str, limit: int 
 
 def _perform(command: str, experiment: "Experiment", root: str, limit: int | None, *, as_json: bool) -> None:
     from flows.commands.run_flow import run_flow
-    from tasks.ops.stored import never_ran, part_of, run_stored
+    from flows.commands.stored import never_ran, part_of, run_stored
 
     run_flow(
         lambda: partial(_flow(command), experiment=experiment, root=root, limit=limit),

@@ -13,9 +13,9 @@ from configs.nightly import Nightly
 from configs.schema import UserError
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.kinds import resolved
-from tasks.grading.kinds import grader_of
 from tasks.prompts.references import Reference
 from tasks.prompts.render import load_prompt
+from tasks.run import check_grader
 
 _EXAMPLE = (Reference(index=1, text="1", count=1),)
 
@@ -58,7 +58,7 @@ def _attempts(experiment: Experiment, root: str) -> Iterator[Callable[[], object
     if isinstance(grader, JudgeGrader):
         yield from _role("grader", grader, {"question": "1", "gold": "1", "answer": "1"})
     else:
-        yield lambda: grader_of(grader, root).close()
+        yield lambda: check_grader(experiment, root)
     if experiment.synthesizer and (tokenizer := experiment.synthesizer.references.tokenizer):
         yield lambda: _exists(tokenizer, "synthesizer.references.tokenizer")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from configs.experiment import Columns
 from configs.schema import UserError
-from tasks.benchmarks.cells import after_mark, answer_text
+from tasks.benchmarks.cell_text import after_mark, answer_text
 
 Notation = Literal["letter", "index", "text"]
 Readings = dict[Notation, int]

@@ -2,7 +2,7 @@
 
 from configs.experiment import HubBenchmark
 from configs.schema import UserError
-from tasks.benchmarks.rows import Row
+from tasks.benchmarks.row_files import Row
 
 
 def read_hub(benchmark: HubBenchmark) -> list[Row]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from configs.experiment import Benchmark, Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
 from configs.schema import UserError
-from tasks.benchmarks.cells import after_mark, answer_text, question_text
+from tasks.benchmarks.cell_text import after_mark, answer_text, question_text
 from tasks.benchmarks.choices import notation_of, options_of, posed
-from tasks.benchmarks.rows import Row
+from tasks.benchmarks.row_files import Row
 from warehouse.records import Problem
 
 

@@ -4,7 +4,7 @@ from configs.experiment import Benchmark, FileBenchmark, GeneratedBenchmark, Hub
 from tasks.benchmarks.families.draw import problems as generated_problems
 from tasks.benchmarks.hub import read_hub
 from tasks.benchmarks.mapping import name_of, problems_of
-from tasks.benchmarks.rows import read_rows
+from tasks.benchmarks.row_files import read_rows
 from warehouse.records import Problem
 
 

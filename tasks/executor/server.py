@@ -115,7 +115,7 @@ def keeps_history() -> bool:
 # --- a server that is there already -----------------------------------------------------------------
 
 
-class ServerRecord(NamedTuple):
+class Announcement(NamedTuple):
     """What `a2r up` leaves in a root while it serves it."""
 
     url: str
@@ -132,7 +132,7 @@ def announced(root: str, url: str) -> Iterator[None]:
     """Let runs on the root find the server at `url` while the block lasts."""
     path = record_path(Store(root))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps(ServerRecord(url, socket.gethostname())._asdict()).encode())
+    write_file(path, json.dumps(Announcement(url, socket.gethostname())._asdict()).encode())
     try:
         yield
     finally:
@@ -142,7 +142,7 @@ def announced(root: str, url: str) -> Iterator[None]:
 def announced_url(root: str) -> str | None:
     """Address of the API of the living server that serves the root from this machine, if there is one."""
     try:
-        record = ServerRecord(**json.loads(record_path(Store(root)).read_bytes()))
+        record = Announcement(**json.loads(record_path(Store(root)).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     api_url = f"{record.url}/api"

@@ -6,7 +6,6 @@ several of them graded.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -16,7 +15,7 @@ from tasks.grading.judge import Judge
 from tasks.grading.traces import Grading, grade_traces, ungraded
 from tasks.stage import Stage
 from warehouse.canonical import digest
-from warehouse.grades import valid_grades, write_grades
+from warehouse.grades import GradeRow, valid_grades, write_grades
 from warehouse.records import GRADES, Member
 from warehouse.store import Store
 from warehouse.verdicts import VerdictMemory
@@ -52,8 +51,8 @@ def grade_by_cascade(stage: Stage, members: Sequence[Member], cascade: Cascade) 
     """Grade the stored traces that have no verdict yet; return a judge's traces behind the run's verdicts and checks."""
     store, last = Store(stage.root), cascade.graders[-1]
     decided_by = _decided_by(stage, cascade)
-    found: dict[Key, dict[str, Any]] = {}
-    answers: dict[Key, dict[str, Any]] = {}
+    found: dict[Key, GradeRow] = {}
+    answers: dict[Key, GradeRow] = {}
     rest = [member for member in members if _key(member) not in decided_by]
     for grader in cascade.graders:
         if not rest:
@@ -100,7 +99,7 @@ def checked_of(members: Iterable[Member], cascade: Cascade, decided_by: Mapping[
     return [m for m in members if decided_by.get(_key(m), last) != last and _drawn(m.trace_id, seed) < share]
 
 
-def is_proven(grader: Grader, row: Mapping[str, Any]) -> bool:
+def is_proven(grader: Grader, row: GradeRow) -> bool:
     """Whether a grader's verdict stands: right, certainly wrong, or cut off; not where it found no answer or gave up."""
     match row["verdict"]:
         case "correct" | "truncated":
@@ -122,7 +121,7 @@ def _decided_by(stage: Stage, cascade: Cascade) -> dict[Key, str]:
     return {(trace_id, gold): decider for trace_id, gold, decider in held}
 
 
-def _rows(stage: Stage, grader: Grader, keys: set[Key]) -> dict[Key, dict[str, Any]]:
+def _rows(stage: Stage, grader: Grader, keys: set[Key]) -> dict[Key, GradeRow]:
     names = GRADES.names
     held = (dict(zip(names, row, strict=True)) for row in valid_grades(stage.index, grader.key, names))
     return {key: row for row in held if (key := (row["trace_id"], row["gold"])) in keys}

@@ -12,6 +12,9 @@ from tasks.grading.cascade import Cascade
 from tasks.grading.judge import Judge
 from warehouse.records import Problem
 
+AnyGrader = Grader | Cascade
+"""What an experiment may be graded by."""
+
 _OF_PROBLEMS: Mapping[str, Callable[[Any, str, Mapping[str, Problem]], Grader]] = {
     "math": lambda settings, _, problems: Math(settings, problems),
     "function": lambda settings, _, problems: Function(settings, problems),
@@ -20,7 +23,7 @@ _OF_PROBLEMS: Mapping[str, Callable[[Any, str, Mapping[str, Problem]], Grader]] 
 """Kinds that also need the problems, and one of them a root."""
 
 
-def grader_of(settings: GraderSettings, root: str, problems: Iterable[Problem] = ()) -> Grader | Cascade:
+def grader_of(settings: GraderSettings, root: str, problems: Iterable[Problem] = ()) -> AnyGrader:
     """The grader of an experiment's settings, nothing started. Raises UserError for one that cannot work."""
     if settings.kind == "cascade":
         known = list(problems)
@@ -28,7 +31,7 @@ def grader_of(settings: GraderSettings, root: str, problems: Iterable[Problem] =
     return _single(settings, root, problems)
 
 
-def judge_of(grader: Grader | Cascade) -> Judge | None:
+def judge_of(grader: AnyGrader) -> Judge | None:
     """The language model that decides, if one does."""
     return grader.judge if isinstance(grader, Cascade) else grader if isinstance(grader, Judge) else None
 

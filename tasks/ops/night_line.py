@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.analysis.numbers import count, money, span
-from tasks.ops.night_results import Cause, Result, merged
+from tasks.ops.night_results import Cause, NightResult, merged
 
 MOST_NAMES = 4
 """Experiments or models that a sentence lists by name."""
@@ -34,12 +34,12 @@ class NightLine:
         return " ".join(filter(None, (self.press, self.ran, self.why, self.cost, self.changed)))
 
 
-def line_of(results: Sequence[Result]) -> NightLine:
+def line_of(results: Sequence[NightResult]) -> NightLine:
     """The night in one line."""
     return NightLine(_ran(results), _why(results), _press(results), _cost(results), _changed(results))
 
 
-def _ran(results: Sequence[Result]) -> str:
+def _ran(results: Sequence[NightResult]) -> str:
     whole = [result.name for result in results if result.is_complete]
     failed = [result.name for result in results if not result.is_complete]
     if not failed:
@@ -50,7 +50,7 @@ def _ran(results: Sequence[Result]) -> str:
     return f"{done}{listed(failed)} {'is' if len(failed) == 1 else 'are'} not."
 
 
-def _why(results: Sequence[Result]) -> str:
+def _why(results: Sequence[NightResult]) -> str:
     causes = merged(cause for result in results for cause in result.causes)
     if not causes:
         return ""
@@ -62,7 +62,7 @@ def _why(results: Sequence[Result]) -> str:
     return f"{lacking}{first}{more}."
 
 
-def _press(results: Sequence[Result]) -> str:
+def _press(results: Sequence[NightResult]) -> str:
     if all(result.is_complete for result in results):
         return ""
     causes = [cause for result in results for cause in result.causes]
@@ -71,7 +71,7 @@ def _press(results: Sequence[Result]) -> str:
     return "Once the cause is mended, press Retry: only what is missing is made."
 
 
-def _cost(results: Sequence[Result]) -> str:
+def _cost(results: Sequence[NightResult]) -> str:
     tokens = sum(result.num_tokens for result in results)
     seconds = span(sum(result.outcome.seconds for result in results))
     if not tokens:
@@ -79,14 +79,14 @@ def _cost(results: Sequence[Result]) -> str:
     return f"{_dollars(results)}, {count(tokens)} tokens, {seconds}."
 
 
-def _dollars(results: Sequence[Result]) -> str:
+def _dollars(results: Sequence[NightResult]) -> str:
     unpriced = list(dict.fromkeys(model for result in results for model in result.unpriced))
     if unpriced:
         return f"Dollars unknown (no price for {listed(unpriced)})"
     return f"{money(sum(result.dollars or 0 for result in results))} dollars"
 
 
-def _changed(results: Sequence[Result]) -> str:
+def _changed(results: Sequence[NightResult]) -> str:
     moved = [
         f"{result.name}: {change.metric} {change.verdict} by {abs(change.change):.3f}"
         for result in results

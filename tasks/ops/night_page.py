@@ -6,7 +6,7 @@ from datetime import date
 from tasks.analysis.compare import Change
 from tasks.analysis.numbers import NOTHING, count, interval, money, share, span
 from tasks.ops.night_line import inline, line_of, listed
-from tasks.ops.night_results import Result
+from tasks.ops.night_results import NightResult
 from warehouse.summary import Metric
 
 _HOW_TO_READ = (
@@ -15,7 +15,7 @@ _HOW_TO_READ = (
 )
 
 
-def page_of(night: date, results: Sequence[Result], root: str, report: str) -> str:
+def page_of(night: date, results: Sequence[NightResult], root: str, report: str) -> str:
     """The night as Markdown; `report` says how to open it, empty where there is none."""
     lines = [f"**{line_of(results)}**", "", *([report, ""] if report else []), *_overview(results), ""]
     if any(not result.is_complete for result in results):
@@ -35,7 +35,7 @@ _OVERVIEW = ("experiment", "status", "headline", "since last night", "traces mad
 """Few enough for a laptop's screen; the rest is below, by experiment."""
 
 
-def _overview(results: Sequence[Result]) -> Iterator[str]:
+def _overview(results: Sequence[NightResult]) -> Iterator[str]:
     yield _cells(_OVERVIEW)
     yield _cells(["---", "---", *["---:"] * (len(_OVERVIEW) - 2)])
     for result in results:
@@ -53,7 +53,7 @@ def _overview(results: Sequence[Result]) -> Iterator[str]:
         yield _cells(cells)
 
 
-def _row(result: Result) -> str:
+def _row(result: NightResult) -> str:
     name, metric = result.headline or ("", None)
     change = next((change for change in result.since_last if change.metric == name), None)
     return _cells(
@@ -72,18 +72,18 @@ def _row(result: Result) -> str:
     )
 
 
-def _status(result: Result) -> str:
+def _status(result: NightResult) -> str:
     if result.is_complete:
         return "complete"
     return f"**{count(result.num_missing)} missing**" if result.num_missing else "**incomplete**"
 
 
-def _num_made(result: Result) -> int:
+def _num_made(result: NightResult) -> int:
     stages = result.outcome.summary["stages"].values() if result.outcome.summary else ()
     return sum(counts["generated"] for counts in stages)
 
 
-def _failures(results: Sequence[Result]) -> Iterator[str]:
+def _failures(results: Sequence[NightResult]) -> Iterator[str]:
     """Equal causes once, with the experiments they struck."""
     struck: dict[str, list[str]] = {}
     for result in results:
@@ -96,7 +96,7 @@ def _failures(results: Sequence[Result]) -> Iterator[str]:
         yield f"- **{listed(names)}**: {inline(text)}"
 
 
-def _experiment(result: Result) -> Iterator[str]:
+def _experiment(result: NightResult) -> Iterator[str]:
     """Every metric with its changes, what it leaves out, and where its traces came from."""
     num_nights = len(result.since_nights[0].baseline) if result.since_nights else 0
     has_more = num_nights > 1
@@ -134,7 +134,7 @@ def _problems(metric: Metric) -> str:
 
 
 def _change(
-    change: Change | None, result: Result, *, has_verdict: bool = False, has_bounds: bool = True
+    change: Change | None, result: NightResult, *, has_verdict: bool = False, has_bounds: bool = True
 ) -> str:
     if change is None:
         return "first night" if result.is_first else NOTHING

@@ -36,7 +36,7 @@ class Spent(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class NightAttempt:
     """What became of one experiment of the night, as soon as it has ended."""
 
     name: str
@@ -50,10 +50,10 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class NightResult:
     """An outcome with all that the night's page says of it."""
 
-    outcome: Outcome
+    outcome: NightAttempt
     causes: tuple[Cause, ...] = ()
     spent: tuple[Spent, ...] = ()
     since_last: tuple[Change, ...] = ()
@@ -114,16 +114,16 @@ class Result:
         return tuple(change for change in self.since_nights if change.verdict == "rose")
 
 
-def result_of(store: Store, outcome: Outcome, since: datetime) -> Result:
+def result_of(store: Store, outcome: NightAttempt, since: datetime) -> NightResult:
     """The outcome with its causes, with the cost of what was made since then, and with what has changed."""
     if outcome.summary is None:
-        return Result(outcome, causes=(Cause(outcome.complaint, None, is_permanent=False),))
+        return NightResult(outcome, causes=(Cause(outcome.complaint, None, is_permanent=False),))
     run_id = outcome.summary["run_id"]
     with connect(store) as catalog:
         causes = rows(catalog, statement("asking/causes"), {"run_id": run_id})
         spent = rows(catalog, statement("asking/spent"), {"run_id": run_id, "since": since})
         earlier = rows(catalog, statement("asking/nights_before"), {"run_id": run_id, "num_nights": 1})
-    return Result(
+    return NightResult(
         outcome,
         causes=_causes(store, outcome, [row for row in causes if outcome.complaint]),
         spent=tuple(Spent(**row) for row in spent),
@@ -133,7 +133,7 @@ def result_of(store: Store, outcome: Outcome, since: datetime) -> Result:
     )
 
 
-def _causes(store: Store, outcome: Outcome, failed: Sequence[dict]) -> tuple[Cause, ...]:
+def _causes(store: Store, outcome: NightAttempt, failed: Sequence[dict]) -> tuple[Cause, ...]:
     """The stored failures by reason; also what the run complained of, where these do not explain all that is missing."""
     if outcome.summary is None or not outcome.complaint:
         return ()

@@ -25,7 +25,7 @@ from tasks.executor.errors import FlowIncomplete
 from tasks.executor.flow_runs import scheduled_at
 from tasks.ops.night_line import line_of
 from tasks.ops.night_page import page_of
-from tasks.ops.night_results import Outcome, Result, result_of
+from tasks.ops.night_results import NightAttempt, NightResult, result_of
 from tasks.ops.reports import how_to_read, write_night_report
 from warehouse.store import Store, default_root
 from warehouse.summary import Summary
@@ -80,7 +80,7 @@ def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> S
     """
     write_sentences()
     date_of_night, store = night_of(night.timezone), Store(root or default_root())
-    log, results = get_run_logger(), list[Result]()
+    log, results = get_run_logger(), list[NightResult]()
     for entry in night.experiments:
         outcome = _evaluated(entry, date_of_night, root, evaluate)
         results.append(
@@ -108,7 +108,7 @@ def tell_failure(flow: object, flow_run: FlowRun, state: State[Any]) -> None:  #
 
 def _evaluated(
     entry: NightlyExperiment, night: date, root: str | None, evaluate: Flow[..., Summary]
-) -> Outcome:
+) -> NightAttempt:
     """Evaluate one experiment; whatever happens to it does not cost the night its others."""
     log, began, name, summary, complaint = get_run_logger(), time.monotonic(), entry.named.label, None, ""
     try:
@@ -123,10 +123,10 @@ def _evaluated(
     except Exception as error:  # a defect in one experiment
         log.exception("%s", name)
         complaint = f"{type(error).__name__}: {error}"
-    return Outcome(name, summary, complaint, time.monotonic() - began, entry.baseline_nights)
+    return NightAttempt(name, summary, complaint, time.monotonic() - began, entry.baseline_nights)
 
 
-def _publish(night: date, results: Sequence[Result], store: Store) -> None:
+def _publish(night: date, results: Sequence[NightResult], store: Store) -> None:
     """The night's page as an artifact, its report, and the event of metrics that fell."""
     run_ids = [result.outcome.summary["run_id"] for result in results if result.outcome.summary]
     text = page_of(night, results, store.root, _report(store, night, run_ids))

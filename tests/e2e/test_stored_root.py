@@ -20,8 +20,8 @@ from tasks.analysis.report.page import write_report
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.loader import load
-from warehouse.numbers import summarize
 from warehouse.store import Store
+from warehouse.summarize import summarize
 
 STORED = Path(__file__).parents[1] / "data/stored"
 NAMES = ("sums", "judged", "votes", "refused")

@@ -15,8 +15,8 @@ from configs.schema import UserError
 from tasks.analysis.queries import problem_traces
 from tasks.analysis.report.page import write_report
 from tasks.graders.exact import Exact
+from tasks.grading.assessment import Assessment
 from tasks.grading.by_hand import override, withdraw
-from tasks.grading.outcome import Outcome
 from tasks.publish import summarize
 from tasks.run import members_of, resolve
 from warehouse.catalog import connect, rows
@@ -100,7 +100,7 @@ def test_trace_is_decided_by_hand_and_every_number_uses_it(store, tmp_path):
         row["verdict"] for row in asked(store, "from grades where trace_id = '" + trace["trace_id"] + "'")
     } == {"wrong"}, "the grader's own verdict stays"
     run = resolve(Experiment.model_validate(experiment(tmp_path)), store)
-    counts = Outcome(run.stages[0], members_of(run)["explore"], run.grader.key).counts
+    counts = Assessment(run.stages[0], members_of(run)["explore"], run.grader.key).counts
     assert counts == summary["verdicts"]["explore"], "the catalog and the grading step count alike"
     [_, shown] = [t for t in problem_traces("s1", store.root).traces if t.stage == "explore"]
     assert (shown.verdict, shown.decided_by, shown.why_by_hand) == ("correct", "Ann", "it says so in words")

@@ -17,7 +17,7 @@ from configs.graders import (
     RegexGrader,
 )
 from tasks.analysis.report.page import write_report
-from tasks.grading.outcome import Outcome
+from tasks.grading.assessment import Assessment
 from tasks.publish import summarize
 from tasks.run import members_of, resolve
 from warehouse.catalog import connect, rows
@@ -94,7 +94,7 @@ def test_undecided_verdicts_stand_beside_every_number(tmp_path):
     run = resolve(Experiment.model_validate(experiment(tmp_path, ["a", "b", "c", "d"])), store)
     members = members_of(run)
     for stage in run.stages:
-        found = Outcome(stage, members[stage.name], run.grader.key).counts
+        found = Assessment(stage, members[stage.name], run.grader.key).counts
         assert found == summary["verdicts"][stage.name], "the catalog and the grading step count alike"
 
 
@@ -162,7 +162,7 @@ def _outcome(tmp_path, verdicts, extracted="42"):
     content = experiment(tmp_path, [f"q{i}" for i in range(len(verdicts) // 2)], synthesizer=None)
     store = finish_run(content, tmp_path / "root", "run-1", made)
     run = resolve(Experiment.model_validate(content), store)
-    return Outcome(run.stages[0], members_of(run)["explore"], run.grader.key)
+    return Assessment(run.stages[0], members_of(run)["explore"], run.grader.key)
 
 
 JUDGE = {

@@ -8,7 +8,7 @@ from tasks.analysis.compare import Change
 from tasks.analysis.numbers import money, span
 from tasks.ops.night_line import line_of
 from tasks.ops.night_page import page_of
-from tasks.ops.night_results import Cause, Outcome, Result, Spent, merged
+from tasks.ops.night_results import Cause, NightAttempt, NightResult, Spent, merged
 
 OVERLOADED = "server_error: HTTP 500: The model is overloaded."
 TOO_LONG = "context_overflow: HTTP 400: maximum context length is <b>4096</b> tokens"
@@ -43,7 +43,7 @@ def outcome(name, missing=0, seconds=60.0, complaint="", **metrics):
         "verdicts": {},
         "warnings": ["half of the verdicts are missing"] if name == "tens" else [],
     }
-    return Outcome(name, summary, complaint, seconds, 7)
+    return NightAttempt(name, summary, complaint, seconds, 7)
 
 
 def change(name, by, verdict, baseline=("a", "b")):
@@ -73,20 +73,20 @@ def change(name, by, verdict, baseline=("a", "b")):
     )
 
 
-WHOLE = Result(
+WHOLE = NightResult(
     outcome("sums", mean_1=0.5, cons_4=0.6, a2r=0.7),
     spent=(Spent("explore", "small", 60, 1200, 0.25),),
     since_last=(change("x", 0.012, "same", ("a",)),),
     since_nights=(change("x", 0.012, "same"),),
 )
-BROKEN = Result(
+BROKEN = NightResult(
     outcome("tens", 20, 30.0, "it broke", mean_1=0.5),
     causes=(Cause(OVERLOADED, 15, False), Cause(TOO_LONG, 5, True)),
     spent=(Spent("explore", "small", 40, 800, 0.125),),
     is_first=True,
 )
-DEAD = Result(
-    Outcome("hundreds", None, "mine.yaml does not exist", 1.0, 7), causes=(Cause(OVERLOADED, 9, False),)
+DEAD = NightResult(
+    NightAttempt("hundreds", None, "mine.yaml does not exist", 1.0, 7), causes=(Cause(OVERLOADED, 9, False),)
 )
 
 
@@ -94,7 +94,7 @@ def test_line_of_a_good_night_says_what_ran_what_it_cost_and_what_changed():
     assert str(line_of([WHOLE])) == (
         "sums is complete. 0.25 dollars, 1,200 tokens, 1 min. No metric changed significantly."
     )
-    fallen = Result(WHOLE.outcome, spent=WHOLE.spent, since_nights=(change("x", -0.2, "fell"),))
+    fallen = NightResult(WHOLE.outcome, spent=WHOLE.spent, since_nights=(change("x", -0.2, "fell"),))
     assert str(line_of([WHOLE, fallen])).endswith(
         "All 2 experiments are complete. 0.50 dollars, 2,400 tokens, 2 min. "
         "Changed since earlier nights: sums: a2r fell by 0.200."
@@ -102,7 +102,9 @@ def test_line_of_a_good_night_says_what_ran_what_it_cost_and_what_changed():
 
 
 def test_night_with_nothing_new_costs_nothing():
-    idle = Result(WHOLE.outcome, spent=(Spent("explore", "free", 0, 0, 0),), since_nights=WHOLE.since_nights)
+    idle = NightResult(
+        WHOLE.outcome, spent=(Spent("explore", "free", 0, 0, 0),), since_nights=WHOLE.since_nights
+    )
     assert "Nothing was generated; 1 min." in str(line_of([idle]))
 
 
@@ -115,12 +117,12 @@ def test_line_of_a_failed_night_says_why_and_what_to_press_and_its_state_begins_
     assert line.remedy_first.startswith(
         "Once the cause is mended, press Retry: only what is missing is made. 1 of 3"
     )
-    refused = Result(BROKEN.outcome, causes=(Cause(TOO_LONG, 5, True),))
+    refused = NightResult(BROKEN.outcome, causes=(Cause(TOO_LONG, 5, True),))
     assert "Change what is refused" in line_of([refused]).press and "press Retry" in line_of([refused]).press
 
 
 def test_unknown_price_is_said_and_never_a_smaller_sum():
-    free = Result(
+    free = NightResult(
         WHOLE.outcome, spent=(Spent("explore", "free", 60, 100, None),), since_nights=WHOLE.since_nights
     )
     assert "Dollars unknown (no price for free), 1,300 tokens" in str(line_of([WHOLE, free]))

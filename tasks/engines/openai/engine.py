@@ -24,7 +24,6 @@ from tasks.engines.openai.faults import RefusedError, TransientError, refuses_ma
 from tasks.engines.openai.health import watch_health
 from tasks.engines.openai.http import Replica
 from tasks.engines.openai.key import api_key
-from tasks.engines.openai.refusals import FieldRefusedError
 from tasks.engines.openai.replicas import Replicas
 from tasks.engines.openai.replies import Outcome, Sent, outcomes_of
 from tasks.engines.openai.resending import Resends
@@ -215,8 +214,10 @@ class OpenAIEngine:
             sending.tries += 1
             try:
                 return await self._post(replica, body, sending.tries, len(places))
-            except FieldRefusedError as error:
-                await self._learn(error, replica)
+            except RefusedError as error:
+                if error.field is None:
+                    raise
+                await self._learn(error.field, error.message, replica)
             except TransientError as error:
                 sending.error = error
                 raise
@@ -276,10 +277,10 @@ class OpenAIEngine:
                 "its replies are streamed from now on, which limits silence and not the length of the answer."
             )
 
-    async def _learn(self, error: FieldRefusedError, replica: Replica) -> None:
+    async def _learn(self, field: str, message: str, replica: Replica) -> None:
         """Do without the field that was refused. Raises EngineError where other texts would be sampled then."""
         try:
-            if told := self._learnt.take_in(error.field, replica.url, error.message):
+            if told := self._learnt.take_in(field, replica.url, message):
                 PROGRESS.say(told)
         except EngineError as stopping:
             self._stopped_by = self._stopped_by or str(stopping)

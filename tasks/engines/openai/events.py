@@ -9,9 +9,9 @@ import re
 from typing import Any, NamedTuple, cast
 
 from configs.schema import JsonObject
-from tasks.engines.openai.choices import Choice, index_of, of_kind
 from tasks.engines.openai.faults import OK, error_status
 from tasks.engines.openai.lenient import loads
+from tasks.engines.openai.reply_choices import ReplyChoice, index_of, of_kind
 
 _STARTS = (b"data:", b"event:", b":", b"id:", b"retry:", b"error:")
 _NOTHING = frozenset({b"", b"null"})
@@ -66,7 +66,7 @@ class Events:
         self._usage: dict[str, Any] = {}
         self._is_counted = False
         """Whether usage came by itself behind the text, which no server does before it has finished."""
-        self._choices: dict[int, Choice] = {}
+        self._choices: dict[int, ReplyChoice] = {}
         self._frames: list[_Frame] = []
         self._error: JsonObject | None = None
         self._is_unreadable = False
@@ -223,7 +223,7 @@ class Events:
         for place, piece in enumerate(pieces):
             if isinstance(piece, dict):
                 piece = cast("JsonObject", piece)
-                has_text |= self._choices.setdefault(index_of(piece, place), Choice()).take(piece)
+                has_text |= self._choices.setdefault(index_of(piece, place), ReplyChoice()).take(piece)
         self.num_pieces += len(pieces)
         self.has_begun |= has_text
         if has_text and len(pieces) == 1 and not usage:

@@ -42,6 +42,8 @@ class RefusedError(Exception):
 
     code: FailureCode
     message: str
+    field: str | None = None
+    """The field of its body that is refused, whatever the prompt; None: the request as a whole."""
 
 
 class Meaning(Enum):

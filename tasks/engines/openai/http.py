@@ -27,7 +27,7 @@ from tasks.engines.openai.faults import (
 )
 from tasks.engines.openai.limits import Limits, seconds_of, tokens_of
 from tasks.engines.openai.pacing import Pace, Turn
-from tasks.engines.openai.refusals import FieldRefusedError, refused_field
+from tasks.engines.openai.refusals import refused_field
 from tasks.engines.openai.replies import models_served
 from tasks.engines.openai.streaming import Stream, received_whole
 from tasks.engines.protocol import EngineError
@@ -196,7 +196,7 @@ class Replica:
     ) -> TransientError | RefusedError | EngineError:
         """What a reply that is not a good one means."""
         if field := refused_field(status, message, reply, body):
-            return FieldRefusedError(field, message)
+            return RefusedError(FailureCode.BAD_REQUEST, message, field)
         meaning, code = meaning_of(status, message, reply)
         if meaning is Meaning.MAY_PASS:
             return TransientError(code, message, is_busy=status in _BUSY)

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import orjson
 
-from tasks.engines.openai.faults import RefusedError, refusal_code
+from tasks.engines.openai.faults import refusal_code
 from warehouse.failures import FailureCode
 
 _STATUSES = frozenset({200, 400, 403, 404, 422, 500, 501})
@@ -27,14 +27,6 @@ _NO_STREAM = re.compile(
     re.IGNORECASE,
 )
 """OpenAI (o1; organisations that are not verified), Azure, and gateways that only answer whole."""
-
-
-class FieldRefusedError(RefusedError):
-    """One field of the body is refused, whatever the prompt."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(FailureCode.BAD_REQUEST, message)
-        self.field = field
 
 
 def refused_field(status: int, message: str, reply: object, body: bytes | None) -> str:

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.engines import ReplaySettings
-from tasks.benchmarks.cells import is_nan, question_text
-from tasks.benchmarks.rows import Row, read_rows
+from tasks.benchmarks.cell_text import is_nan, question_text
+from tasks.benchmarks.row_files import Row, read_rows
 from tasks.engines.protocol import EngineError
 
 _GROUPS_HELD = 32

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from configs.schema import JsonObject, UserError
-from tasks.benchmarks.cells import after_mark, answer_text, question_text
+from tasks.benchmarks.cell_text import after_mark, answer_text, question_text
 from tasks.benchmarks.json_text import parse_json
 from tasks.engines.replay.recorded_outputs import Recorded
 from tasks.exchange.imports.samples import (

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from configs.schema import JsonObject
-from tasks.benchmarks.cells import after_mark, answer_text, question_text
+from tasks.benchmarks.cell_text import after_mark, answer_text, question_text
 from tasks.engines.replay.recorded_outputs import Recorded
 from tasks.exchange.imports.samples import (
     Judgement,

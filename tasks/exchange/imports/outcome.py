@@ -9,8 +9,8 @@ from tasks.exchange.imports.importing import Imported
 from tasks.grading.kinds import grader_of
 from warehouse.catalog import connect
 from warehouse.loader import load
-from warehouse.numbers import summarize
 from warehouse.store import Store
+from warehouse.summarize import summarize
 from warehouse.summary import Summary
 
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import JsonObject, UserError
-from tasks.benchmarks.cells import after_mark, answer_text, is_nan, question_text
-from tasks.benchmarks.rows import rows_of
+from tasks.benchmarks.cell_text import after_mark, answer_text, is_nan, question_text
+from tasks.benchmarks.row_files import rows_of
 from tasks.engines.replay.recorded_outputs import DETAILS, Recorded
 from tasks.exchange.imports.samples import (
     Judgement,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from configs.schema import JsonObject, UserError
-from tasks.benchmarks.cells import answer_text, question_text
+from tasks.benchmarks.cell_text import answer_text, question_text
 from tasks.benchmarks.json_text import parse_json
 from tasks.engines.replay.recorded_outputs import Recorded
 

@@ -8,14 +8,12 @@ from contextlib import closing
 from typing import NamedTuple
 
 from configs.experiment import Experiment
-from tasks.grade import assess
-from tasks.grading.cascade import is_lacking as is_ungraded
-from tasks.run import Run, members_of, num_unmade, record, resolve, stage_summary
-from tasks.stage import Stage, shards_by_stage
+from tasks.grade import assess, is_ungraded
+from tasks.run import Run, is_unmade, num_unmade, record, resolve, stage_summary
 from warehouse.loader import load
 from warehouse.locks import in_use
-from warehouse.numbers import summarize
 from warehouse.store import Store
+from warehouse.summarize import summarize
 from warehouse.summary import StageSummary, Summary
 
 
@@ -26,6 +24,10 @@ class Part(NamedTuple):
     """Those whose missing traces it makes; None: all."""
     is_recorded: bool
     """Whether it grades, and leaves a run on record."""
+
+    def has(self, stage: str) -> bool:
+        """Whether it makes a stage's missing traces."""
+        return self.stages is None or stage in self.stages
 
 
 _PARTS = {"run": Part(stages=None, is_recorded=True), "grade": Part(stages=(), is_recorded=True)}
@@ -59,7 +61,9 @@ def run_stored(
         with closing(run.grader):
             if is_lacking(run, part):
                 return None
-            if any(num_unmade(run, stage) for stage in _stages(run, part)):
+            if any(
+                num_unmade(run, stage) for stage in run.stages if part.is_recorded or part.has(stage.name)
+            ):
                 return None
             if not part.is_recorded:
                 return stage_summary(run, *(part.stages or ()))
@@ -71,17 +75,7 @@ def run_stored(
     return summarize(store, run.run_id)
 
 
-def _stages(run: Run, part: Part) -> list[Stage]:
-    """The stages that have to be whole for a command to be: all where a run is recorded."""
-    return [stage for stage in run.stages if part.is_recorded or stage.name in (part.stages or ())]
-
-
 def is_lacking(run: Run, part: Part) -> bool:
     """Whether a trace or a verdict is to be made."""
-    chosen = [stage for stage in run.stages if part.stages is None or stage.name in part.stages]
-    if shards_by_stage(chosen, run.problems):
-        return True
-    if not part.is_recorded:
-        return False
-    members = members_of(run)
-    return any(is_ungraded(stage, members[stage.name], run.grader) for stage in run.stages)
+    chosen = [stage.name for stage in run.stages if part.has(stage.name)]
+    return is_unmade(run, chosen) or (part.is_recorded and is_ungraded(run))

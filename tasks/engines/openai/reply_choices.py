@@ -13,7 +13,7 @@ _MOST_PARTS = 4096
 """Pieces of a text that are kept apart; more are joined, so that a long text takes the memory of its characters."""
 
 
-class Choice:
+class ReplyChoice:
     """One choice: what its message holds so far, field by field, and how it ended."""
 
     def __init__(self) -> None:

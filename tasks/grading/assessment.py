@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from configs.graders import (
+    CascadeGrader,
     ChoiceGrader,
     FunctionGrader,
+    GraderSettings,
     JudgeGrader,
     NumericGrader,
     RegexGrader,
@@ -25,7 +27,7 @@ ROLES = {"explore": "explorer", "synthesize": "synthesizer"}
 """What a stage's settings are called in an experiment file, where it is not the stage's name."""
 
 
-class Outcome:
+class Assessment:
     """The verdicts on a stage's samples, counted per problem as the catalog counts them."""
 
     def __init__(self, stage: Stage, members: Sequence[Member], grader: str) -> None:
@@ -60,11 +62,11 @@ class Outcome:
             "by_hand": self.num_by_hand,
         }
 
-    def warnings(self, settings: SingleGraderSettings) -> list[str]:
+    def warnings(self, settings: GraderSettings) -> list[str]:
         """What is counted as wrong, and perhaps is not: a sentence for each notable share, with its likely cause."""
         counts, said = self.counts, list[str]()
         if self._is_notable(counts["no_answer"]):
-            cause = _why_no_answer(settings)
+            cause = _why_no_answer(_last(settings))
             said.append(
                 f"{self._share(counts['no_answer'])} count as wrong because no answer was found in them: {cause}."
             )
@@ -74,14 +76,14 @@ class Outcome:
                 f"{self._share(counts['truncated'])} count as wrong because they were cut off; raise "
                 f"{role}.sampling.max_tokens, which is {longest} (other samples are made)."
             )
-        if isinstance(settings, ChoiceGrader) and self._is_notable(self.num_without_letter):
+        if isinstance(_last(settings), ChoiceGrader) and self._is_notable(self.num_without_letter):
             said.append(
                 f"{self._share(self.num_without_letter)} count as wrong because the answer names no letter; look at "
                 "`extracted` in the relation `samples`, and ask for the letter in the prompt."
             )
         return said
 
-    def undecided(self, settings: SingleGraderSettings, limit: float, unread: Counter[str]) -> str | None:
+    def undecided(self, settings: GraderSettings, limit: float, unread: Counter[str]) -> str | None:
         """Why more than a share of the answers has no verdict, and what to do; None where that is not so.
 
         `unread`: what became of a judge's replies that are no verdict.
@@ -90,7 +92,7 @@ class Outcome:
         lacking = counts["undecided"] + counts["ungraded"]
         if lacking <= limit * counts["answers"]:
             return None
-        cause = _why_undecided(settings, self.verdicts, unread)
+        cause = _why_undecided(_last(settings), self.verdicts, unread)
         return (
             f"{self._share(lacking)} have no verdict and are left out of every number, more than max_undecided "
             f"({limit:.3g}) allows: {cause}. Or give verdicts by hand (`a2r grade --override FILE`)."
@@ -102,6 +104,11 @@ class Outcome:
     def _share(self, number: int) -> str:
         total = self.verdicts.total()
         return f"{self.stage.name}: {number:,} of {total:,} answers ({100 * number / total:.1f} %)"
+
+
+def _last(settings: GraderSettings) -> SingleGraderSettings:
+    """The grader whose verdict stands where no other decided."""
+    return settings.of[-1] if isinstance(settings, CascadeGrader) else settings
 
 
 def _why_no_answer(settings: SingleGraderSettings) -> str:
