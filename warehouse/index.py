@@ -61,8 +61,7 @@ class RecipeIndex:
         return self.store.changed_at(traces_folder(self.recipe)) != self._changed_at
 
     def _refresh(self) -> None:
-        self._listed = time.monotonic()
-        self._changed_at = _settled(self.store.changed_at(traces_folder(self.recipe)))
+        listed, changed_at = time.monotonic(), _settled(self.store.changed_at(traces_folder(self.recipe)))
         parts = self.store.names(traces_folder(self.recipe), prefix="part-")
         if self._seen.difference(parts):  # a part was taken away: what it held is not stored any more
             self._seen, self._traces = set(), {}
@@ -73,6 +72,8 @@ class RecipeIndex:
                 outranked = self._outranked(doubled, part) if doubled else ()
                 self._traces.update((i, s) for i, s in found.items() if i not in doubled or i in outranked)
                 self._seen.add(part)
+        # only now, so that no other thread takes the index for up to date before it is
+        self._listed, self._changed_at = listed, changed_at
 
     def _found(self, part: str) -> dict[str, Stored]:
         columns = self.store.read_part(part, ["trace_id", "status", "error_code", "answer_digest"])

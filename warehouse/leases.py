@@ -30,9 +30,16 @@ class Claim(NamedTuple):
     holder: Writer | None
     """Who has it; None where it is ours."""
     is_new: bool = False
-    """Whether this process did not hold it before, so that others may have made what a plan found missing."""
+    """Whether this shard did not hold it before, so that others may have made what a plan found missing."""
     is_taken_over: bool = False
     """Whether its holder died, whose journals may hold what is missing."""
+
+
+class Taken(NamedTuple):
+    """A lease that this process holds."""
+
+    epoch: int
+    claim: Claim
 
 
 class _Files:
@@ -72,7 +79,8 @@ class _Files:
 _LOCK = threading.Lock()
 _USES: Counter[tuple[Path, str]] = Counter()
 """Uses of every lease that this process holds: shards of a stage can share a bucket."""
-_EPOCHS: dict[tuple[Path, str], int] = {}
+_TAKEN: dict[tuple[Path, str], "Taken"] = {}
+"""What came of taking each of them. A shard that joins later is told the same: another may still be looking what is stored."""
 
 
 @dataclass
@@ -97,13 +105,12 @@ class Leases:
             return Claim(None)
         key = (self._files.folder, name)
         with _LOCK:
-            if _USES[key]:
-                claim = Claim(None)
-            else:
+            if not _USES[key]:
                 claim, epoch = self._created(name)
                 if claim.holder:
                     return claim
-                _EPOCHS[key] = epoch
+                _TAKEN[key] = Taken(epoch, claim)
+            claim = _TAKEN[key].claim
             _USES[key] += 1
             self._held.add(name)
         return claim
@@ -116,7 +123,7 @@ class Leases:
                 _USES[key] -= 1
                 if not _USES[key]:
                     del _USES[key]
-                    self._remove(name, _EPOCHS.pop(key))
+                    self._remove(name, _TAKEN.pop(key).epoch)
             self._held.clear()
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from warehouse.index import RecipeIndex
 from warehouse.integrity import verify
 from warehouse.journal import Journal, recover
 from warehouse.leases import Leases
-from warehouse.store import Store
+from warehouse.store import Store, traces_folder
 from warehouse.writers import LEASE_SECONDS, Writer, at_work, is_alive
 
 DIGEST = problem(1).problem_digest
@@ -131,9 +131,8 @@ def test_journal_that_goes_while_it_is_looked_at_does_no_harm(store, monkeypatch
 def test_lease_is_one_writers_until_it_gives_it_back(store):
     ours, beside = Leases(store, RECIPE), Leases(store, RECIPE)
     assert ours.claim(DIGEST).is_new
-    assert ours.claim(DIGEST) == beside.claim(DIGEST) == (None, False, False), (
-        "shards of one process share it"
-    )
+    assert ours.claim(DIGEST) == (None, False, False)
+    assert beside.claim(DIGEST).holder is None, "shards of one process share it"
     asking = """
         leases = Leases(store, RECIPE)
         print("ready", flush=True)
@@ -148,6 +147,32 @@ def test_lease_is_one_writers_until_it_gives_it_back(store):
     assert process.stdout.readline() == f"{os.getpid()}\n", "its other shard still has it"
     beside.close()
     assert process.communicate(timeout=30)[0].splitlines()[-1] == "True"
+
+
+def test_shard_that_joins_a_lease_looks_what_is_stored_as_the_first_one_does(store):
+    first, second = Leases(store, RECIPE), Leases(store, RECIPE)
+    assert first.claim(DIGEST).is_new
+    assert second.claim(DIGEST).is_new
+    assert not second.claim(DIGEST).is_new, "it has looked"
+    first.close()
+    second.close()
+
+
+def test_index_is_behind_until_all_that_came_is_taken_in(store, monkeypatch):
+    index, read_part, seen = RecipeIndex(store, RECIPE), Store.read_part, []
+
+    def watched(*arguments):
+        seen.append(index.is_behind)
+        return read_part(*arguments)
+
+    journal = Journal(store, RECIPE)
+    journal.append(row(1))
+    journal.seal()
+    long_ago = time.time() - 60
+    os.utime(Path(store.root, traces_folder(RECIPE)), (long_ago, long_ago))
+    monkeypatch.setattr(Store, "read_part", watched)
+    index.refresh()
+    assert (seen, index.is_behind) == ([True], False)
 
 
 def test_lease_of_a_killed_writer_is_taken_over_at_once(store):
