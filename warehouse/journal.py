@@ -13,6 +13,7 @@ One bad line costs that line, one bad journal that journal: it is set aside as `
 import errno
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from warehouse.store import Store, traces_folder
 from warehouse.winner import answer_digest, winners
 from warehouse.writers import at_work, enter, forget_dead, is_alive, leave
 
+_DYING_SECONDS = 5.0
 _PIECE_BYTES = 2**28
 """Journal read at once and written as one part: Arrow's columns of text end at 2 GiB."""
 _JSON_SCHEMA = pa.schema([(f.name, pa.int64() if f.type == UTC else f.type) for f in TRACES])
@@ -131,11 +133,25 @@ def _recovered_if_left(store: Store, path: Path) -> tuple[int, str | None]:
     try:
         with path.open("rb") as journal:
             owner = _owner_of(journal.readline())
-        if (owner and is_alive(store, owner)) or not lock(file, wait=False) or not path.exists():
+        if (
+            (owner and is_alive(store, owner))
+            or not _locked(file, is_dead=owner is not None)
+            or not path.exists()
+        ):
             return 0, None
         return _recovered(store, path)
     finally:
         os.close(file)
+
+
+def _locked(file: int, *, is_dead: bool) -> bool:
+    """Lock an open journal; a killed process counts as dead a moment before its last thread lets go of its files."""
+    until = time.monotonic() + (_DYING_SECONDS if is_dead else 0.0)
+    while not lock(file, wait=False):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def unreadable_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from test_store import RECIPE, row
 
+from warehouse.files import lock
 from warehouse.integrity import verify
 from warehouse.journal import Journal, recover
 from warehouse.records import TRACES
@@ -209,3 +210,13 @@ def test_whoever_recovers_beside_another_thread_finds_what_that_one_recovers(sto
     for thread in threads:
         thread.join(60)
     assert found == [2, 2]
+
+
+def test_journal_of_a_dying_process_is_waited_for(store):
+    path = left_behind(store, line(1))
+    held = os.open(path, os.O_RDWR)
+    assert lock(held, wait=False)
+    dying = threading.Timer(0.2, os.close, [held])
+    dying.start()
+    assert recover(store) == 1
+    dying.join()
