@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from configs.experiment import Experiment
-from tasks.analysis.check import CHECK_SECONDS, check_experiment
+from tasks.analysis.check import check_experiment
 from tasks.engines.protocol import EngineError
 from tasks.progress import PROGRESS, WORKING_ON, StageProgress
 
@@ -20,7 +20,7 @@ def test_check_of_a_dead_endpoint_says_so_at_once_and_gives_up_after_seconds(
     shown, began = io.StringIO(), time.monotonic()
     with PROGRESS.shown_on(Console(file=shown)), pytest.raises(EngineError, match="does not answer"):
         check_experiment(Experiment.model_validate(experiment_data), str(tmp_path / "root"))
-    assert time.monotonic() - began < 10 * CHECK_SECONDS
+    assert time.monotonic() - began < 300, "not the patience of a run"
     assert shown.getvalue().startswith(f"waiting for {url} since 0 s, up to 5 s")
 
 

@@ -66,17 +66,17 @@ def test_answers_of_ten_minutes_cost_no_more_than_with_the_number_known_beforeha
     assert span() <= 1.1 * span(concurrency=Concurrency(128, 128))
 
 
-def per_minute(limit, *, tells):
-    """Headers of a server that takes so many requests in each whole minute."""
+def per_minute(limit, *, tells, seconds=60):
+    """Headers of a server that takes so many requests in each whole minute, or so many seconds."""
     taken = {}
 
     def headers(now):
-        minute = int(now // 60)
+        minute = int(now // seconds)
         if taken.get(minute, 0) >= limit:
             return None
         taken[minute] = taken.get(minute, 0) + 1
         left = {"x-ratelimit-remaining-requests": str(limit - taken[minute])}
-        return left | {"x-ratelimit-reset-requests": f"{60 - now % 60:.3f}s"} if tells else {}
+        return left | {"x-ratelimit-reset-requests": f"{seconds - now % seconds:.3f}s"} if tells else {}
 
     return headers
 
@@ -94,6 +94,17 @@ def test_limit_per_minute_is_used_up_and_hardly_ever_passed(tells):
     most_refused = {"headers": 0.02, "retry-after": 0.3, "nothing": 0.5}[tells]
     assert server.ended - server.began <= 5 * 60 + 45
     assert server.num_refused <= most_refused * num_requests
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_limit_per_second_and_a_half_costs_no_more_refusals_than_answers(seed):
+    random.seed(seed)
+    server = SimulatedServer(
+        lambda _: 10_000, queues=True, headers=per_minute(10, tells=False, seconds=1.5), latency=lambda _: 0.0
+    )
+    drive(server, 40, patience=20, concurrency=Concurrency(16, 16))
+    assert server.num_answered == 40
+    assert server.num_sent <= 40 * 2
 
 
 @pytest.mark.parametrize(
