@@ -27,33 +27,51 @@ FAMILIES: Mapping[str, Marks] = {
     "openthoughts": Marks("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1, OpenThinker
     "medgemma": Marks("<unused94>thought", "<unused95>"),
     "cohere": Marks("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
+    "minimax": Marks("<mm:think>", "</mm:think>"),  # MiniMax M3
+    "apertus": Marks("<|inner_prefix|>", "<|inner_suffix|>"),
+    "longcat": Marks("<longcat_think>", "</longcat_think>"),
+    "k2": Marks("<ifm|think>", "</ifm|think>"),
+    "gemma": Marks("<|channel>thought", "<channel|>"),  # Gemma 4
+    "doubao": Marks(
+        "<think_never_used_51bce0c785ca2f68081bfa7d91973934>",
+        "</think_never_used_51bce0c785ca2f68081bfa7d91973934>",
+    ),
+    "pangu": Marks("[unused16]", "[unused17]"),
+    "solar": Marks("<|think|>", "<|end|>", closes_alone=False),
+    "marco": Marks("<Thought>", "</Thought>"),  # Marco-o1
+    "scratchpad": Marks("<scratchpad>", "</scratchpad>"),
+    "huatuo": Marks("## Thinking", "## Final Response", closes_alone=False),  # HuatuoGPT-o1
     "granite": Marks(
         "Here is my thought process:", "Here is my response:", closes_alone=False
     ),  # Granite 3.2
 }
 """A family, and its marks. Harmony (gpt-oss), which has channels instead, is read beside them."""
 
-_AROUND_ANSWER = re.compile(r"<\|(?:(?:START|END)_(?:RESPONSE|TEXT)|(?:begin|end)_of_solution)\|>")
+_AROUND_ANSWER = re.compile(
+    r"<\|(?:(?:START|END)_(?:RESPONSE|TEXT)|(?:begin|end)_of_solution|begin|content)\|>(?:assistant(?=<\|content))?|</?Output>"
+)
 _CHANNEL = re.compile(
     r"<\|channel\|>\s*(?P<name>\w+)[^<]*<\|message\|>(?P<text>.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
     re.DOTALL,
 )
-_WITHOUT_MARKS = re.compile(r"analysis(?P<reasoning>.*?)assistantfinal(?P<answer>.*)", re.DOTALL)
-"""Harmony whose special tokens were left out when the text was decoded."""
+_WITHOUT_MARKS = re.compile(
+    r"analysis(?P<reasoning>.*?)assistantfinal(?P<answer>.*)|analysis(?P<cut>[A-Z\"'(].*)", re.DOTALL
+)
+"""Harmony whose special tokens were left out when the text was decoded, perhaps cut off before its answer."""
 
 
 def split_reasoning(text: str, families: Sequence[str] = tuple(FAMILIES)) -> tuple[str | None, str]:
     """Reasoning and answer of a raw completion; None where there was no reasoning.
 
     What stands before a first closing mark is reasoning, also without an opening one, since some chat
-    templates open it in the prompt. A block that is opened again at the start of a line is reasoning too;
+    templates open it in the prompt. A block that is opened again at the start of a line or sentence is reasoning too;
     one that is never closed has no answer behind it. A mark elsewhere in the answer is part of the answer.
     """
     has_tags = "<" in text  # one character is found a hundred times faster than several
     if has_tags and "<|channel|>" in text:
         return _by_channel(text)
     if text.startswith("analysis") and (match := _WITHOUT_MARKS.fullmatch(text)):
-        return match["reasoning"].strip(), match["answer"].strip()
+        return (match["reasoning"] or match["cut"] or "").strip(), (match["answer"] or "").strip()
     marked = _marked(text, tuple(families))
     if not (marked or has_tags):
         return None, text.strip()
@@ -95,7 +113,7 @@ def _firsts(families: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _next_mark(text: str, place: int, families: tuple[str, ...]) -> tuple[Marks, int, bool] | None:
-    """The next mark that opens a block at the start of a line; a closing one counts where none was read yet."""
+    """The next mark that opens a block, at the start of a line or sentence; a closing one counts if it is the first."""
     match = _marks(families, place == 0).search(text, place)
     if match is None:
         return None
@@ -110,9 +128,10 @@ def _next_mark(text: str, place: int, families: tuple[str, ...]) -> tuple[Marks,
 def _marks(families: tuple[str, ...], at_start: bool) -> re.Pattern[str]:  # noqa: FBT001 - a key of the cache
     opening = "|".join(re.escape(FAMILIES[name].opening) for name in families)
     closing = "|".join(re.escape(FAMILIES[name].closing) for name in families if FAMILIES[name].closes_alone)
-    opened = rf"^[ \t]*(?P<mark>{opening})"
+    before = r"(?:^|(?<=[.!?}\])>$*]))[ \t]*"
+    opened = rf"{before}(?P<mark>{opening})"
     return re.compile(
-        rf"(?:^[ \t]*(?=(?:{opening}))|(?={closing}))(?P<mark>{opening}|{closing})"
+        rf"(?:{before}(?=(?:{opening}))|(?={closing}))(?P<mark>{opening}|{closing})"
         if at_start and closing
         else opened,
         re.MULTILINE,

@@ -49,6 +49,12 @@ _TABLE = {
     "ℂ": r"\mathbb{C}",
     "⟨": r"\langle ",
     "⟩": r"\rangle ",
+    **dict.fromkeys("【〔", "["),
+    **dict.fromkeys("】〕", "]"),
+    "∶": ":",
+    "٫": ".",
+    **dict.fromkeys("✓✔✅☑■□∎", " "),
+    **dict.fromkeys("元円원", " "),
     "、": ", ",
     "，": ", ",
     "；": "; ",
@@ -82,6 +88,8 @@ def in_latex(text: str) -> str:
 def _spelled(character: str) -> str:
     if (known := _TABLE.get(character) or _GREEK.get(character)) is not None:
         return known
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
     plain = unicodedata.normalize("NFKC", character)
     if "\N{FRACTION SLASH}" in plain:
         above, _, below = plain.partition("\N{FRACTION SLASH}")

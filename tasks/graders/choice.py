@@ -12,7 +12,8 @@ from tasks.graders.phrases import HEADING, STATED
 from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
 _LETTER = re.compile(
-    r"(?:\(([A-Za-z])\)|([A-Za-z])(?=[.):]|$)[.):]?|([A-Z])(?=\s*[-,(]|\s+[^\s=^_+*/<>]))(.*)", re.DOTALL
+    r"(?:[(\[{]([A-Za-z])[)\]}]|([A-Za-z])(?=[.):;]|$)[.):;]?|([A-Z])(?=\s*[-,(]|\s+[^\s=^_+*/<>]))(.*)",
+    re.DOTALL,
 )
 """B, (B), B) 12, B. twelve, B: 12; a capital also before a dash, a comma, a bracket or the choice's text."""
 
@@ -21,13 +22,38 @@ _NAMED = re.compile(
     r"(?:\s+(?:is|must be|should be))?[\s:*]*(?:(?:option|choice)\b[\s:*]*)?",
     re.IGNORECASE,
 )
-_ANOTHER = re.compile(r"\s*(?:(?:and|or)\b|[,&/]\s*\(?[A-J]\)?(?![A-Za-z0-9]))", re.IGNORECASE)
+_ANOTHER = re.compile(r"\s*(?:(?:and|or|to|through|nor)\b|[,&/]\s*\(?[A-J]\)?(?![A-Za-z0-9]))", re.IGNORECASE)
 _NO_CHOICE = re.compile(r"\s+[A-Za-z]")
-_DRESS = r"(?:[\s*_$\"'“”\u2018\u2019`:(\[{]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|(?:option|choice)\b)*"
+_LAST_LINE = 240
+"""Characters of a last line that is looked at."""
+_HOMOGLYPHS = str.maketrans("АВСЕНІ", "ABCEHI")  # noqa: RUF001 - Cyrillic letters that look like ours
+_QUOTES = " *\n.\"'`"
+_LETTERED = r"(?:[(\[*\"'$]|\\\(|\\(?:text|textbf|mathrm|mathbf)\s*\{)*(?P<letter>[A-Z])(?:[)\]*\"'$}]|\\\))*"
+_CALLED = re.compile(
+    rf"(?:^|[\s:])(?:(?:the[ \t]+)?(?:option|choice|answer)[ \t]+)?{_LETTERED}[ \t]+is[ \t]+"
+    r"(?:(?:the|my|our)[ \t]+)?(?:(?:final|clearly|indeed|therefore|thus|only|most)[ \t]+)*"
+    r"(?:(?:correct|right|best)(?![ \t]*(?:to|for|that|if|when)\b)|(?:answer|option|choice)\b)",
+    re.MULTILINE,
+)
+"""B is correct, option B is the right choice."""
+_CHOSEN = re.compile(
+    rf"\bI(?:[ \t]+would|[ \t]+will|'d|'ll)?[ \t]+(?:choose|pick|select|go with)[ \t]+"
+    rf"(?:(?:the[ \t]+)?(?:option|choice|answer)[ \t]+)?{_LETTERED}(?![A-Za-z0-9])"
+)
+_ALONE = re.compile(rf"[ \t]*{_LETTERED}(?:[.):][^\n]{{0,200}})?[ \t]*")
+"""A last line that is a letter and at most its choice's text."""
+_STYLED = re.compile(r"\\math(?:cal|bb|frak)\s*\{\s*([A-Za-z])\s*\}")
+_DRESS = (
+    r"(?:[\s*_$\"'“”\u2018\u2019`:(\[{]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|<(?=[A-Z]>)"
+    r"|(?:option|choice|therefore|thus|then|hence|clearly|indeed|likely|most|simply)\b,?)*"
+)
 _STATED = re.compile(
     rf"(?:{STATED}"
-    r"|\b(?:correct|right|best)[ \t]+(?:option|choice|one)\b[*_]*[ \t]*(?::|=|\b(?:is|must be|should be)\b)"
-    r"|\b(?:option|choice)[ \t]*:"
+    r"|\b(?:correct|right|best|my|likely)[ \t]+(?:option|choice|one|letter|statement)\b[*_]*[ \t]*"
+    r"(?::|=|\b(?:is|must be|should be)\b)"
+    r"|\b(?:option|choice)[ \t]*[:\uff1a]"
+    r"|\bthe[ \t]+(?:option|choice)[ \t]+is\b"
+    r"|\banswer(?=[ \t]+\(?[A-Z]\)?(?:[.\s]*\Z))"
     rf"|{HEADING})" + _DRESS,
     re.IGNORECASE | re.MULTILINE,
 )
@@ -39,7 +65,7 @@ class Choice(Quick):
 
     def __init__(self, form: ChoiceGrader) -> None:
         self._form = form
-        self.key = key_of("choice", "3", settings_of(form))
+        self.key = key_of("choice", "4", settings_of(form))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The last box, or the letter after the last "the answer is"; that letter also where the box names none."""
@@ -69,7 +95,7 @@ class Choice(Quick):
 
 def letter_of(answer: str) -> str | None:
     r"""The capital letter that an answer names: B, (b), \text{(B)}, B. Paris; None for words or several letters."""
-    text = undecorated(answer).strip(" *\n.")
+    text = undecorated(_STYLED.sub(r"\1", answer.translate(_HOMOGLYPHS))).strip(_QUOTES)
     if match := _NAMED.match(text):
         text = text[match.end() :].strip(" *")
     match = _LETTER.fullmatch(text)
@@ -85,7 +111,15 @@ def stated_letter(text: str) -> str | None:
     last = deque(
         (found for match in _STATED.finditer(text) if (found := _after(text, match.end()))), maxlen=1
     )
-    return last[0] if last else None
+    return last[0] if last else _letter_otherwise(text)
+
+
+def _letter_otherwise(text: str) -> str | None:
+    """The letter of the last "B is correct" or "I choose B", or of a last line that holds nothing else."""
+    called = deque((match for pattern in (_CHOSEN, _CALLED) for match in pattern.finditer(text)), maxlen=1)
+    line = text.rstrip()[-_LAST_LINE:].rpartition("\n")[2]
+    found = called[0] if called else _ALONE.fullmatch(line)
+    return found["letter"] if found else None
 
 
 def _after(text: str, place: int) -> str | None:

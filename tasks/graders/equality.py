@@ -22,6 +22,7 @@ _CHOSEN = re.compile(
 )
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _INTEGER = re.compile(r"-?\d{1,100}", re.ASCII)
+_BLANKS = re.compile(r"\s+(?![\d.\s])|(?<![\d\s])\s+")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -32,7 +33,7 @@ def decided(gold: str, answer: str) -> Verdict | None:  # noqa: PLR0911 - one li
     if len(answer) > MAX_SYMBOLIC_LENGTH and len(answer) > 4 * len(gold):
         return "wrong"  # no spelling of an answer is that much longer than the answer
     golds, answers = readings(gold), readings(answer)
-    if set(golds) & set(answers):
+    if set(golds) & set(answers) or _is_same_but_for_blanks(gold, answer):
         return "correct"
     if (by_letter := _by_letter(golds[0], answer)) is not None:
         return by_letter
@@ -48,6 +49,13 @@ def decided(gold: str, answer: str) -> Verdict | None:  # noqa: PLR0911 - one li
     if _is_word(golds[0]) and (_is_word(answers[0]) or values[0][1] is not None):
         return "wrong"  # they are not spelled alike, and nothing else makes words equal
     return "grader_error" if any(map(_is_monstrous, (*golds, *answers))) else None
+
+
+def _is_same_but_for_blanks(gold: str, answer: str) -> bool:
+    """4s and 4 s: what can be a unit or a variable is the same in both. Blanks between digits count."""
+    if len(gold) > MAX_SYMBOLIC_LENGTH or len(answer) > MAX_SYMBOLIC_LENGTH:
+        return False
+    return _BLANKS.sub("", undecorated(gold)) == _BLANKS.sub("", undecorated(answer))
 
 
 def _is_word(text: str) -> bool:

@@ -8,16 +8,16 @@ _DROPPED = re.compile(
     r"\\(?:left|right)\s*\.(?!\d)|"
     r"\\(?:left|right|middle|displaystyle|textstyle|scriptstyle|limits|nolimits|[bB]ig{1,2}[lrm]?|mathstrut|strut|"
     r"normalsize|small|footnotesize|scriptsize|tiny|[lL]arge|LARGE|[hH]uge|bf|it|rm|sf|tt|bfseries|itshape|centering|"
-    r"nonumber|notag|textdollar|texteuro|euro|checkmark|qed|square|pounds|textsterling|yen)(?![a-zA-Z])"
+    r"nonumber|notag|textdollar|texteuro|euro|checkmark|qed|qedsymbol|square|blacksquare|Box|hline|pounds|textsterling|yen)(?![a-zA-Z])"
     r"|\\(?:color|label|tag|hspace|vspace|phantom|hphantom)\*?\s*(?:\[[^\[\]]*\])?\{[^{}]*\}"
-    r"|\\!|\$|\\\$|\\[()]|(?<!\\)\\[\[\]]|[€£¥₹₩₽]|(?<!\\)\\(?=\s*$)"
+    r"|(?:^|(?<=[\s{]))(?:US|AU|CA|NZ|HK|[ACS])\\?\$(?=\s*[\d.])|\\!|\$|\\\$|\\[()]|(?<!\\)\\[\[\]]|[€£¥₹₩₽]|(?<!\\)\\(?=\s*$)"
 )
 _SPACE = re.compile(r"\\q?quad|\\(?:enspace|thinspace|space|hfill)(?![a-zA-Z])|(?<!\\)\\[,;:> ]|~")
 _ROW = re.compile(r"\\\\\s*\[[^\[\]]*\]")
 _WRAPPER = (
     r"\\(?:boldsymbol|bm|pmb|underline|uline|textbf|textit|textrm|textsf|texttt|textsc|textnormal|textup|textmd|text|"
     r"mathrm|mathbf|mathit|mathsf|mathtt|mathnormal|mbox|hbox|emph|operatorname\*?|ensuremath|fbox|boxed|framebox|"
-    r"mathop|underbrace|(?:textcolor|colorbox|fcolorbox\s*\{[^{}]*\})\s*\{[^{}]*\}|bbox\s*(?:\[[^\[\]]*\])?)\s*"
+    r"mathop|underbrace|(?:underset|overset|enclose)\s*\{[a-z]*\}|(?:textcolor|colorbox|fcolorbox\s*\{[^{}]*\})\s*\{[^{}]*\}|bbox\s*(?:\[[^\[\]]*\])?)\s*"
 )
 _WRAPPED = re.compile(_WRAPPER + r"\{([^{}]*)\}")
 _WRAPPING = re.compile(_WRAPPER + r"(?=\{)")
@@ -34,6 +34,10 @@ r"""A backslash written twice, as in JSON: \\frac."""
 UNIT_LETTERS = frozenset("mshgLlNJWVACFK")
 r"""Letters that are units where they stand upright or apart from their number: 3.5\text{ m}, 9 m^2."""
 
+_COMMAND_AT_END = re.compile(r"\\[A-Za-z]+$")
+_LONGEST_COMMAND = 20
+"""Characters."""
+
 _END_OF_LINE = re.compile(r"(?:\s*\\\\)+\s*$")
 _DECORATION = "*_`"
 
@@ -45,7 +49,7 @@ def undecorated(text: str) -> str:
         text = _ESCAPED.sub("\\\\", text)
     text = _SPACE.sub(" ", _DROPPED.sub("", _ROW.sub(r"\\\\", text)))
     for _ in range(4):  # wrappers within wrappers
-        plainer = _WRAPPED.sub(r"\1", _UPRIGHT.sub(_words, text))
+        plainer = _WRAPPED.sub(_apart, _UPRIGHT.sub(_words, text))
         if plainer == text:
             break
         text = plainer
@@ -53,9 +57,20 @@ def undecorated(text: str) -> str:
     return _END_OF_LINE.sub("", text).strip().strip(_DECORATION).strip()
 
 
+def _apart(match: re.Match[str]) -> str:
+    r"""\pi\mathit{i} is \pi i, not a command \pii."""
+    content = match[1]
+    is_behind_command = content[:1].isalpha() and _COMMAND_AT_END.search(
+        match.string[: match.start()][-_LONGEST_COMMAND:]
+    )
+    return " " + content if is_behind_command else content
+
+
 def _words(match: re.Match[str]) -> str:
     r"""7\mathrm{e} is 7e, 7\mathrm{m} is 7 m: a lone letter that is no unit is a variable or a constant."""
-    content = match[1]
+    content = _apart(match)
+    if content != match[1]:
+        return content
     before = match.string[match.start() - 1 : match.start()]
     if len(content.strip()) == 1 and content.strip().isalpha():
         letter = content.strip()

@@ -18,7 +18,7 @@ MAX_LENGTH = 1000
 _PLAIN = re.compile(r"\d{1,30}")
 
 _CONNECTED = re.compile(
-    r"\s*,?\s+(?:and|or)\s+|\s*,?\s*\\(?:l?or|l?and|vee|wedge)(?![a-zA-Z])\s*|(?<=[\d)}\]])(?:and|or)(?=[-\d(\\\[a-z])"
+    r"\s*,?\s+(?:and|or)\s+|\s*,?\s*\\(?:l?or|l?and|vee|wedge)(?![a-zA-Z])\s*|\s+\\&\s+|(?<=[\d)}\]])(?:and|or)(?=[-\d(\\\[a-z])"
 )
 r"""1, 2 and 3; 1 or 3; 6 \lor 11."""
 
@@ -30,14 +30,15 @@ _QUALIFIED = re.compile(
 """For all x; where k is an integer: whom a formula speaks of."""
 
 _NAMES = re.compile(
-    r"(?<![\\A-Za-z])(arc(?:sin|cos|tan)|(?:sin|cos|tan)h?|cot|sec|csc|log|ln|exp|sqrt|pi|infty|binom)(?![A-Za-z])"
+    r"(?<![\\A-Za-z])(arc(?:sin|cos|tan)|(?:sin|cos|tan)h?|cot|sec|csc|cis|log|ln|exp|sqrt|pi|infty|binom)(?![A-Za-z])"
 )
+_GREEK = re.compile(r"(?<![\\A-Za-z])(alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|omega)(?![A-Za-z(])")
 _INFINITY = re.compile(r"(?<![\\A-Za-z])(?:infinity|inf|oo)(?![A-Za-z])", re.IGNORECASE)
 _FRACTION = re.compile(r"\\(?:[dtc]frac|nicefrac|sfrac|xfrac)(?![a-zA-Z])")
 _SHORT_FRACTION = re.compile(
     r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]|\\pi(?![a-z])))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]|\\pi(?![a-z])))"
 )
-_SHORT_ROOT = re.compile(r"\\sqrt\s*(\d|[a-zA-Z])(?![a-zA-Z])")
+_SHORT_ROOT = re.compile(r"\\sqrt\s*(\d+|[a-zA-Z](?![a-zA-Z]))")
 _LONG_POWER = re.compile(r"(?:\^|\*\*)\s*([-+]?\d{2,}|-\d)")
 _SHORT_POWER = re.compile(r"([\^_])\{(\w)\}(?!\d)")
 _POWER_THEN_DIGIT = re.compile(r"([\^_])\s*(\w)\s+(?=\d)")
@@ -46,12 +47,21 @@ _BRACED_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\{,\}\d{3})+(?![\d,])
 _SPACED_COMMA = re.compile(r",\s+")
 _SPACED_THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?: +\d{3})+(?![\d ]*\d|\s*/)")
 _MIXED = re.compile(r"(?<![\d.])(\d+) +([1-9]\d*)\s*/\s*(\d+)(?![\d.])")
+_MIXED_AND = re.compile(r"(?<![\d.,/])(\d+)\s+and\s+([1-9]\d*\s*/\s*\d+)(?=$|\s+[a-z])")
+"""3 and 1/2 is a mixed number, or a list of two."""
 _SCIENTIFIC = re.compile(
     r"(?<![A-Za-z\\}_^])((?<![\d.])\d+(?:\.\d+)?|(?<![\d.])\.\d+)[eE]\{?([-+]?\d{1,4})\}?(?![\d.A-Za-z])"
 )
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _APART = re.compile(r"(?<=\d)\s+(?=[\d.])")
 _COMMAND_THEN_LETTER = re.compile(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])")
+
+
+def _primes(match: re.Match[str]) -> str:
+    r"""f^{\prime\prime} is f''."""
+    return "'" * match[0].count("prime")
+
+
 _SPELLINGS = (
     (re.compile(r"(?<=\\\})\s*-\s*(?=\\\{)"), r"\\setminus "),
     (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),
@@ -60,15 +70,19 @@ _SPELLINGS = (
     (re.compile(r"\\(?:geqslant|geqq|geq)(?![a-zA-Z])|>="), r"\\ge "),
     (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
     (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
+    (re.compile(r"^\{([a-zA-Z](?:\s*\\in.*?)?\s*(?:\||:|\\mid(?![a-z])).*)\}$"), r"\\{\1\\}"),
     (re.compile(r"\\neq(?![a-zA-Z])|\\not\s*=|!="), r"\\ne "),
     (re.compile(r"\\(?:varnothing)(?![a-zA-Z])"), r"\\emptyset "),
     (re.compile(r"\\lbrace(?![a-zA-Z])"), r"\\{"),
+    (re.compile(r"\^\s*(?:\{\s*((?:\\prime\s*)+)\}|(\\prime)(?![a-zA-Z]))"), _primes),
     (re.compile(r"\(?\s*\\?[pb]?mod(?![a-zA-Z])\s*\{?\s*(\w+)\s*\}?\s*\)?"), r"(mod\1)"),
     (re.compile(r"\\rbrace(?![a-zA-Z])"), r"\\}"),
-    (re.compile(r"\{[bBvV]matrix\}|\{matrix\}|\{smallmatrix\}"), "{pmatrix}"),
+    (re.compile(r"\{[bB]matrix\}|\{matrix\}|\{smallmatrix\}"), "{pmatrix}"),
 )
+_OPEN, _CLOSED = ("(", "[", r"\{"), (")", "]", r"\}")
+_GOES_ON = ("...", ". . .")
 _NAME = r"[A-Za-z](?:_\{?\w+\}?)?(?:\([a-z]\))?"
-_ASSIGNED = re.compile(rf"{_NAME}(?:=|\\in(?![a-z]))(?=[^=<>]+$)")
+_ASSIGNED = re.compile(rf"{_NAME}(?:=|\\in(?![a-z])|\\approx(?![a-z])\s*)(?=[^=<>]+$)")
 _ASSIGNED_TO = re.compile(rf"([^=<>A-Za-z\\]*\d[^=<>A-Za-z\\]*)={_NAME}$")
 _FRENCH = re.compile(r"([\[\]])([^\[\]()]*,[^\[\]()]*)([\[\]])")
 """]1,2] is (1,2]."""
@@ -111,7 +125,7 @@ def readings(text: str) -> tuple[str, ...]:
 def named_readings(text: str) -> tuple[str, ...]:
     """The same with the names of values, x=3."""
     first = spelled(text)
-    if "," not in text:
+    if "," not in text and " and" not in text:
         return (first,)
     second = spelled(text, as_list=True)
     return (first,) if first == second else (first, second)
@@ -139,11 +153,13 @@ def spelled(text: str, *, as_list: bool = False) -> str:
     text = undecorated(text)
     if "\\begin" not in text:
         text = text.replace(" & ", ", ")
+    if not as_list:
+        text = _MIXED_AND.sub(r"\1 \2", text)
     text = _CONNECTED.sub(", ", without_units(_QUALIFIED.sub("", text))).strip()
     if ", " in text:
         text = ", ".join(without_units(part.strip()) for part in _SPACED_COMMA.split(text))
-    text = text.strip().rstrip(".,;").strip()
-    text = _INFINITY.sub(r"\\infty ", _NAMES.sub(r"\\\1 ", text))
+    text = _without_stop(text.strip())
+    text = _INFINITY.sub(r"\\infty ", _GREEK.sub(r"\\\1 ", _NAMES.sub(r"\\\1 ", text)))
     text = _FRACTION.sub(r"\\frac", text)
     text = _MIXED.sub(_mixed, text)
     text = _SPACED_THOUSANDS.sub(lambda m: m[0].replace(" ", ""), text)
@@ -168,16 +184,22 @@ def spelled(text: str, *, as_list: bool = False) -> str:
     return _SAYINGS.get(text.casefold(), text)
 
 
+def _without_stop(text: str) -> str:
+    """Without the full stop or comma of a sentence; the list 1, 2, ... goes on."""
+    return text if "," in text and text.endswith(_GOES_ON) else text.rstrip(".,;").strip()
+
+
 def _mixed(match: re.Match[str]) -> str:
     whole, above, below = match.groups()
     return rf"{whole}\frac{{{above}}}{{{below}}}" if int(above[:20]) < int(below[:20]) else match[0]
 
 
 def _joined(match: re.Match[str], text: str) -> str:
-    """Inside round or square brackets a comma separates; elsewhere it groups thousands."""
+    """Inside brackets a comma separates, unless one with a blank does: (1,200, 300); elsewhere it groups thousands."""
     before = text[: match.start()]
-    inside = sum(before.count(c) for c in "([") - sum(before.count(c) for c in ")]")
-    return match[0] if inside > 0 and "{,}" not in match[0] else match[0].replace("{,}", "").replace(",", "")
+    inside = sum(before.count(c) for c in _OPEN) - sum(before.count(c) for c in _CLOSED)
+    separates = inside > 0 and "{,}" not in match[0] and not _SPACED_COMMA.search(text)
+    return match[0] if separates else match[0].replace("{,}", "").replace(",", "")
 
 
 def _without_blanks(text: str) -> str:

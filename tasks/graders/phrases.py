@@ -8,44 +8,93 @@ MAX_PHRASE = 200
 """Characters of a stated answer; what is longer is a sentence about one."""
 
 STATED = (
-    r"\banswer\b[*_]*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?)?[ \t]*(?::|=|\b(?:is|must be|should be|would be|will be|"
-    r"equals|comes to|turns out to be)\b)[ \t*_]*:?|<answer>"
+    r"\banswer\b[*_}]*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?|[ \t]*\([^()\n]{1,40}\)|,[ \t]*(?:then|therefore|thus)\b,?)?"
+    r"[ \t]*(?:[:\uff1a=]|[\u2014\u2013](?=[ \t*]*[-$\\(\d])|-+>|→"
+    r"|\b(?:is|must be|should be|would be|will be|equals|comes to|turns out to be)\b)"
+    r"[ \t*_}]*:?|<(?:final_)?answer>|答案(?:是|为|[:\uff1a])"
 )
 """The answer is, the answer to this problem must be, **Answer**:"""
 
-HEADING = r"^[#>*_ \t]*(?:(?:the|my)[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t]*[:\uff1a]?[*_ \t]*\n"
+HEADING = r"^[#>*_ \t]*(?:(?:the|my)[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t]*[:\uff1a]?[*_ \t]*\n(?:[-=]{3,}[ \t]*\n)?"
 """### Final Answer, on a line of its own."""
 
 _PHRASE = re.compile(
-    rf"{STATED}|{HEADING}|^[ \t]*####[ \t]*(?=[-+−$\\(\[{{.\d]|[^\n]*\Z)", re.IGNORECASE | re.MULTILINE
+    rf"{STATED}|{HEADING}|^[ \t]*####[ \t]*(?!\d+(?:[.)][ \t]|st\b|nd\b|rd\b|th\b))(?=[-+−$\\(\[{{.\d]|[^\n]*\Z)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _MATHS = re.compile(r"\$\$\s*(.+?)\s*\$\$|\\\[\s*(.+?)\s*\\\]|\$([^$\n]+)\$|\\\((.+?)\\\)", re.DOTALL)
+_DISPLAY = re.compile(
+    r"\\begin\{(equation|align|gather|displaymath|math|eqnarray)(\*?)\}\s*(.+?)\s*\\end\{\1\2\}|`{3}\w*\n\s*(.+?)\s*\n`{3}",
+    re.DOTALL,
+)
+"""An equation in an environment, or a block of code."""
+_REVERSED = re.compile(
+    r"(?<![\w.,])(?P<answer>\$[^$\n]{1,80}\$|\\\(.{1,80}?\\\)|\([A-Z]\)|[-+−]?[\w.,/\\^{}]{1,40})[*_]*[ \t]+is[ \t]+"
+    r"(?:(?:the|my|our)[ \t]+)(?:(?:final|correct|right|best|required|desired|only)[ \t]+)*(?:answer|option|choice)\b",
+    re.IGNORECASE,
+)
+"""B is the correct answer."""
+_TOKENS = re.compile(r"<\|[\w ]{1,40}\|>|</s>|<(?:eos|end_of_turn|eot)>|<\uff5c[^<>]{1,40}\uff5c>")
+"""What ends a text or a turn in some models' vocabularies."""
+_CLOSING = re.compile("</(?:final_)?answer>")
+_BULLET = re.compile(r"^\s*\n[ \t]*[-•*][ \t]+(?=[\d$\\(])")
+"""A list of one, on a line of its own."""
+_NOT_ANSWERS = frozenset(
+    {
+        "this",
+        "that",
+        "it",
+        "which",
+        "what",
+        "here",
+        "below",
+        "above",
+        "following",
+        "one",
+        "so",
+        "and",
+        "value",
+    }
+)
 _AND_MATHS = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*(?=\$|\\\(|\\\[)")
 _FILLER = re.compile(
-    r"(?:(?:therefore|thus|then|hence|simply|just|exactly|precisely|indeed|clearly|now|equal to|given by|"
+    r"(?:(?:therefore|thus|then|hence|simply|just|exactly|precisely|indeed|clearly|obviously|also|still|now|equal to|given by|"
     r"approximately|about|roughly|that|(?:the|a|an) (?:number|value|integer|total|sum|expression|function|"
     r"pair|set|interval|list|point|matrix|equation)(?: of)?)\b[\s,:]*)+",
     re.IGNORECASE,
 )
 _TAIL = re.compile(
     r"\s+(?:because|since|which|where|whereas|as|so|by|from|when|if|for|but|after|given|obtained|meaning|i\.e\.|"
-    r"—|–|--?)(?:\s|$)"
+    r"using|under|that|though|although|while|and (?:we|the|this|that|it|so|thus|all|no|I)|—|–|--?)(?:\s|$)"
+    r"|\s*(?:✅|✓|✔|\(mod\b)|\s+\((?=[a-z]{4,})|[!?]{2,}|(?<=\d)[!?](?=\s+[A-Z])|:\s(?=[A-Za-z]{2})"
 )
 _ITEM = re.compile(r",\s+(?:and\s+|or\s+)?(?=[-+−$\\(\[{.\d]|[a-zA-Z]\s*=)|,\s+(?:and|or)\s+(?=[\w$\\(\[])")
-_NUMBER = re.compile(r"(?<![\w.])[-+−–]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:/\d+)?")
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+−–]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d{1,3}(?![\w.]))?(?:/\d+)?"
+)
 
 
 def stated_answer(text: str) -> str | None:
     """What follows the last "the answer is", "Answer:", heading or "####", up to the end of its sentence."""
     last = deque(_PHRASE.finditer(text), maxlen=1)
     if not last:
-        return None
-    rest = text[last[0].end() : last[0].end() + 2 * MAX_PHRASE].partition("</answer>")[0].lstrip(" \t\n*_:>")
+        return stated_before(text)
+    rest = _CLOSING.split(text[last[0].end() : last[0].end() + 2 * MAX_PHRASE], maxsplit=1)[0]
+    rest = _BULLET.sub("", _TOKENS.sub("", rest)).lstrip(" \t\n*_:>,")
     rest = _FILLER.sub("", rest, count=1) if _FILLER.match(rest) else rest
+    if display := _DISPLAY.match(rest):
+        return (display[3] or display[4]).strip()
     if maths := _in_maths(rest):
         return maths
     stated = _sentence(rest).strip(" \t*_.,;")
     return stated if 0 < len(stated) <= MAX_PHRASE else None
+
+
+def stated_before(text: str) -> str | None:
+    """31 is the answer, or B is the correct option: what stands before the last of these."""
+    last = deque(_REVERSED.finditer(text), maxlen=1)
+    found = last[0]["answer"].strip("$").removeprefix("\\(").removesuffix("\\)").strip() if last else ""
+    return found if found and found.lower() not in _NOT_ANSWERS else None
 
 
 def last_number(text: str) -> str | None:
@@ -82,7 +131,7 @@ def _sentence(rest: str) -> str:
         if depth > 0 and character != "\n":
             continue
         is_stop = character == "." and (
-            place + 1 == len(rest) or rest[place + 1].isspace() or rest[place + 1] == "*"
+            place + 1 == len(rest) or rest[place + 1].isspace() or rest[place + 1] in "*<"
         )
         is_comma = character == "," and rest[place + 1 : place + 2].isspace() and not _ITEM.match(rest, place)
         if is_stop or is_comma or character in "\n;":

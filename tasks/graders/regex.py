@@ -13,6 +13,9 @@ from tasks.graders.extraction import LONGEST
 from tasks.graders.normalise import vote_key
 from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
+_GROUP = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|\((?!\?)", re.DOTALL)
+"""A group without a name, among what can hold a bracket that opens none: escapes and classes."""
+
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 """Code points that are no characters: no text holds them for a reason."""
 
@@ -22,14 +25,15 @@ class Regex(Quick):
 
     def __init__(self, form: RegexGrader) -> None:
         self._form = form
-        self.key = key_of("regex", "2", settings_of(form))
+        self.key = key_of("regex", "3", settings_of(form))
         if not re.search(r"\(\?P?<answer>", form.pattern):
             raise UserError(
                 f"grader.pattern is {form.pattern!r}; name the group that holds the answer: (?P<answer>…)."
             )
+        self._pattern = _GROUP.sub(lambda match: "(?:" if match[0] == "(" else match[0], form.pattern)
         try:
             fields = pc.call_function(
-                "extract_regex", [pa.array([""])], pc.ExtractRegexOptions(form.pattern)
+                "extract_regex", [pa.array([""])], pc.ExtractRegexOptions(self._pattern)
             ).type
             self._marked = f"{_OPEN}\\{fields.get_field_index('answer') + 1}{_CLOSE}"
             self.extract([""])
@@ -46,7 +50,7 @@ class Regex(Quick):
         last pair of marks is read.
         """
         plain = pa.array([text.replace(_OPEN, "").replace(_CLOSE, "") for text in texts], pa.large_string())
-        options = pc.ReplaceSubstringOptions(self._form.pattern, self._marked)
+        options = pc.ReplaceSubstringOptions(self._pattern, self._marked)
         found = pc.call_function("replace_substring_regex", [plain], options)
         return [_last(text) for text in found.to_pylist()]
 

@@ -34,7 +34,7 @@ _NO_UNITS = frozenset({
     "triple", "thrice", "more", "less", "fewer", "than", "not", "no", "nor", "except", "without",
     "unless", "if", "when", "where", "but", "only", "solution", "solutions", "none", "infinitely",
     "infinity", "inf", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp",
-    "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "lcm", "gcd", "max", "min", "pairs",
+    "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "cis", "lcm", "gcd", "max", "min", "pairs",
     "dozens", "hundreds", "thousands", "millions", "billions", "base", "is", "are", "equals",
     "equal", "then", "therefore", "so", "thus", "implies", "or", "and", "remainder", "nth", "st",
     "nd", "rd", "th", "eighth", "ninth", "tenth", "quarter", "fold",
@@ -59,6 +59,11 @@ _UNIT = re.compile(rf"((?:\d|\}}|\)|\\pi)(?:\s*\^\s*\{{?\s*\\circ\s*\}}?)?)\s+({
 _UNIT_FRACTION = re.compile(
     rf"((?:\d|\}}|\)|\\pi))\s*\\[dt]?frac\s*\{{\s*({_COMPOUND})\s*\}}\s*\{{\s*({_COMPOUND})\s*\}}{_AT_END}"
 )
+_UNIT_SIGN = re.compile(
+    rf"(\d|\}}|\))\s+(?:[kMG]\s*)?(?:\\(?:Omega|mho|AA|circledR)|(?:\\mu\s*|\\micro\s*)[A-Za-z]{{1,3}})(?![A-Za-z]){_POWER}{_AT_END}"
+)
+r"""12 \Omega, 3 \mu m: letters that are units apart from their number."""
+_CLOCK = re.compile(rf"(\d)\s*[ap]\.\s?m{_AT_END}")
 _UNIT_GLUED = re.compile(rf"((?<![A-Za-z])\d|\\pi)\s*(?:{_GLUED})(?![A-Za-z]){_POWER}{_AT_END}")
 _ORDINAL = re.compile(r"(?<![\d.])(\d{0,9}?)(1?\d)\s*\^\s*\{?\s*(st|nd|rd|th)\s*\}?(?![A-Za-z])")
 _SUFFIXES = {"1": "st", "2": "nd", "3": "rd"}
@@ -69,14 +74,18 @@ _DEGREES = re.compile(
 _PERCENT = re.compile(
     rf"\s*(?:\\?%|(?:percent(?:age)?(?:\s+points?)?|pct)(?![A-Za-z])){_AT_END}", re.IGNORECASE
 )
-_ANGULAR = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![a-z])|['\"]")
+_ANGULAR = re.compile(r"(?:sin|cos|tan|cot|sec|csc|cis)(?![a-z])|['\"]")
 _LEAD = re.compile(
-    r"(?:(?:[A-Za-z][A-Za-z'-]*,?\s+)+(?:is|are|was|be|equals|costs|weighs|has|have|in|by)\b"
+    r"(?:(?:[A-Za-z][A-Za-z'-]*,?\s+)+(?:is|are|was|were|be|equals|costs?|weighs?|has|have|had|in|by|takes?|took|needs?|"
+    r"requires?|gives?|makes?|contains?|measures?|scored|earns?|earned|gets?|got|spent|paid|sold|left)\b"
+    r"|(?:[Ee]xactly|[Jj]ust|[Oo]nly|[Ii]t's|[Tt]hat's)\b"
     r"|[A-Za-z][A-Za-z' ]{2,}(?::|=(?=\s*[-\d.])))"
     r"\s*(?:exactly|about|approximately|equal to|just|only|:|=)?\s*(?=[-+\\(\[{$.\d])"
 )
 _ANSWER = re.compile(r"^(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*:?|:|=)\s*(?=\S)", re.IGNORECASE)
-_CURRENCY = re.compile(r"^(?:US|USD|EUR|GBP|Rs\.?|INR|CAD|AUD)\s*(?=[\d.])")
+_CURRENCY = re.compile(
+    r"^(?:USD?|EUR|GBP|Rs\.?|INR|CAD|AUD|CNY|RMB|JPY|HKD|NZD|SGD|CHF|KRW|BRL|MXN)\s*(?=[\d.])"
+)
 _NEGATED = re.compile(
     r"\b(?:not|no|never|nor|least|most|more|less|fewer|between|than|over|under|below|above|if|when|unless|except|"
     r"remainder|mod|base)\b",
@@ -93,7 +102,7 @@ def without_units(text: str) -> str:
     text = _ORDINAL.sub(_cardinal, _PERCENT.sub("", text))
     text = _UNIT_FRACTION.sub(_per, text)
     text = _UNIT.sub(_unit, text)
-    text = _UNIT_GLUED.sub(r"\1", text)
+    text = _UNIT_GLUED.sub(r"\1", _CLOCK.sub(r"\1", _UNIT_SIGN.sub(r"\1", text)))
     if _ANGULAR.search(text):  # \sin 30^\circ, 48^\circ 15': degrees that count
         return text
     return _DEGREES.sub("", text)

@@ -109,7 +109,9 @@ def _common_divisor(*values: Real) -> Real:
     return numbers().mpf(math.gcd(*map(int, values)))
 
 
-ANGULAR = frozenset({r"\sin", r"\cos", r"\tan", r"\cot", r"\sec", r"\csc"})
+_CIRCULAR = frozenset({r"\sin", r"\cos", r"\tan", r"\cot", r"\sec", r"\csc"})
+ANGULAR = _CIRCULAR | {r"\cis"}
+"""Functions of an angle, in which degrees count."""
 OPERATIONS: dict[str, Callable[..., Real]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -128,11 +130,12 @@ OPERATIONS: dict[str, Callable[..., Real]] = {
     r"\max": lambda *values: max(_real(values)),
     r"\min": lambda *values: min(_real(values)),
     r"\gcd": _common_divisor,
+    r"\cis": lambda a: _bounded("cos", 10**60)(a) + numbers().mpc(0, 1) * _bounded("sin", 10**60)(a),
     r"\arcsin": _bounded("asin", 10**30),
     r"\arccos": _bounded("acos", 10**30),
     r"\arctan": _bounded("atan", 10**30),
     r"\sinh": _bounded("sinh", MAX_BITS // 2),
     r"\cosh": _bounded("cosh", MAX_BITS // 2),
     r"\tanh": _bounded("tanh", MAX_BITS // 2),
-    **{name: _bounded(name[1:], 10**60) for name in ANGULAR},
+    **{name: _bounded(name[1:], 10**60) for name in _CIRCULAR},
 }

@@ -2,7 +2,7 @@
 
 FUNCTIONS = frozenset({
     r"\sin", r"\cos", r"\tan", r"\cot", r"\sec", r"\csc", r"\arcsin", r"\arccos", r"\arctan",
-    r"\sinh", r"\cosh", r"\tanh", r"\log", r"\ln", r"\lg", r"\exp", r"\max", r"\min", r"\gcd",
+    r"\sinh", r"\cosh", r"\tanh", r"\log", r"\ln", r"\lg", r"\exp", r"\max", r"\min", r"\gcd", r"\cis",
 })  # fmt: skip
 INVERSE = {r"\sin": r"\arcsin", r"\cos": r"\arccos", r"\tan": r"\arctan"}
 GREEK = frozenset({

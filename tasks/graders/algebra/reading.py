@@ -2,6 +2,7 @@ r"""From a normal form to what it means: 6,7 and \{6,7\} and x=6,y=7, -1<x<5, (-
 
 import itertools
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 
 from tasks.graders.algebra.equations import named_chain, two_sides
@@ -20,7 +21,7 @@ from tasks.graders.algebra.forms import (
     is_name,
 )
 from tasks.graders.algebra.inequalities import related
-from tasks.graders.algebra.nodes import Node, symbols
+from tasks.graders.algebra.nodes import Apply, Node, Number, symbols
 from tasks.graders.algebra.regions import combined, interval, union, without
 from tasks.graders.algebra.tokens import UnreadError, encloses, outside, split, tokens_of
 
@@ -49,13 +50,12 @@ def form_of(tokens: Sequence[str]) -> Form:
         tokens = tokens[1:-1]
     if not tokens:
         raise UnreadError("nothing between brackets")
-    if (
-        tokens[0] == r"\begin"
-        and tokens.count(r"\begin") == 1
-        and tokens[-1] == "}"
-        and r"\end" in tokens[-12:]
-    ):
-        return _matrix(tokens)
+    if tokens.count(r"\begin") == 1 and tokens[-1] == "}" and r"\end" in tokens[-12:]:
+        start = tokens.index(r"\begin")
+        if not start:
+            return _matrix(tokens)
+        if not set(tokens[:start]) & (_RELATIONS | _SEPARATORS):
+            return _multiple(tokens[:start], _matrix(tokens[start:]))
     if outside(tokens, {";"}) and outside(tokens, {","}):  # p=5,q=2;p=7,q=2
         return Many("list", tuple(form_of(part) for part in split(tokens, {";"}) if part))
     if len(parts := split(tokens, _SEPARATORS)) > 1:
@@ -146,7 +146,7 @@ def _equation(kinds: list[str], sides: list[list[str]]) -> Form:
     if len(sides) == 2 and (encloses(sides[0]) and "," in sides[0]):  # noqa: PLR2004 - (x,y)=(1,2)
         names = "".join(part for part in sides[0] if part.isalpha() or part == ",")
         return Named(names, form_of(sides[1]))
-    if len(sides) == 2 and outside(sides[0], {":"}):  # noqa: PLR2004 - A:B=7:32
+    if len(sides) == 2 and (_is_of_events(sides[0]) or outside(sides[0], {":"})):  # noqa: PLR2004 - A:B=7:32
         return Named("".join(sides[0]), form_of(sides[1]))
     if len(sides) == 2 and (name := _name(sides[0])):  # noqa: PLR2004 - x=…
         value = form_of(sides[1])
@@ -158,6 +158,14 @@ def _equation(kinds: list[str], sides: list[list[str]]) -> Form:
     if not any(map(symbols, nodes)):
         return Chain(tuple(nodes))
     return named_chain(kinds, nodes)
+
+
+def _is_of_events(side: list[str]) -> bool:
+    r"""P(A|B), \Pr(X\cap Y), E[X^2], \max: the name of a number that no letter stands for."""
+    if side in ([r"\max"], [r"\min"]):
+        return True
+    head = 4 if side[:1] == [r"\mathbb"] else 1
+    return side[0] in {"P", "E", "p", r"\Pr", r"\mathbb"} and len(side) > head and encloses(side[head:])
 
 
 def _name(tokens: list[str]) -> str | None:
@@ -237,6 +245,23 @@ def _matrix(tokens: list[str]) -> Form:
     if len({len(row) for row in rows}) != 1:
         raise UnreadError("rows of several lengths")
     return Matrix(tuple(tuple(form_of(cell) for cell in row) for row in rows))
+
+
+def _multiple(factor: list[str], matrix: Form) -> Form:
+    """A number or expression times a matrix, cell by cell."""
+    scale = (
+        expression(factor[:-1] if factor[-1] == "*" else factor) if factor != ["-"] else Number(Fraction(-1))
+    )
+    if not isinstance(matrix, Matrix) or not all(
+        isinstance(cell, Value) for row in matrix.rows for cell in row
+    ):
+        raise UnreadError("a multiple of something else")
+    return Matrix(
+        tuple(
+            tuple(Value(Apply("mul", (scale, cell.node))) for cell in row if isinstance(cell, Value))
+            for row in matrix.rows
+        )
+    )
 
 
 def gathered(items: list[Form]) -> Form:
