@@ -10,7 +10,7 @@ MAX_PHRASE = 200
 STATED = (
     r"\banswer\b[*_}]*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?|[ \t]*\([^()\n]{1,40}\)|,[ \t]*(?:then|therefore|thus)\b,?)?"
     r"[ \t]*(?:[:\uff1a=]|[\u2014\u2013](?=[ \t*]*[-$\\(\d])|-+>|→"
-    r"|\b(?:is|must be|should be|would be|will be|equals|comes to|turns out to be)\b)"
+    r"|\b(?:is|must be|should be|would be|will be|equals|comes to|turns out to be)\b|[ \t](?=\$|\\\(|\\\[))"
     r"[ \t*_}]*:?|<(?:final_)?answer>|答案(?:是|为|[:\uff1a])"
 )
 """The answer is, the answer to this problem must be, **Answer**:"""
@@ -39,22 +39,19 @@ _TOKENS = re.compile(r"<\|[\w ]{1,40}\|>|</s>|<(?:eos|end_of_turn|eot)>|<\uff5c[
 _CLOSING = re.compile("</(?:final_)?answer>")
 _BULLET = re.compile(r"^\s*\n[ \t]*[-•*][ \t]+(?=[\d$\\(])")
 """A list of one, on a line of its own."""
-_NOT_ANSWERS = frozenset(
-    {
-        "this",
-        "that",
-        "it",
-        "which",
-        "what",
-        "here",
-        "below",
-        "above",
-        "following",
-        "one",
-        "so",
-        "and",
-        "value",
-    }
+_NOT_ANSWERS = frozenset({
+    "this", "that", "it", "which", "what", "here", "below", "above", "following", "one", "so", "and", "value",
+})  # fmt: skip
+_SUBJECT = re.compile(
+    r"(?:the|its|there|this)\b[^\n]*\b(?:is|are|equals)\s+(?=[-+−$\\(\[{.\d])|[^\W\d_][^\n=]{0,80}\b(?:is|are|equals)\s+(?=\$?-?\d[^\n]*$)",
+    re.IGNORECASE,
+)
+"""The number of ways is, before the number: a sentence behind "Answer:" that says whose value it is."""
+_RESULT = re.compile(r"\b(?:solution|result)\b[*_]*[ \t]*(?::|=|\b(?:is|equals)\b)", re.IGNORECASE)
+"""The result is 31, where nothing is called an answer."""
+_VALUE_OF = re.compile(r"\s*(?:=|\bis\b)\s*")
+_FACTOR = re.compile(
+    r"\s*(?:hundred|thousand|million|billion|trillion|dozen|squared|cubed|factorial|times)\b[^.,;\n]*"
 )
 _AND_MATHS = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*(?=\$|\\\(|\\\[)")
 _FILLER = re.compile(
@@ -77,8 +74,11 @@ _NUMBER = re.compile(
 def stated_answer(text: str) -> str | None:
     """What follows the last "the answer is", "Answer:", heading or "####", up to the end of its sentence."""
     last = deque(_PHRASE.finditer(text), maxlen=1)
+    if not last and (before := _stated_before(text)):
+        return before
+    last = last or deque(_RESULT.finditer(text), maxlen=1)
     if not last:
-        return stated_before(text)
+        return None
     rest = _CLOSING.split(text[last[0].end() : last[0].end() + 2 * MAX_PHRASE], maxsplit=1)[0]
     rest = _BULLET.sub("", _TOKENS.sub("", rest)).lstrip(" \t\n*_:>,")
     rest = _FILLER.sub("", rest, count=1) if _FILLER.match(rest) else rest
@@ -86,11 +86,15 @@ def stated_answer(text: str) -> str | None:
         return (display[3] or display[4]).strip()
     if maths := _in_maths(rest):
         return maths
+    if (subject := _SUBJECT.match(rest)) and "\n" not in rest[: subject.end()]:
+        rest = rest[subject.end() :]
+        if maths := _in_maths(rest):
+            return maths
     stated = _sentence(rest).strip(" \t*_.,;")
     return stated if 0 < len(stated) <= MAX_PHRASE else None
 
 
-def stated_before(text: str) -> str | None:
+def _stated_before(text: str) -> str | None:
     """31 is the answer, or B is the correct option: what stands before the last of these."""
     last = deque(_REVERSED.finditer(text), maxlen=1)
     found = last[0]["answer"].strip("$").removeprefix("\\(").removesuffix("\\)").strip() if last else ""
@@ -115,11 +119,19 @@ FALLBACKS: dict[str, Callable[[str], str | None]] = {
 
 def _in_maths(rest: str) -> str | None:
     r"""$…$, \(…\), \[…\] at the start, with the ones that an "and" or a comma joins to it."""
-    found, place = [], 0
+    found, place, end = [], 0, 0
     while match := _MATHS.match(rest, place):
         found.append(next(group for group in match.groups() if group is not None).strip())
         joint = _AND_MATHS.match(rest, match.end())
-        place = joint.end() if joint else len(rest)
+        place, end = joint.end() if joint else len(rest), match.end()
+    if (
+        len(found) == 1
+        and (named := _VALUE_OF.match(rest, end))
+        and (value := _in_maths(rest[named.end() :]))
+    ):
+        return value
+    if found and (factor := _FACTOR.match(rest, end)):
+        found[-1] += factor[0]
     return ", ".join(filter(None, found)) or None
 
 
