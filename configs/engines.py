@@ -317,6 +317,11 @@ def left_out(engine: "EngineSettings") -> frozenset[str]:
     return engine.left_out if isinstance(engine, OpenAISettings) else frozenset()
 
 
+def is_billed_elsewhere(engine: object) -> bool:
+    """Whether somebody else's endpoint answers that does not say what it bills, so that only a price tells dollars."""
+    return isinstance(engine, OpenAISettings) and engine.serve is None and engine.dialect != "openrouter"
+
+
 EngineSettings = Annotated[
     Annotated[OnnxSettings, Tag("onnx")]
     | Annotated[OpenAISettings, Tag("openai")]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from configs.engines import EngineSettings
+from configs.engines import EngineSettings, is_billed_elsewhere
 from configs.graders import GraderSettings, MathGrader
 from configs.models import Model, Sampling
 from configs.schema import ConfigModel
@@ -119,6 +119,23 @@ class Execution(ConfigModel):
     """How long Prefect waits before it does."""
 
 
+class Budget(ConfigModel):
+    """Where the requests of an experiment end. What is stored stays; a larger budget continues from there."""
+
+    dollars: float | None = Field(default=None, gt=0)
+    """Of all answers that the experiment wants, those found in the store included: by what the provider bills, else by
+    `model.price`."""
+    tokens: int | None = Field(default=None, ge=1)
+    """The same in tokens, prompts and completions."""
+
+    @model_validator(mode="after")
+    def says_something(self) -> "Budget":
+        """A budget without a limit would be none."""
+        if self.dollars is None and self.tokens is None:
+            raise ValueError("has no limit; give dollars, tokens or both, or leave it out.")
+        return self
+
+
 # --- roles and the experiment -----------------------------------------------------------------
 
 
@@ -182,6 +199,8 @@ class Experiment(ConfigModel):
     beyond it the run is incomplete. They are left out of every number either way."""
     execution: Execution = Execution()
     """How the work is split; it changes no result."""
+    budget: Budget | None = None
+    """Where requests end; the run is then incomplete and exits with 4."""
 
     @model_validator(mode="after")
     def references_exist(self) -> "Experiment":
@@ -192,4 +211,19 @@ class Experiment(ConfigModel):
                 f"synthesizer.references.count is {count} but explorer.sampling.n is {n}; "
                 f"raise explorer.sampling.n to {count} or more, or lower synthesizer.references.count."
             )
+        return self
+
+    @model_validator(mode="after")
+    def budget_can_be_kept(self) -> "Experiment":
+        """Dollars cannot be limited where nobody says what an answer costs."""
+        if self.budget is None or self.budget.dollars is None:
+            return self
+        roles = {"explorer": self.explorer, "synthesizer": self.synthesizer, "grader": self.grader}
+        for name, role in roles.items():
+            model, engine = getattr(role, "model", None), getattr(role, "engine", None)
+            if isinstance(model, Model) and model.price is None and is_billed_elsewhere(engine):
+                raise ValueError(
+                    f"budget.dollars is {self.budget.dollars:g} but {name}.model has no price, so nobody knows what is spent; "
+                    f"give {name}.model.price: {{input: …, output: …}} in dollars per million tokens, or limit budget.tokens."
+                )
         return self

@@ -12,6 +12,12 @@ class Price(ConfigModel):
     """Of what is read: prompts."""
     output: float = Field(ge=0)
     """Of what is written: reasoning and answer."""
+    cached_input: float | None = Field(default=None, ge=0)
+    """Of the part of prompts that the provider says it had in its cache; absent: as `input`."""
+    reasoning: float | None = Field(default=None, ge=0)
+    """Of the part of what is written that the provider counts as reasoning; absent: as `output`."""
+    batch: float = Field(default=0.5, ge=0, le=1)
+    """What a batch interface takes of these prices, as a share of them."""
 
 
 class Model(ConfigModel):

@@ -44,6 +44,7 @@ class _Counter:
     sent_again: int = 0
     tokens: int = 0
     waits_for: str = ""
+    spent: str = ""
     began: float = field(default_factory=time.monotonic)
     told: float = field(default_factory=time.monotonic)
     latest: float = field(default_factory=time.monotonic)
@@ -57,6 +58,8 @@ class _Counter:
         rates = f"{self.done / seconds:,.1f}/s"
         if self.tokens:
             rates += f" · {self.tokens / seconds:,.0f} tok/s"
+        if self.spent:
+            rates += f" · {self.spent}"
         return rates + (f" · {self.failed} failed" if self.failed else "") + again
 
 
@@ -134,13 +137,16 @@ class StageProgress:
                 if self._bars:
                     self._draw(stage)
 
-    def advance(self, stage: str, *, failed: bool = False, tokens: int = 0, count: int = 1) -> None:
+    def advance(
+        self, stage: str, *, failed: bool = False, tokens: int = 0, count: int = 1, spent: str = ""
+    ) -> None:
         """Report finished units, or a failed one, which stays to be done; cheap enough for every sample."""
         with self._lock:
             counter = self._counters.setdefault(stage, _Counter())
             counter.done += 0 if failed else count
             counter.failed += failed
             counter.tokens += tokens
+            counter.spent = spent or counter.spent
             counter.latest = now = time.monotonic()
             if now - counter.told >= (0.25 if self._bars else PLAIN_EVERY_SECONDS) or (
                 counter.done == counter.total

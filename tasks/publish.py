@@ -51,7 +51,7 @@ def _published(summary: S, run: Run) -> S:
         description=f"{summary['run_id']}: {summary['status']}. Traces by what became of them, and verdicts on them.",
     )
     if reason := shortfall(summary, run):
-        raise FlowIncomplete(summary, reason)
+        raise FlowIncomplete(summary, reason, is_over_budget=run.spending.is_reached)
     return summary
 
 

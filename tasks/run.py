@@ -17,6 +17,7 @@ from tasks.benchmarks.mapping import name_of
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, open_engines
 from tasks.explore import explore_stage
+from tasks.generation.spending import COUNTED, Meter, Spending, set_meter
 from tasks.grading.kinds import AnyGrader, grader_of, judge_of
 from tasks.progress import PROGRESS
 from tasks.stage import Stage, plans_of, shards_by_stage
@@ -59,6 +60,8 @@ class Run:
     """Why the verdicts are too few for the run to be complete, in sentences; running it again does not add any."""
     warnings: list[str] = field(default_factory=list)
     """What a reader of the numbers has to know, in sentences."""
+    spending: Spending = field(default_factory=Spending)
+    """What its answers cost so far, and the budget."""
     servers: Sequence[ServerStats] = ()
     """What the servers of the run's engines told of themselves, each known once its engine is closed."""
 
@@ -66,6 +69,7 @@ class Run:
         """One more stage, which reads earlier ones."""
         self.stages += (stage,)
         self.found |= stage.index.answers()
+        self.spending = measured(self)
 
     @property
     def problems(self) -> list[Problem]:
@@ -98,7 +102,7 @@ def started(request: "ExperimentRequest", root: str | None, limit: int | None = 
         run = resolve(
             experiment, store, limit, run_id_of(experiment, limit, root_flow_run_id(), scheduled_at())
         )
-        run.servers = engines.servers
+        run.servers, run.spending = engines.servers, measured(run)
         with closing(run.grader):
             yield run
 
@@ -147,7 +151,26 @@ def generate(run: Run, *names: str) -> None:
 
     chosen = [stage for stage in run.stages if not names or stage.name in names]
     run.complaints += generate_stages(chosen, run.problems, run.experiment.execution)
+    if run.spending.is_reached and any(num_unmade(run, stage) for stage in chosen):
+        run.complaints.append(
+            f"The budget is spent ({run.spending.shown()}): nothing more was requested. Raise budget and run again to "
+            "continue; nothing is made twice."
+        )
     ENGINES.close_engines()
+
+
+def measured(run: Run) -> Spending:
+    """The run's spending with what is stored of its stages, and a meter for each of them and for a judge."""
+    spending, judge = Spending(run.experiment.budget), judge_of(run.grader)
+    for stage in (*run.stages, *([judge.stage] if judge else ())):
+        meter = Meter(stage.model.price, stage.sampling.max_tokens, spending)
+        set_meter(stage.root, stage.recipe, meter)
+        if run.experiment.budget and stage.name != "judge":
+            wanted = [trace.trace_id for plan in plans_of(stage, run.problems) for trace in plan.wanted]
+            stored = [trace_id for trace_id in wanted if stage.index.has(trace_id)]
+            for rows in stage.index.batches(stored, [*COUNTED, "reasoning", "answer"]):
+                meter.count_stored(rows.to_pylist())
+    return spending
 
 
 def members_of(run: Run) -> dict[str, list[Member]]:
@@ -248,6 +271,9 @@ def _role_record(stage: Stage) -> RoleRecord:
         params=stage.model.params,
         price_input=price.input if price else None,
         price_output=price.output if price else None,
+        price_cached_input=price.cached_input if price else None,
+        price_reasoning=price.reasoning if price else None,
+        price_batch=price.batch if price else None,
         recipe=stage.recipe.key,
         engine=stage.engine.kind,
         prompt=stage.prompt.name,

@@ -19,6 +19,7 @@ from tasks.engines.kinds import is_same_process, resolved, share_hardware
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Request
 from tasks.generation.generate import GenerationResult, Job, generate
+from tasks.generation.spending import meter_of
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
 from warehouse.canonical import canonical_json
@@ -73,7 +74,12 @@ class Stage:
         return ENGINES.engine(key, partial(kind.build, self.model, settings))
 
     def make(self, jobs: Iterable[Job], rank: int) -> GenerationResult:
-        """Make and store the jobs' traces; see `generate`. Raises EngineError, Stopped, UserError."""
+        """Make and store the jobs' traces; see `generate`. Raises EngineError, Stopped, UserError.
+
+        Where the run's budget is spent, no engine is started.
+        """
+        if meter_of(self.root, self.recipe).spending.is_reached:
+            return GenerationResult(is_over_budget=True)
         return generate(self.started_engine, self.index, jobs, rank)
 
     def shard_for(self, num_traces: int) -> int:

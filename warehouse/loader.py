@@ -45,6 +45,7 @@ _FOLLOWED = {
 """How rows of vanished parts are found again; a statement that answers true has found none."""
 _REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results")
 """Made of the tables before them, for stale runs alone."""
+_PRICES = ("price_input", "price_output", "price_cached_input", "price_reasoning", "price_batch")
 _FILES_AT_ONCE = 512
 
 
@@ -197,7 +198,7 @@ def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: 
         for name, stage in manifest.stages.items():
             connection.execute(statement("load/role"), _role_values(run_id, name, stage))
         if judge := manifest.judge:
-            fields = judge.model_dump(include={"model", "params", "price_input", "price_output", "recipe"})
+            fields = judge.model_dump(include={"model", "params", "recipe", *_PRICES})
             connection.execute(statement("load/judge"), {"run_id": run_id} | fields)
         members = f"{store.root}/{members_path(run_id)}"
         connection.execute(statement("load/members"), {"run_id": run_id, "file": members})

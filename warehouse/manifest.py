@@ -38,6 +38,12 @@ class RoleRecord(_Record):
     """Dollars per million prompt tokens."""
     price_output: float | None
     """Dollars per million completion tokens."""
+    price_cached_input: float | None = None
+    """Dollars per million prompt tokens from the provider's cache; None: as all prompt tokens."""
+    price_reasoning: float | None = None
+    """Dollars per million reasoning tokens; None: as all completion tokens."""
+    price_batch: float | None = None
+    """Share of these prices that a batch interface takes; None: all."""
     recipe: str
     """The recipe's key, which names the folder of its traces."""
     engine: str
@@ -186,5 +192,6 @@ def _read(store: Store, path: str) -> Manifest:
 
 
 def _role(role: RoleRecord) -> Mapping[str, object]:
-    """A role without the setting that only roles with references have."""
-    return role.model_dump(exclude={"num_references"} if role.num_references is None else None)
+    """A role without the settings that only some roles have."""
+    rare = ("num_references", "price_cached_input", "price_reasoning", "price_batch")
+    return role.model_dump(exclude={name for name in rare if getattr(role, name) is None})

@@ -50,6 +50,10 @@ TRACES = pa.schema(
         ("mean_logprob", pa.float64()),
         ("score", pa.float64()),
         ("answer_digest", pa.string()),
+        ("num_cached_prompt_tokens", pa.int32()),
+        ("num_reasoning_tokens", pa.int32()),
+        ("billed_dollars", pa.float64()),
+        ("service_tier", pa.string()),
     ]
 )
 

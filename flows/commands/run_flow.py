@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from pydantic_core import to_jsonable_python
 from rich.console import Console
 
-from flows.commands.process import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_TERMINATED
+from flows.commands.process import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OVER_BUDGET, EXIT_TERMINATED
 from flows.commands.terminal import print_json, print_line, table_console
 from tasks.engines.pool import ENGINES
 from tasks.executor.server import Reporting
@@ -43,7 +43,7 @@ def run_flow(
     stored: Callable[[], Any | None] = nothing_stored,
     is_new: bool = True,
 ) -> None:
-    """Run a flow, print what it returns, and exit 1 unless the work is complete.
+    """Run a flow, print what it returns, and exit 1 unless the work is complete; 4 where only its budget is in the way.
 
     `flow` imports it, and Prefect with it; `stored` gives the outcome where nothing is to be made, and then no
     flow runs. `is_new` says that this is not to be expected, so that a server may start before it is asked.
@@ -78,7 +78,8 @@ def run_flow(
     if complaint:
         print_line(f"incomplete: {complaint}", stderr=True)
     if complaint or shown["status"] != "complete":
-        raise SystemExit(EXIT_INCOMPLETE)
+        is_over_budget = getattr(complaint, "is_over_budget", False)
+        raise SystemExit(EXIT_OVER_BUDGET if is_over_budget else EXIT_INCOMPLETE)
 
 
 @contextmanager

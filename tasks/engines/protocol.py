@@ -68,6 +68,14 @@ class Completion(NamedTuple):
     """Mean natural log-probability of the completion's tokens; None where the engine gave none."""
     score: float | None = None
     """A score from outside, such as a reward model's, higher is better; None without."""
+    num_cached_prompt_tokens: int | None = None
+    """Of the billed prompt tokens, those that a provider had in its cache; None where it does not say."""
+    num_reasoning_tokens: int | None = None
+    """Of the completion tokens, those that a provider counts as reasoning; shared out like them."""
+    billed_dollars: float | None = None
+    """What the provider says it costs; a grouped request's is shared out by text length. None where it does not say."""
+    service_tier: str | None = None
+    """`batch` where it came through a batch interface, at that one's price; None for an ordinary request."""
 
 
 class Failure(NamedTuple):

@@ -44,9 +44,15 @@ class ShardFailed(UserError):
         self.is_transient = is_transient
 
 
+class OverBudget(UserError):
+    """A shard has traces that were not requested, because the run's budget is spent."""
+
+
 class FlowIncomplete(UserError):
     """What a flow raises at its end, after all that could be done is done."""
 
-    def __init__(self, summary: Any, message: str) -> None:  # noqa: ANN401 - whatever the flow would have returned
+    def __init__(self, summary: Any, message: str, *, is_over_budget: bool = False) -> None:  # noqa: ANN401 - whatever the flow would have returned
         super().__init__(message)
         self.summary = summary
+        self.is_over_budget = is_over_budget
+        """Whether nothing more is requested because the budget is spent."""

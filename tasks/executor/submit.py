@@ -18,7 +18,7 @@ from configs.schema import UserError
 from tasks.engines.kinds import resolved
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.cache import ShardContent, quoted
-from tasks.executor.errors import Failures, ShardFailed
+from tasks.executor.errors import Failures, OverBudget, ShardFailed
 from tasks.progress import PROGRESS
 from tasks.stage import Shard, Stage, jobs_of, missing_of, shards_by_stage
 from warehouse.records import Problem
@@ -108,6 +108,8 @@ def _settled(futures: Mapping[str, Parts]) -> list[str]:
             stage, failures = label.partition(" ")[0], outcome.failures
             key = (stage, frozenset(failures.codes))
             failed[key] = failed[key].joined(failures, stage) if key in failed else failures
+        elif isinstance(outcome, OverBudget):
+            continue  # told once, by the run
         elif isinstance(outcome, UserError):
             complaints.append(str(outcome))
         elif isinstance(outcome, BaseException):
@@ -144,6 +146,10 @@ def generate_shard(label: str, shard: Shard) -> list[str]:  # noqa: ARG001 - the
     failed = f", {result.num_failed} failed ({kinds})" if result.num_failed else ""
     log.info("%s ends: %d traces stored%s, %.1f s", shard.label, result.num_stored, failed, seconds)
     if not result.num_failed:
+        if result.is_over_budget:
+            raise OverBudget(
+                f"{shard.label}: the budget is spent; {result.num_stored} of its traces are stored."
+            )
         return result.parts
     num_traces = result.num_failed + result.num_stored
     failures = Failures(shard.label, result.num_failed, num_traces, result.failures, result.example)

@@ -14,6 +14,7 @@ from configs.schema import UserError
 from tasks.engines.endings import ending_of
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
+from tasks.generation.spending import meter_of
 from tasks.progress import PROGRESS, WORKING_ON
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover
@@ -44,6 +45,8 @@ class GenerationResult:
     failures: Counter[str] = field(default_factory=Counter)
     example: str = ""
     """The first failure's message."""
+    is_over_budget: bool = False
+    """Whether jobs were left because the run's budget is spent."""
 
     @property
     def num_failed(self) -> int:
@@ -66,7 +69,7 @@ def generate(engine: PooledEngine, index: RecipeIndex, jobs: Iterable[Job], rank
         shard.leases = Leases(index.store, index.recipe)
         try:
             shard.make(jobs)
-            while shard.left:
+            while shard.left and not shard.result.is_over_budget:
                 shard.wait()
                 shard.make([job for job, _ in shard.left])
         finally:
@@ -84,6 +87,7 @@ class _Shard:
     def __init__(self, engine: PooledEngine, index: RecipeIndex, rank: int) -> None:
         self._engine, self._index, self._rank = engine, index, rank
         self._stage = index.recipe.stage
+        self._meter = meter_of(index.store.root, index.recipe)
         self._journal: Journal | None = None
         self._broken: list[OSError] = []
         self._problems: set[str] = set()
@@ -137,9 +141,19 @@ class _Shard:
                     if ours is None:
                         pooled.release(units)
                         continue
+                    num_sent = len(ours.wanted)
+                    try:
+                        is_paid_for = await self._meter.spending.admit(self._meter, num_sent)
+                    except BaseException:
+                        pooled.release(units)
+                        raise
+                    if not is_paid_for:
+                        pooled.release(units)
+                        self.result.is_over_budget = True
+                        break
                     deliver = partial(self._deliver, ours, driver)
                     sent = group.create_task(engine.complete(ours.request, deliver))
-                    sent.add_done_callback(lambda _, units=units: pooled.release(units))
+                    sent.add_done_callback(partial(self._done, units, num_sent))
         except* (EngineError, UserError, OSError) as errors:
             raise errors.exceptions[0] from None
         except* asyncio.CancelledError:
@@ -148,6 +162,11 @@ class _Shard:
             raise
         if self._broken:
             raise self._broken[0]
+
+    def _done(self, units: int, num_sent: int, _sent: asyncio.Task[None]) -> None:
+        """A request is over, whatever became of it."""
+        self._engine.release(units)
+        self._meter.spending.release(self._meter, num_sent)
 
     async def _ours(self, job: Job) -> Job | None:
         """What of a job is still missing and ours to make; None where that is nothing."""
@@ -194,7 +213,10 @@ class _Shard:
             PROGRESS.advance(self._stage, failed=True)
         else:
             result.num_stored += 1
-            PROGRESS.advance(self._stage, tokens=stored["num_completion_tokens"] or 0)
+            self._meter.count(stored)
+            PROGRESS.advance(
+                self._stage, tokens=stored["num_completion_tokens"] or 0, spent=self._meter.shown()
+            )
 
 
 def _pieces(job: Job, engine: Engine) -> Iterator[Job]:

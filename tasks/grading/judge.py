@@ -139,6 +139,8 @@ class Judge:
         except EngineError as error:
             self.complaints.append(f"judge: {error}")
             return
+        if result.is_over_budget:
+            self.complaints.append("judge: the budget is spent; raise it and run again to judge the rest.")
         if result.num_transient:
             kinds = ", ".join(f"{count} {code}" for code, count in result.failures.most_common())
             self.complaints.append(

@@ -32,7 +32,7 @@ ENTER = (
         '{}', '{}', '{}', false, true, '[]'
     from range($first, $last) t(r)""",
     """insert into store.roles
-    select 'run' || lpad(r::varchar, 4, '0'), stage, stage || '-model', null, 1e9 + r * 1e7, 1, 2,
+    select 'run' || lpad(r::varchar, 4, '0'), stage, stage || '-model', null, 1e9 + r * 1e7, 1, 2, null, null, 0.5,
         stage || r, 'openai', 'p', n, 1, 4096, references_, n * $problems, 0
     from range($first, $last) t(r), (values ('explore', $n, null), ('synthesize', $m, 4)) as s(stage, n, references_)""",
     """create or replace temp table drawn as

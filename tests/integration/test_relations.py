@@ -94,8 +94,8 @@ def test_one_file_is_one_more_relation(project):
 def test_one_line_is_one_more_column_of_traces(project):
     """Declared once, it is stored, loaded, and NULL for what was stored before; engines give it by its name."""
     records = project / "warehouse/records.py"
-    declared = '        ("answer_digest", pa.string()),\n    ]\n)\n\n_FIRST'
-    more = declared.replace("    ]", '        ("num_cached_tokens", pa.int32()),\n    ]')
+    declared = '        ("service_tier", pa.string()),\n    ]\n)\n\n_FIRST'
+    more = declared.replace("    ]", '        ("num_draft_tokens", pa.int32()),\n    ]')
     records.write_text(records.read_text().replace(declared, more))
     found = run(
         project,
@@ -111,14 +111,14 @@ def test_one_line_is_one_more_column_of_traces(project):
         [part] = store.names("traces/stage=explore/recipe=bd175d01a417d29d")
         recipe = Recipe.read(store.read_bytes(str(Path(part).parent / "recipe.json")))
         row = store.read_part(part).slice(0, 1).to_pylist()[0]
-        row |= {"sample_index": 99, "started_at": 0, "num_cached_tokens": 7}
+        row |= {"sample_index": 99, "started_at": 0, "num_draft_tokens": 7}
         from warehouse.identity import trace_id
         row["trace_id"] = trace_id(recipe, row["problem_digest"], 99)
         store.write_part(traces_folder(recipe), traces_table([row]))
         load(store)
         with connect(store) as catalog:
             for relation in ("traces", "samples"):
-                query = f"select count(*), max(num_cached_tokens) from {relation}"
+                query = f"select count(*), max(num_draft_tokens) from {relation}"
                 print(*catalog.execute(query).fetchone())
         print(list(verify(store)))
         """,

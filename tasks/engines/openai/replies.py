@@ -1,6 +1,6 @@
 """What an OpenAI-compatible endpoint answers, as completions and failures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -17,6 +17,7 @@ from tasks.engines.openai.faults import (
     one_line,
 )
 from tasks.engines.openai.lenient import loads
+from tasks.engines.openai.usage import dollars_shared_out, shared_out, usage_of
 from tasks.engines.protocol import Completion, Failure
 from tasks.engines.reasoning import split_reasoning
 from warehouse.failures import FailureCode
@@ -61,12 +62,11 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
     choices = cast("list[Any]", given)
     if len(choices) > 1:
         choices = sorted(choices, key=_index)
-    usage = content.get("usage")
-    counts = cast("JsonObject", usage) if isinstance(usage, dict) else {}
-    prompt_tokens = whole_number(counts.get("prompt_tokens"), 0, _MOST_TOKENS)
+    usage = usage_of(content)
     texts = [_texts(choice) for choice in choices]
-    total = whole_number(counts.get("completion_tokens"), 0, _MOST_TOKENS)
-    shares = _shared_out(total, [len(r or "") + len(a) for r, a in texts])
+    lengths = [len(r or "") + len(a) for r, a in texts]
+    shares, dollars = shared_out(usage.completion, lengths), dollars_shared_out(usage.dollars, lengths)
+    thoughts = shared_out(usage.reasoning, lengths)
     outcomes: list[Outcome] = []
     for place, (choice, (reasoning, answer)) in enumerate(zip(choices, texts, strict=True)):
         reason = _reason(choice)
@@ -83,13 +83,16 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
                 finish_reason=reason or "stop",
                 seed=sent.seed,
                 choice_index=place,
-                num_prompt_tokens=prompt_tokens,
-                num_billed_prompt_tokens=prompt_tokens if place == 0 or prompt_tokens is None else 0,
+                num_prompt_tokens=usage.prompt,
+                num_billed_prompt_tokens=usage.prompt if place == 0 or usage.prompt is None else 0,
                 num_completion_tokens=shares[place],
                 started_at=sent.started_at,
                 latency_seconds=sent.latency_seconds,
                 num_tries=sent.num_tries,
                 mean_logprob=_mean_logprob(choice.get("logprobs")),
+                num_cached_prompt_tokens=usage.cached if place == 0 or usage.cached is None else 0,
+                num_reasoning_tokens=thoughts[place],
+                billed_dollars=dollars[place],
             )
         )
     return outcomes
@@ -218,20 +221,3 @@ def _mean_logprob(logprobs: object) -> float | None:
             return None
         total += value
     return finite_number(total / len(cast("list[Any]", tokens)))
-
-
-def _shared_out(total: int | None, lengths: Sequence[int]) -> list[int | None]:
-    """A request's token count among its choices by text length; the shares add up to the total."""
-    if total is None:
-        return [None] * len(lengths)
-    if len(lengths) == 1:
-        return [total]
-    whole, given, shares = sum(lengths) or 1, 0, []
-    reached = 0
-    for length in lengths:
-        reached += length
-        upto = round(total * reached / whole)
-        shares.append(upto - given)
-        given = upto
-    shares[-1] += total - given
-    return shares

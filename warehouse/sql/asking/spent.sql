@@ -1,9 +1,12 @@
 -- One row per stage of a run, a judge's too: its traces made since a time, their tokens, and their price where there is one.
+-- noqa: disable=RF02
 with priced as (
-    select run_id, stage, recipe, model, price_input, price_output
+    select *
     from store.roles
     union all by name
-    select run_id, 'judge' as stage, recipe, model, price_input, price_output
+    select
+        *,
+        'judge' as stage
     from store.judges
 ),
 
@@ -33,10 +36,7 @@ select
     if(
         count(made.trace_id) = 0,
         0,
-        sum(
-            coalesce(made.num_billed_prompt_tokens, 0) * mine.price_input
-            + coalesce(made.num_completion_tokens, 0) * mine.price_output
-        ) / 1e6
+        sum(dollars_of(made, mine))
     ) as dollars
 from mine
 left join wanted on mine.stage = wanted.stage

@@ -6,5 +6,8 @@ values (
     $params,
     $price_input,
     $price_output,
+    $price_cached_input,
+    $price_reasoning,
+    $price_batch,
     $recipe
 )

@@ -1,5 +1,14 @@
 -- Adds counts, tokens and latencies of stale runs, stage by stage.
+-- noqa: disable=RF02
 insert into store.stage_results by name
+with priced as (
+    select
+        samples.*,
+        dollars_of(samples, roles) as dollars
+    from store.samples as samples
+    inner join store.roles as roles on samples.run_id = roles.run_id and samples.stage = roles.stage
+)
+
 select
     run_id,
     stage,
@@ -26,7 +35,11 @@ select
     max(latency_seconds) as latency_seconds_max,
     count(*) as num_samples,
     count(points) as num_points,
-    count(*) filter (where is_by_hand) as num_by_hand
-from store.samples
+    count(*) filter (where is_by_hand) as num_by_hand,
+    sum(num_cached_prompt_tokens)::bigint as num_cached_prompt_tokens,
+    sum(num_reasoning_tokens)::bigint as num_reasoning_tokens,
+    sum(dollars) as dollars,
+    count(*) filter (where status in ('ok', 'truncated') and dollars is null) as num_unpriced
+from priced
 where run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
 group by run_id, stage

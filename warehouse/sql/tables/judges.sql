@@ -5,5 +5,8 @@ create table store.judges (
     params double,
     price_input double,
     price_output double,
+    price_cached_input double,
+    price_reasoning double,
+    price_batch double,
     recipe varchar not null
 )

@@ -23,5 +23,9 @@ create table store.stage_results (
     latency_seconds_max double,
     num_samples integer not null,
     num_points integer not null,
-    num_by_hand integer not null
+    num_by_hand integer not null,
+    num_cached_prompt_tokens bigint,
+    num_reasoning_tokens bigint,
+    dollars double,
+    num_unpriced integer not null
 )

@@ -1,4 +1,5 @@
 -- One row per run and stage; the stage `judge` is what judging cost, where the grader is a model.
+-- noqa: disable=RF02
 create or replace view costs as
 with spent as (
     select
@@ -7,10 +8,13 @@ with spent as (
         roles.model,
         roles.params,
         roles.price_input,
-        roles.price_output,
         stages.num_prompt_tokens,
         stages.num_completion_tokens,
+        stages.num_cached_prompt_tokens,
+        stages.num_reasoning_tokens,
         stages.num_uncounted,
+        stages.num_unpriced,
+        stages.dollars,
         stages.num_attempts,
         stages.num_correct
     from store.stage_results as stages
@@ -22,15 +26,18 @@ with spent as (
         judges.model,
         judges.params,
         judges.price_input,
-        judges.price_output,
         sum(traces.num_billed_prompt_tokens)::bigint as num_prompt_tokens,
         sum(traces.num_completion_tokens)::bigint as num_completion_tokens,
+        sum(traces.num_cached_prompt_tokens)::bigint as num_cached_prompt_tokens,
+        sum(traces.num_reasoning_tokens)::bigint as num_reasoning_tokens,
         (count(*) filter (where traces.num_completion_tokens is null or traces.num_billed_prompt_tokens is null))::integer
-            as num_uncounted
+            as num_uncounted,
+        (count(*) filter (where dollars_of(traces, judges) is null))::integer as num_unpriced,
+        sum(dollars_of(traces, judges)) as dollars
     from store.judges
     inner join store.members on judges.run_id = members.run_id and members.stage = 'judge'
     inner join store.traces on judges.recipe = traces.recipe and members.trace_id = traces.trace_id
-    group by all
+    group by judges.run_id, judges.model, judges.params, judges.price_input
 )
 
 select
@@ -40,10 +47,12 @@ select
     num_prompt_tokens,
     num_completion_tokens,
     num_prompt_tokens + num_completion_tokens as num_tokens,
+    num_cached_prompt_tokens,
+    num_reasoning_tokens,
     num_uncounted,
     num_attempts,
     num_correct,
-    (num_prompt_tokens * price_input + num_completion_tokens * price_output) / 1e6 as dollars,
+    dollars,
     2 * params * (num_prompt_tokens + num_completion_tokens) / 1e15 as petaflops,
     num_tokens / nullif(num_correct, 0) as tokens_per_correct,
     dollars / nullif(num_correct, 0) as dollars_per_correct,
@@ -51,7 +60,11 @@ select
     nullif(
         concat_ws(
             '; ',
-            if(price_input is null or price_output is null, 'dollars: ' || model || ' has no price', null),
+            case
+                when dollars is null and price_input is null then 'dollars: ' || model || ' has no price'
+                when price_input is null and num_unpriced > 0
+                    then 'dollars too low: ' || num_unpriced || ' answers of ' || model || ' have no price'
+            end,
             if(params is null, 'petaflops: ' || model || ' has no params', null),
             if(
                 num_uncounted > 0,

@@ -1,0 +1,92 @@
+"""What a reply says of its tokens and of its price, in the forms of the providers.
+
+Cached: `prompt_tokens_details.cached_tokens` (OpenAI, vLLM, OpenRouter, xAI), `prompt_cache_hit_tokens` (DeepSeek),
+`cached_tokens` (Moonshot). Reasoning: `completion_tokens_details.reasoning_tokens`; xAI counts it beside the completion
+and not in it, which the total shows. Price: `cost` in dollars (OpenRouter), or `cost.total` (gateways).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+from configs.schema import JsonObject
+from warehouse.storable import finite_number, whole_number
+
+_MOST_TOKENS = 2**31 - 1
+
+
+class Usage(NamedTuple):
+    """The counts of one request, of all its choices together; None: it does not say."""
+
+    prompt: int | None
+    cached: int | None
+    """Of the prompt, what the provider had in its cache; never more than the prompt."""
+    completion: int | None
+    """Reasoning and answers."""
+    reasoning: int | None
+    """Of the completion; never more than it."""
+    dollars: float | None
+
+
+def usage_of(reply: JsonObject) -> Usage:
+    """The reply's `usage`, whatever of it can be read."""
+    usage = _object(reply.get("usage"))
+    prompt, completion, total = (
+        _count(usage, f"{name}_tokens") for name in ("prompt", "completion", "total")
+    )
+    cached = _first(
+        _count(_object(usage.get("prompt_tokens_details")), "cached_tokens"),
+        _count(usage, "prompt_cache_hit_tokens"),
+        _count(usage, "cached_tokens"),
+    )
+    reasoning = _count(_object(usage.get("completion_tokens_details")), "reasoning_tokens")
+    if reasoning and None not in (prompt, completion) and total == sum((prompt, completion, reasoning)):  # pyright: ignore[reportArgumentType, reportCallIssue] - none is None
+        completion = reasoning + (completion or 0)
+    return Usage(
+        prompt,
+        None if cached is None or prompt is None else min(cached, prompt),
+        completion,
+        None if reasoning is None or completion is None else min(reasoning, completion),
+        _dollars(usage.get("cost")),
+    )
+
+
+def shared_out(total: int | None, lengths: Sequence[int]) -> list[int | None]:
+    """A request's token count among its choices by text length; the shares add up to the total."""
+    if total is None:
+        return [None] * len(lengths)
+    if len(lengths) == 1:
+        return [total]
+    whole, given, shares = sum(lengths) or 1, 0, []
+    reached = 0
+    for length in lengths:
+        reached += length
+        upto = round(total * reached / whole)
+        shares.append(upto - given)
+        given = upto
+    shares[-1] += total - given
+    return shares
+
+
+def dollars_shared_out(dollars: float | None, lengths: Sequence[int]) -> list[float | None]:
+    """A request's price among its choices by text length, or evenly where none has text."""
+    if dollars is None:
+        return [None] * len(lengths)
+    whole = sum(lengths)
+    return [dollars * length / whole if whole else dollars / len(lengths) for length in lengths]
+
+
+def _dollars(cost: object) -> float | None:
+    number = finite_number(_object(cost).get("total", cost))
+    return None if number is None or number < 0 else number
+
+
+def _count(usage: JsonObject, name: str) -> int | None:
+    return whole_number(usage.get(name), 0, _MOST_TOKENS)
+
+
+def _object(value: object) -> JsonObject:
+    return cast("JsonObject", value) if isinstance(value, dict) else {}
+
+
+def _first(*values: int | None) -> int | None:
+    return next((value for value in values if value is not None), None)
