@@ -109,7 +109,7 @@ def started(request: "ExperimentRequest", root: str | None, limit: int | None = 
 
 def resolve(experiment: Experiment, store: Store, limit: int | None = None, run_id: str | None = None) -> Run:
     """Read the problems, take over what dead runs left, and see what is stored. Raises UserError."""
-    problems = load_problems(experiment.benchmark, limit=limit)
+    problems = load_problems(experiment.benchmark, limit, store, keeps=True)
     stages = stages_of(experiment, store.root)
     grader = grader_of(experiment.grader, store.root, problems)
     store.open_for_writing()

@@ -14,6 +14,7 @@ from warehouse.grades import misjudged
 from warehouse.identity import Recipe, problem_digest, trace_id
 from warehouse.index import RecipeIndex
 from warehouse.journal import set_aside_path, unreadable_lines
+from warehouse.kept_rows import is_whole
 from warehouse.manifest import Manifest, NewerManifestError, manifest_path, members_path
 from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
@@ -30,6 +31,7 @@ _GRADE_PART = re.compile(
 )
 _PROBLEM_PART = re.compile(r"problems/part-(?P<hash>[0-9a-f]{16})\.parquet")
 _CORRECTION_PART = re.compile(r"corrections/part-(?P<hash>[0-9a-f]{16})\.parquet")
+_BENCHMARK_ROWS = re.compile(r"benchmarks/[0-9a-f]{16}\.jsonl")
 _RUN_FILE = re.compile(r"runs/(?P<run>[^/]+)\.(?P<kind>json|parquet)")
 _RECORDING_FILE = re.compile(
     r"(?P<folder>imports/(?P<name>[0-9a-f]{16}))/((?P<about>import\.json)|outputs\.parquet|experiment\.yaml|[\w.-]+\.jsonl)"
@@ -101,6 +103,16 @@ def _damages(
         yield from _run_damages(store, path, match["run"], match["kind"], paths)
     elif match := _RECORDING_FILE.fullmatch(path):
         yield from _recording_damages(store, match, paths)
+    else:
+        yield from _other_damages(store, path, size)
+
+
+def _other_damages(store: Store, path: str, size: int) -> Iterator[Damage]:
+    """Of files that hold nothing of a run."""
+    if _BENCHMARK_ROWS.fullmatch(path):
+        if not is_whole(store.read_bytes(path)):
+            detail = "its rows are not those that were kept; the next run asks the hub for them"
+            yield Damage(path, "checksum", detail)
     elif not _OWN_FILE.fullmatch(path):
         yield _stray(path, size)
 

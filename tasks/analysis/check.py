@@ -89,7 +89,7 @@ def check_experiment(experiment: Experiment, root: str, limit: int | None = None
     """
     if mistakes := mistakes_of(experiment, root):
         raise UserError("\n".join(mistakes))
-    problems = distinct(load_problems(experiment.benchmark, limit=limit))
+    problems = distinct(load_problems(experiment.benchmark, limit, Store(root)))
     stages = stages_of(experiment, Store(root).root)
     with open_engines():
         started = [check_engine(stage) for stage in stages]

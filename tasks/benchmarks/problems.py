@@ -6,14 +6,24 @@ from tasks.benchmarks.hub import read_hub
 from tasks.benchmarks.mapping import name_of, problems_of
 from tasks.benchmarks.row_files import read_rows
 from warehouse.records import Problem
+from warehouse.store import Store
 
 
-def load_problems(benchmark: Benchmark, limit: int | None = None) -> list[Problem]:
-    """The problems in the data set's order, at most `limit`. Raises UserError for rows that cannot be used."""
+def load_problems(
+    benchmark: Benchmark, limit: int | None = None, store: Store | None = None, *, keeps: bool = False
+) -> list[Problem]:
+    """The problems in the data set's order, at most `limit`. Raises UserError for rows that cannot be used.
+
+    Args:
+        benchmark: Which problems.
+        limit: Only the first so many.
+        store: The root that may keep rows of the hub; with `keeps` it keeps them from now on.
+        keeps: Whether what the hub gives is kept.
+    """
     name = name_of(benchmark)
     match benchmark:
         case HubBenchmark():
-            problems = problems_of(read_hub(benchmark), benchmark, name, benchmark.path)
+            problems = problems_of(read_hub(benchmark, store, keeps=keeps), benchmark, name, benchmark.path)
         case FileBenchmark():
             problems = problems_of(read_rows(benchmark.path), benchmark, name, benchmark.path)
         case GeneratedBenchmark():

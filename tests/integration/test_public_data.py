@@ -1,19 +1,25 @@
 """Real benchmarks and real recorded outputs; skipped where the data folder is missing (A2R_DATA names it)."""
 
 import os
+import shutil
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import orjson
 import pytest
 
-from configs.experiment import FileBenchmark, HubBenchmark
+from configs.experiment import Experiment, FileBenchmark, HubBenchmark
 from configs.graders import MathGrader
 from configs.schema import UserError
+from tasks.analysis.check import check_experiment
 from tasks.benchmarks.problems import load_problems
 from tasks.graders.extraction import extract_answer
 from tasks.graders.math import Math
 from tasks.graders.protocol import Case
+from tasks.run import resolve
+from warehouse.integrity import verify
+from warehouse.store import Store
 
 DATA = Path(os.environ.get("A2R_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no benchmark data in {DATA}; set A2R_DATA")
@@ -62,20 +68,67 @@ def test_verdicts_on_recorded_outputs_differ_from_the_files_in_one_question(said
     assert differing == {72}
 
 
-def test_hub_data_sets_are_read_through_datasets(tmp_path, monkeypatch):
+@pytest.fixture
+def hub_set(tmp_path, monkeypatch):
+    """A data set as `datasets` reads it, without network."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "set").mkdir()
     rows = [
-        {"unique_id": "a", "problem": "1+1", "answer": "2"},
-        {"unique_id": "b", "problem": "2+2", "answer": "4"},
+        {"unique_id": "a", "problem": "1+1", "answer": "2", "level": 0.1, "tags": ["x", "y\u2028"]},
+        {"unique_id": "b", "problem": "2+2", "answer": "4", "level": None, "tags": []},
     ]
     (tmp_path / "set" / "test.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
     columns = {"question": "problem", "answer": "answer", "id": "unique_id"}
-    form = HubBenchmark(source="hf", path=str(tmp_path / "set"), split="test", revision="main", **columns)
+    return HubBenchmark(source="hf", path=str(tmp_path / "set"), split="test", revision="main", **columns)
+
+
+def test_hub_data_sets_are_read_through_datasets(hub_set):
+    form = hub_set
     assert [(p.problem_id, p.question, p.gold) for p in load_problems(form)] == [
         ("a", "1+1", "2"),
         ("b", "2+2", "4"),
     ]
     with pytest.raises(UserError, match=r"split nosuch.*Check benchmark\.path"):
         load_problems(form.model_copy(update={"split": "nosuch"}))
+
+
+def test_pinned_rows_are_kept_in_the_root_and_the_hub_is_not_asked_again(hub_set, tmp_path, monkeypatch):
+    form, store = hub_set.model_copy(update={"revision": "0123456789" * 4}), Store(str(tmp_path / "root"))
+    first = load_problems(form, store=store, keeps=True)
+    monkeypatch.setitem(sys.modules, "datasets", None)  # not even imported
+    assert load_problems(form, store=store) == first
+    assert load_problems(form, limit=1, store=store, keeps=True) == first[:1]
+    assert list(verify(store)) == []
+    [file] = (tmp_path / "root" / "benchmarks").iterdir()
+    file.write_bytes(file.read_bytes().replace(b"1+1", b"1+2"))
+    assert [(damage.kind, damage.path) for damage in verify(store)] == [
+        ("checksum", f"benchmarks/{file.name}")
+    ]
+    with pytest.raises(ImportError):  # damaged rows are no rows
+        load_problems(form, store=store)
+
+
+def test_branch_is_asked_for_and_kept_rows_stand_in_where_the_hub_is_away(hub_set, tmp_path):
+    store = Store(str(tmp_path / "root"))
+    first = load_problems(hub_set, store=store, keeps=True)
+    file = tmp_path / "set" / "test.jsonl"
+    file.write_bytes(file.read_bytes().replace(b"1+1", b"1+0"))
+    second = load_problems(hub_set, store=store, keeps=True)
+    assert [p.question for p in second] == ["1+0", "2+2"] != [p.question for p in first]
+    shutil.rmtree(tmp_path / "set")
+    assert load_problems(hub_set, store=store) == second
+    with pytest.raises(UserError, match="cannot be loaded from the hub"):
+        load_problems(hub_set.model_copy(update={"revision": "other"}), store=store)
+
+
+def test_run_reads_its_problems_without_network(hub_set, tmp_path, monkeypatch):
+    form = hub_set.model_copy(update={"revision": "ab" * 20})
+    role = {"model": {"id": "a2r-sum3-explorer"}, "engine": {"kind": "onnx"}, "prompt": "explore-small"}
+    data = {"name": "x", "benchmark": form.model_dump(), "explorer": role}
+    experiment, store = Experiment.model_validate(data), Store(str(tmp_path / "root"))
+    with closing((first := resolve(experiment, store)).grader):
+        monkeypatch.setitem(sys.modules, "datasets", None)
+    with closing((again := resolve(experiment, store)).grader):
+        assert again.listed == first.listed
+    assert check_experiment(experiment, store.root).num_problems == 2

@@ -91,7 +91,7 @@ def run_study(
 def _record_mismatched(pair: Experiment, root: str) -> str:
     """Write a recording in which each problem has the explorer's answers to the next one, read from the store."""
     stage = explore_stage(pair, root)
-    problems = distinct(load_problems(pair.benchmark))
+    problems = distinct(load_problems(pair.benchmark, store=stage.index.store))
     wanted = [[w.trace_id for w in wanted_traces(stage.recipe, p, stage.sampling.n)] for p in problems]
     rows = stage.index.rows([i for ids in wanted for i in ids], ["answer"]).to_pylist()
     texts = {row["trace_id"]: row["answer"] for row in rows}

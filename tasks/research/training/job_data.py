@@ -178,7 +178,7 @@ def answered_puzzles(job: TrainingJob, root: str, split: TrainingSplit) -> list[
     for explorer in job.explorers if split == "train" else job.explorers[:1]:
         experiment = sampling_experiment(explorer, root, split)
         stage = explore_stage(experiment, root)
-        benchmark = distinct(load_problems(experiment.benchmark))
+        benchmark = distinct(load_problems(experiment.benchmark, store=stage.index.store))
         wanted = {
             problem: [w.trace_id for w in wanted_traces(stage.recipe, problem, stage.sampling.n)]
             for problem in benchmark
