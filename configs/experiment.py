@@ -1,19 +1,22 @@
 """What an experiment file says (closed and frozen; nothing happens on construction).
 
-Science and execution are separate types. `Model`, `Sampling` (`configs.models`), `References` and the prompt decide
-what a trace can be and enter its identity (`warehouse.identity`); the `…Settings` of engines and
+Science and execution are separate types. `Model`, `Sampling` (`configs.models`), `References` and the prompt
+(`configs.roles`) decide what a trace can be and enter its identity (`warehouse.identity`); the `…Settings` of engines and
 `Execution` decide only how fast and from where it comes, and never do.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, model_validator
 
-from configs.engines import EngineSettings, is_billed_elsewhere
+from configs.engines import is_billed_elsewhere
 from configs.graders import GraderSettings, MathGrader
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.roles import Explorer, Role, StageSettings, Synthesizer, stages_in
 from configs.schema import ConfigModel
+
+R = TypeVar("R", bound=Role)
 
 # --- problems -------------------------------------------------------------------------------
 
@@ -79,32 +82,6 @@ class GeneratedBenchmark(ConfigModel):
 Benchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(discriminator="source")]
 
 
-# --- science: what decides a trace --------------------------------------------------------------
-
-
-class References(ConfigModel):
-    """What the synthesizer is shown of the explorer's traces. All of it is part of a trace's identity."""
-
-    count: int = Field(default=4, ge=1)
-    """Number of references: the first `count` usable traces by sample index."""
-    content: Literal["answer", "full", "last_paragraph"] = "answer"
-    """`answer`: what follows the reasoning; `full`: reasoning and answer; `last_paragraph`: the last one of the answer."""
-    order: Literal["shuffled", "sampled", "by_vote"] = "shuffled"
-    """`shuffled`: by a seed of the problem's own; `sampled`: by sample index; `by_vote`: the most common answer first."""
-    truncated: Literal["drop", "keep"] = "drop"
-    """Whether traces that reached max_tokens are left out or shown."""
-    duplicates: Literal["keep", "merge"] = "keep"
-    """`merge`: equal references are shown once, with their count."""
-    max_tokens: int | None = Field(default=None, ge=1)
-    """Budget per reference; of a longer one the end is kept, where the answer is."""
-    total_max_tokens: int | None = Field(default=None, ge=1)
-    """Budget of all references together; `overflow` says what happens beyond it."""
-    overflow: Literal["drop_last", "shorten_all"] = "drop_last"
-    """`drop_last`: whole references are left out, from the end; `shorten_all`: each is cut to an equal share."""
-    tokenizer: str | None = None
-    """A tokenizer.json that counts tokens; default: four characters count as one token."""
-
-
 # --- execution: what decides how fast ------------------------------------------------------
 
 
@@ -136,49 +113,11 @@ class Budget(ConfigModel):
         return self
 
 
-# --- roles and the experiment -----------------------------------------------------------------
-
-
-class Role(ConfigModel):
-    """Who answers in one stage, and how."""
-
-    model: Model
-    """Which weights answer."""
-    engine: EngineSettings
-    """What turns requests into completions, and from where."""
-    prompt: str
-    """Name of a shipped prompt or path of a .jinja file."""
-    sampling: Sampling = Sampling()
-    """How many answers are drawn, and how."""
-
-
-class Explorer(Role):
-    """The role that answers each problem n times, independently."""
-
-    prompt: str = "explore"
-    """Name of a shipped prompt or path of a .jinja file, which can use `question`."""
-
-
-class Synthesizer(Role):
-    """The role that reads the problem and the references and reasons once more."""
-
-    prompt: str = "synthesize"
-    """Name of a shipped prompt or path of a .jinja file, which can use `question` and `references`."""
-    references: References = References()
-    """Which of the explorer's answers it is shown, and how."""
-
-
-ROLES: Mapping[str, str] = {"explore": "explorer", "synthesize": "synthesizer"}
-"""The role that an experiment's settings of a stage are called by; of any other stage it is the stage's own name."""
-
-
-def role_of(stage: str) -> str:
-    """The role of a stage: what its settings stand under."""
-    return ROLES.get(stage, stage)
+# --- the experiment ---------------------------------------------------------------------------
 
 
 class Experiment(ConfigModel):
-    """One experiment: problems, an explorer, a grader, and usually a synthesizer."""
+    """One experiment: problems, one or more explorers, a grader, and usually a synthesizer or several rounds of them."""
 
     model_config = ConfigDict(title="in full")
 
@@ -188,10 +127,15 @@ class Experiment(ConfigModel):
     """A sentence for people; it is kept with every run."""
     benchmark: Benchmark
     """Which problems."""
-    explorer: Explorer
-    """Who answers each problem several times."""
+    explorer: Explorer | None = None
+    """Who answers each problem several times. In a file with `explorers`: what all of them have in common."""
+    explorers: tuple[Explorer, ...] = ()
+    """Several explorers, each with its own model, prompt and samples; the first round reads all of them."""
     synthesizer: Synthesizer | None = None
-    """Without one, the experiment is a self-consistency baseline."""
+    """Without one, the experiment is a self-consistency baseline. In a file with `rounds`: what all of them have in
+    common."""
+    rounds: tuple[Synthesizer, ...] = ()
+    """Several rounds, each a synthesizer that reads the former; the last one's answers are the experiment's."""
     grader: GraderSettings = MathGrader(kind="math")
     """How answers are compared with the gold answers."""
     max_undecided: float = Field(default=0.02, ge=0, le=1)
@@ -202,15 +146,35 @@ class Experiment(ConfigModel):
     budget: Budget | None = None
     """Where requests end; the run is then incomplete and exits with 4."""
 
+    @property
+    def stages(self) -> tuple[StageSettings, ...]:
+        """Who answers, in order: each stage reads only earlier ones."""
+        explorers = _by_field("explorer", self.explorer, "explorers", self.explorers)
+        return stages_in(explorers, _by_field("synthesizer", self.synthesizer, "rounds", self.rounds))
+
+    @property
+    def first_explorer(self) -> Explorer:
+        """The explorer, or the first of several."""
+        return self.explorer or self.explorers[0]
+
+    def with_roles(self, change: Callable[[Role], Role]) -> "Experiment":
+        """The same experiment, each of its roles changed."""
+        fields = {name: getattr(self, name) for name in ("explorer", "explorers", "synthesizer", "rounds")}
+        changed = {
+            name: tuple(map(change, held)) if isinstance(held, tuple) else held and change(held)
+            for name, held in fields.items()
+        }
+        return self.model_copy(update=changed)
+
     @model_validator(mode="after")
-    def references_exist(self) -> "Experiment":
-        """A synthesizer cannot be shown more references than the explorer samples."""
-        if self.synthesizer and self.synthesizer.references.count > self.explorer.sampling.n:
-            count, n = self.synthesizer.references.count, self.explorer.sampling.n
-            raise ValueError(
-                f"synthesizer.references.count is {count} but explorer.sampling.n is {n}; "
-                f"raise explorer.sampling.n to {count} or more, or lower synthesizer.references.count."
-            )
+    def stages_fit(self) -> "Experiment":
+        """There is an explorer, and every round reads what is before it, no more than there is."""
+        for one, several in (("explorer", "explorers"), ("synthesizer", "rounds")):
+            if getattr(self, one) and getattr(self, several):
+                raise ValueError(f"{one} and {several} are both given; put {one} into {several}.")
+        if not self.explorer and not self.explorers:
+            raise ValueError("explorer is missing; add it.")
+        _ = self.stages
         return self
 
     @model_validator(mode="after")
@@ -218,7 +182,7 @@ class Experiment(ConfigModel):
         """Dollars cannot be limited where nobody says what an answer costs."""
         if self.budget is None or self.budget.dollars is None:
             return self
-        roles = {"explorer": self.explorer, "synthesizer": self.synthesizer, "grader": self.grader}
+        roles = {stage.field: stage.role for stage in self.stages} | {"grader": self.grader}
         for name, role in roles.items():
             model, engine = getattr(role, "model", None), getattr(role, "engine", None)
             if isinstance(model, Model) and model.price is None and is_billed_elsewhere(engine):
@@ -227,3 +191,8 @@ class Experiment(ConfigModel):
                     f"give {name}.model.price: {{input: …, output: …}} in dollars per million tokens, or limit budget.tokens."
                 )
         return self
+
+
+def _by_field(one: str, role: R | None, several: str, roles: tuple[R, ...]) -> dict[str, R]:
+    """The role of a short form, or those of the list, each by the field that holds it."""
+    return {one: role} if role else {f"{several}.{place}": role for place, role in enumerate(roles)}

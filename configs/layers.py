@@ -75,7 +75,7 @@ def _another(key: object, below: dict[Any, Any], value: dict[Any, Any]) -> bool:
 
 
 def override(tree: dict[Any, Any], text: str, origin: Origin) -> None:
-    """Apply `key=value` in mapping; the key is dotted, the value is YAML. Raises UserError."""
+    """Apply `key=value` in mapping; the key is dotted, entries of a list by number; the value is YAML. Raises UserError."""
     key, equals, written = text.partition("=")
     if not equals or not key:
         raise UserError(f"--set {text} is not key=value; for example --set explorer.sampling.n=8")
@@ -84,15 +84,27 @@ def override(tree: dict[Any, Any], text: str, origin: Origin) -> None:
     except yaml.YAMLError as error:
         raise UserError(f"--set {text}: the value is not valid YAML: {error}") from error
     *parents, last = key.split(".")
-    mapping: Any = tree
+    held: Any = tree
     for parent in parents:
-        below = mapping.get(parent)
+        step = _step(held, parent, text)
+        below = held.get(step) if isinstance(held, dict) else held[step]
         if below is None or (isinstance(below, Leaf) and below.value is None):
-            mapping[parent] = {}
-        mapping = mapping[parent]
-        if not isinstance(mapping, dict):
-            raise UserError(f"--set {text}: {parent} is {plain(mapping)!r}, which has no setting {last}.")
-    mapping[last] = tree_of(value, origin)
+            below = held[step] = {}
+        if isinstance(below, Leaf):
+            raise UserError(f"--set {text}: {parent} is {plain(below)!r}, which has no setting {last}.")
+        held = below
+    held[_step(held, last, text)] = tree_of(value, origin)
+
+
+def _step(held: object, key: str, text: str) -> str | int:
+    """What a part of a dotted key is in a mapping or a list. Raises UserError."""
+    if not isinstance(held, list):
+        return key
+    if not (key.isdecimal() and int(key) < len(held)):
+        raise UserError(
+            f"--set {text}: {key} is not an entry of that list of {len(held)}; count them from 0."
+        )
+    return int(key)
 
 
 def anchor(mapping: Tree | None, key: str) -> None:

@@ -158,6 +158,10 @@ def content_of(kind: FileKind[Any], file: Path) -> dict[Any, Any]:
 # --- experiments ------------------------------------------------------------------------------
 
 
+SHORT_FORMS = {"explorer": "explorers", "synthesizer": "rounds"}
+"""The field of a single role, and that of several."""
+
+
 def _anchor_experiment(tree: dict[Any, Any]) -> None:
     """A prompt, a model to serve and a tokenizer may also be names; a benchmark's path may be a hub id."""
     benchmark, grader = tree.get("benchmark"), tree.get("grader")
@@ -165,8 +169,21 @@ def _anchor_experiment(tree: dict[Any, Any]) -> None:
         anchor(benchmark, "path")
     if text_at(grader, "kind") == "function":
         _import_from(grader, "function", "path")
-    for role in (tree.get("explorer"), tree.get("synthesizer"), grader):
-        _anchor_role(role)
+    for one, several in SHORT_FORMS.items():
+        _spread(tree, one, several)
+        _anchor_role(tree.get(one))
+        roles = tree.get(several)
+        for role in roles if isinstance(roles, list) else ():
+            _anchor_role(role)
+    _anchor_role(grader)
+
+
+def _spread(tree: dict[Any, Any], one: str, several: str) -> None:
+    """Beside a list of roles, the short form is what all of them have in common: each entry builds on it."""
+    common, roles = tree.get(one), tree.get(several)
+    if isinstance(common, dict) and isinstance(roles, list) and roles:
+        tree[several] = [merged(common, role) if isinstance(role, dict) else role for role in roles]
+        del tree[one]
 
 
 def _import_from(mapping: Tree | None, named: str, folder: str) -> None:

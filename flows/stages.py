@@ -15,7 +15,7 @@ from warehouse.summary import StageSummary, Summary
 
 @flow(name="explore", flow_run_name=run_name, task_runner=RUNNER)
 def explore(experiment: ExperimentRequest, root: str | None = None, limit: int | None = None) -> StageSummary:
-    """Sample what is missing of the explorer's traces.
+    """Sample what is missing of the explorers' traces.
 
     Args:
         experiment: What to run: by a preset's or file's name, or filled in here.
@@ -23,15 +23,15 @@ def explore(experiment: ExperimentRequest, root: str | None = None, limit: int |
         limit: Only the first so many problems.
     """
     with started(experiment, root, limit) as run:
-        generate(run, "explore")
-    return publish_stages(run, "explore")
+        generate(run, run.explorers)
+    return publish_stages(run, run.explorers)
 
 
 @flow(name="synthesize", flow_run_name=run_name, task_runner=RUNNER)
 def synthesize(
     experiment: ExperimentRequest, root: str | None = None, limit: int | None = None
 ) -> StageSummary:
-    """Synthesize what is missing from the explorer's traces that are stored; explores nothing.
+    """Make what is missing of every round from the explorers' traces that are stored; explores nothing.
 
     Args:
         experiment: What to run: by a preset's or file's name, or filled in here.
@@ -39,8 +39,8 @@ def synthesize(
         limit: Only the first so many problems.
     """
     with started(experiment, root, limit) as run:
-        generate(run, "synthesize")
-    return publish_stages(run, "synthesize")
+        generate(run, run.readers)
+    return publish_stages(run, run.readers)
 
 
 @flow(name="grade", flow_run_name=run_name)

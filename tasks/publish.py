@@ -1,5 +1,6 @@
 """The last stage: a run's numbers, as data and as an artifact in Prefect."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from prefect import task
@@ -8,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.executor.errors import FlowIncomplete
 from tasks.run import Run, stage_summary
+from tasks.stage import Stage
 from warehouse.store import Store
 from warehouse.summarize import summarize
 from warehouse.summary import StageSummary, Summary
@@ -35,9 +37,9 @@ def publish_run(store: Store, run_id: str) -> Summary:
     return summary
 
 
-def publish_stages(run: Run, *names: str) -> StageSummary:
+def publish_stages(run: Run, stages: Sequence[Stage]) -> StageSummary:
     """The same of single stages, which leave no run on record. Raises FlowIncomplete."""
-    return _published(stage_summary(run, *names), run)
+    return _published(stage_summary(run, stages), run)
 
 
 def _published(summary: S, run: Run) -> S:

@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from configs.experiment import Experiment
+from configs.schema import UserError
 from tasks.benchmarks.mapping import name_of
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, open_engines
@@ -72,17 +73,38 @@ class Run:
         self.spending = measured(self)
 
     @property
+    def explorers(self) -> tuple[Stage, ...]:
+        """The stages that read no other."""
+        return tuple(stage for stage in self.stages if not stage.reads)
+
+    @property
+    def readers(self) -> tuple[Stage, ...]:
+        """The stages that read others."""
+        return tuple(stage for stage in self.stages if stage.reads)
+
+    @property
     def problems(self) -> list[Problem]:
         """The problems to generate for, one per question."""
         return distinct(self.listed)
 
 
 def stages_of(experiment: Experiment, root: str) -> tuple[Stage, ...]:
-    """The stages of an experiment, in order. Raises UserError for a missing model, recording or prompt."""
-    explorer = explore_stage(experiment, root)
-    if experiment.synthesizer is None:
-        return (explorer,)
-    return (explorer, synthesize_stage(experiment, experiment.synthesizer, explorer))
+    """The stages of an experiment, in order.
+
+    Raises UserError for a missing model, recording or prompt, and for two stages that would be the same traces.
+    """
+    made, size = dict[str, Stage](), experiment.execution.shard_size
+    for settings in experiment.stages:
+        reads = tuple(made[name] for name in settings.reads)
+        stage = synthesize_stage(settings, reads, size) if reads else explore_stage(settings, root, size)
+        for other in made.values():
+            if other.recipe == stage.recipe:
+                raise UserError(
+                    f"{stage.field} has model, prompt, sampling and references of {other.field}, so its samples would be "
+                    f"the same; give {stage.field}.sampling.seed another value."
+                )
+        made[settings.name] = stage
+    return tuple(made.values())
 
 
 @contextmanager
@@ -135,9 +157,9 @@ def run_id_of(experiment: Experiment, limit: int | None, flow_run_id: str, sched
     return f"{scheduled_at:%Y%m%dT%H%M%S}-{experiment.name}-{digest[:8]}"
 
 
-def is_unmade(run: Run, names: Collection[str]) -> bool:
+def is_unmade(run: Run, stages: Sequence[Stage]) -> bool:
     """Whether a trace of these stages is to be made."""
-    return bool(shards_by_stage([stage for stage in run.stages if stage.name in names], run.problems))
+    return bool(shards_by_stage(stages, run.problems))
 
 
 def check_grader(experiment: Experiment, root: str) -> None:
@@ -145,11 +167,11 @@ def check_grader(experiment: Experiment, root: str) -> None:
     grader_of(experiment.grader, root).close()
 
 
-def generate(run: Run, *names: str) -> None:
-    """Make what is missing of the stages, all or those named; their engines are gone when it returns."""
+def generate(run: Run, stages: Sequence[Stage] | None = None) -> None:
+    """Make what is missing of the stages, all or these; their engines are gone when it returns."""
     from tasks.executor.submit import generate_stages  # noqa: PLC0415 - imports Prefect
 
-    chosen = [stage for stage in run.stages if not names or stage.name in names]
+    chosen = run.stages if stages is None else stages
     run.complaints += generate_stages(chosen, run.problems, run.experiment.execution)
     if run.spending.is_reached and any(num_unmade(run, stage) for stage in chosen):
         run.complaints.append(
@@ -240,9 +262,9 @@ def counts_of(run: Run, stage: Stage) -> StageCounts:
     }
 
 
-def stage_summary(run: Run, *names: str) -> StageSummary:
+def stage_summary(run: Run, stages: Sequence[Stage]) -> StageSummary:
     """What became of single stages, which leave no run on record."""
-    counts = {stage.name: counts_of(run, stage) for stage in run.stages if stage.name in names}
+    counts = {stage.name: counts_of(run, stage) for stage in stages}
     status = "complete" if all(map(is_whole, counts.values())) else "incomplete"
     return StageSummary(run_id=run.run_id, status=status, stages=counts)
 
@@ -281,4 +303,8 @@ def _role_record(stage: Stage) -> RoleRecord:
         temperature=stage.sampling.temperature,
         max_tokens=stage.sampling.max_tokens,
         num_references=stage.references.count if stage.references else None,
+        stored_as=stage.recipe.stage,
+        settings=stage.field,
+        round=stage.round,
+        reads=tuple(read.name for read in stage.reads),
     )

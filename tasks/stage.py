@@ -12,9 +12,9 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from configs.engines import EngineSettings, left_out
-from configs.experiment import References, Role
 from configs.graders import JudgeGrader
 from configs.models import Model, Sampling
+from configs.roles import References, Role
 from tasks.engines.kinds import is_same_process, resolved, share_hardware
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Request
@@ -38,6 +38,10 @@ SMALLEST_SHARD = 32
 class Stage:
     """One stage on one root; small and picklable, so that a shard can carry it."""
 
+    name: str
+    """What `stage` says in every relation of a run; its traces are stored under the recipe's own."""
+    field: str
+    """Where its settings are in the experiment file."""
     root: str
     recipe: Recipe
     model: Model
@@ -51,9 +55,9 @@ class Stage:
     shard_size: int | None
 
     @property
-    def name(self) -> str:
-        """What `stage` says in every relation."""
-        return self.recipe.stage
+    def round(self) -> int:
+        """0 of a stage that reads none; of others one more than the highest that it reads."""
+        return 1 + max((read.round for read in self.reads), default=-1)
 
     @property
     def num_samples(self) -> int:
@@ -121,20 +125,51 @@ def stage_of(
     role: Role | JudgeGrader,
     root: str,
     *,
+    stored_as: str | None = None,
+    field: str | None = None,
     references: References | None = None,
     reads: tuple[Stage, ...] = (),
     shard_size: int | None = None,
 ) -> Stage:
-    """The stage of a role's settings. Raises UserError for a missing model, recording or prompt."""
+    """The stage of a role's settings. Raises UserError for a missing model, recording or prompt.
+
+    Args:
+        name: What the run calls it.
+        role: Who answers.
+        root: Where the traces are.
+        stored_as: What they are stored as, whatever the run calls them; default: its name.
+        field: Where the settings are in the experiment file; default: its name.
+        references: What it is shown of the traces that it reads.
+        reads: The stages it reads.
+        shard_size: Traces per Prefect task; None: as many as suit the engine.
+    """
     kind, settings = resolved(role.engine)
     model = role.model.model_copy(update={"revision": kind.identify(role.model, settings)})
     prompt = load_prompt(role.prompt)
     sources = [stage.recipe for stage in reads]
     unsent = left_out(role.engine)
     recipe = recipe_of(
-        name, model, prompt.digest, role.sampling, references=references, reads=sources, left_out=unsent
+        stored_as or name,
+        model,
+        prompt.digest,
+        role.sampling,
+        references=references,
+        reads=sources,
+        left_out=unsent,
     )
-    return Stage(root, recipe, model, role.engine, prompt, role.sampling, references, reads, shard_size)
+    return Stage(
+        name=name,
+        field=field or name,
+        root=root,
+        recipe=recipe,
+        model=model,
+        engine=role.engine,
+        prompt=prompt,
+        sampling=role.sampling,
+        references=references,
+        reads=reads,
+        shard_size=shard_size,
+    )
 
 
 # --- plan: what is wanted, as the store is now ------------------------------------------------------

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from configs.experiment import References
 from configs.models import Model, Sampling
+from configs.roles import References
 from warehouse.canonical import canonical_json
 
 

@@ -23,7 +23,7 @@ from warehouse.store import Store, content_hash, rows_of
 from warehouse.winner import answer_digest
 
 _TRACE_PART = re.compile(
-    r"traces/stage=(?P<stage>explore|synthesize|judge)/recipe=(?P<recipe>[0-9a-f]{16})/"
+    r"traces/stage=(?P<stage>\w+)/recipe=(?P<recipe>[0-9a-f]{16})/"
     r"(part-(?P<hash>[0-9a-f]{16})\.parquet|(?P<json>recipe\.json))"
 )
 _GRADE_PART = re.compile(

@@ -195,8 +195,8 @@ def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: 
     for run_id in run_ids:
         manifest = read_manifest(store, run_id)
         connection.execute(statement("load/run"), _run_values(manifest))
-        for name, stage in manifest.stages.items():
-            connection.execute(statement("load/role"), _role_values(run_id, name, stage))
+        for place, (name, stage) in enumerate(manifest.stages.items()):
+            connection.execute(statement("load/role"), _role_values(run_id, name, stage) | {"place": place})
         if judge := manifest.judge:
             fields = judge.model_dump(include={"model", "params", "recipe", *_PRICES})
             connection.execute(statement("load/judge"), {"run_id": run_id} | fields)
@@ -214,7 +214,8 @@ def _run_values(manifest: Manifest) -> dict[str, object]:
 
 def _role_values(run_id: str, name: str, stage: StageRecord) -> dict[str, object]:
     counts = {f"num_{count}": stage.counts[count] for count in ("wanted", "blocked")}
-    return {"run_id": run_id, "stage": name, **stage.role.model_dump(), **counts}
+    role = stage.role.model_dump(mode="json", exclude={"stored_as"})
+    return {"run_id": run_id, "stage": name, **role, **counts}
 
 
 def _num_rows(connection: duckdb.DuckDBPyConnection) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime
 import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from configs.experiment import ROLES, role_of
+from configs.roles import ROLES, role_of
 from configs.schema import UserError
 from warehouse.servers import ServerStats
 from warehouse.store import Store
@@ -55,6 +55,14 @@ class RoleRecord(_Record):
     max_tokens: int
     num_references: int | None = None
     """References shown at most; None for a role that reads no other stage."""
+    stored_as: str
+    """The stage in the folder of its traces; runs may call it otherwise."""
+    settings: str
+    """Where its settings are in `config`, such as rounds.0."""
+    round: int
+    """0 of a stage that reads no other, else one more than the highest that it reads."""
+    reads: tuple[str, ...]
+    """The stages it reads."""
 
 
 class StageRecord(_Record):
@@ -100,13 +108,15 @@ class Manifest(_Record):
 
     def prompt(self, stage: str) -> str:
         """A stage's prompt as the experiment names it: a shipped one, or a path."""
-        settings = self.config.get(role_of(stage))
+        role = self.stages[stage].role
+        settings = settings_at(self.config, role.settings)
         named = settings.get("prompt") if isinstance(settings, dict) else None
-        return named if isinstance(named, str) else self.stages[stage].role.prompt
+        return named if isinstance(named, str) else role.prompt
 
     def content(self) -> dict[str, object]:
         """The JSON object that is stored."""
-        roles = {name: _role(role) for name, role in self.roles.items()}
+        usual = _usual({name: stage.role.num_references for name, stage in self.stages.items()})
+        roles = {role_of(name): _role(stage.role, usual[name]) for name, stage in self.stages.items()}
         own = {key: roles.pop(key, None) for key in ROLES.values()}
         absent = dict.fromkeys(name for name in ROLES if name not in self.stages)
         counts = {name: stage.counts for name, stage in self.stages.items()}
@@ -116,7 +126,7 @@ class Manifest(_Record):
             **({"warnings": self.warnings} if self.warnings else {}),
             **own,
             **({"roles": roles} if roles else {}),
-            "judge": _role(self.judge) if self.judge else None,
+            "judge": _role(self.judge, _usual({"judge": None})["judge"]) if self.judge else None,
             "stages": counts | absent,
         }
 
@@ -137,6 +147,10 @@ class Manifest(_Record):
             for name, counts in (held.get("stages") or {}).items()
             if counts
         }
+        named = {name: role["role"] for name, role in stages.items()} | {"judge": held.get("judge")}
+        named = {name: role for name, role in named.items() if isinstance(role, dict)}
+        for name, usual in _usual({name: role.get("num_references") for name, role in named.items()}).items():
+            named[name].update(usual | named[name])
         try:
             return cls.model_validate(held | {"stages": stages})
         except ValidationError as error:
@@ -191,7 +205,37 @@ def _read(store: Store, path: str) -> Manifest:
         ) from error
 
 
-def _role(role: RoleRecord) -> Mapping[str, object]:
-    """A role without the settings that only some roles have."""
+def settings_at(config: Mapping[str, JsonValue], path: str) -> JsonValue:
+    """What a run's configuration says at a dotted path; None where there is nothing."""
+    found: JsonValue = dict(config)
+    for step in path.split("."):
+        if isinstance(found, dict):
+            found = found.get(step)
+        else:
+            found = found[int(step)] if isinstance(found, list) and int(step) < len(found) else None
+    return found
+
+
+def _usual(num_references: Mapping[str, int | None]) -> dict[str, dict[str, object]]:
+    """What a role has where it does not say it: one stage explores, those that show references read it.
+
+    By stage, from how many references each shows at most.
+    """
+    explorers = [name for name, count in num_references.items() if count is None and name != "judge"]
+    return {
+        name: {
+            "stored_as": name,
+            "settings": role_of(name),
+            "round": int(count is not None),
+            "reads": explorers if count is not None else [],
+        }
+        for name, count in num_references.items()
+    }
+
+
+def _role(role: RoleRecord, usual: Mapping[str, object]) -> Mapping[str, object]:
+    """A role without the settings that only some roles have, and without what goes without saying."""
     rare = ("num_references", "price_cached_input", "price_reasoning", "price_batch")
-    return role.model_dump(exclude={name for name in rare if getattr(role, name) is None})
+    said = role.model_dump(mode="json")
+    unsaid = {name for name, value in usual.items() if said[name] == value}
+    return role.model_dump(exclude=unsaid | {name for name in rare if said[name] is None})

@@ -99,13 +99,13 @@ def plan_pruning(store: Store, going: Sequence[RunRecord], staying: Iterable[Run
     """What of the store only the `going` runs want."""
     plan = PrunePlan()
     kept = list(staying)
-    for stage, recipe in sorted({(s, r) for run in going for s, r in run.recipes.items()}):
-        concerned = [run for run in kept if run.recipes.get(stage) == recipe]
-        doomed = _members(store, [r for r in going if r.recipes.get(stage) == recipe], stage)
-        doomed -= _members(store, concerned, stage)
+    folders = {folder.rsplit("recipe=", 1)[-1]: folder for folder in _folders(store, "traces")}
+    for recipe in sorted({recipe for run in going for recipe in run.recipes.values()}):
+        doomed = _members(store, going, recipe) - _members(store, kept, recipe)
         if doomed:
-            _count(store, plan, f"traces/stage={stage}/recipe={recipe}", "part-", doomed)
-            for grader in _graders(store):
+            if folder := folders.get(recipe):
+                _count(store, plan, folder, "part-", doomed)
+            for grader in _folders(store, "grades"):
                 _count(store, plan, grader, f"part-{recipe}-", doomed)
     for run in going:
         paths = (manifest_path(run.run_id), members_path(run.run_id))
@@ -127,19 +127,22 @@ def prune(store: Store, going: Sequence[RunRecord], plan: PrunePlan) -> Iterator
     store.remove(PLAN)
 
 
-def _members(store: Store, runs: Iterable[RunRecord], stage: str) -> set[str]:
-    """Trace ids of a stage that these runs wanted."""
+def _members(store: Store, runs: Iterable[RunRecord], recipe: str) -> set[str]:
+    """Trace ids of a recipe that these runs wanted, whatever each calls the stage."""
     ids: set[str] = set()
     for run in runs:
-        path = members_path(run.run_id)
-        if store.exists(path):
+        path, stages = (
+            members_path(run.run_id),
+            [stage for stage, key in run.recipes.items() if key == recipe],
+        )
+        if stages and store.exists(path):
             members = store.read_part(path, ["stage", "trace_id"])
-            ids.update(members.filter(pc.field("stage") == stage)["trace_id"].to_pylist())
+            ids.update(members.filter(pc.field("stage").isin(stages))["trace_id"].to_pylist())
     return ids
 
 
-def _graders(store: Store) -> list[str]:
-    return sorted({file.path.rsplit("/", 1)[0] for file in store.files("grades")})
+def _folders(store: Store, kind: str) -> list[str]:
+    return sorted({file.path.rsplit("/", 1)[0] for file in store.files(kind)})
 
 
 def _count(store: Store, plan: PrunePlan, folder: str, prefix: str, doomed: set[str]) -> None:

@@ -63,14 +63,14 @@ def _announcement(command: str, experiment: "Experiment", root: str, limit: int 
 
 def _perform(command: str, experiment: "Experiment", root: str, limit: int | None, *, as_json: bool) -> None:
     from flows.commands.run_flow import run_flow
-    from flows.commands.stored import never_ran, part_of, run_stored
+    from flows.commands.stored import PARTS, never_ran, run_stored
 
     run_flow(
         lambda: partial(_flow(command), experiment=experiment, root=root, limit=limit),
         root,
         as_json=as_json,
         show=_show(command),
-        stored=lambda: run_stored(experiment, root, limit, part_of(command)),
+        stored=lambda: run_stored(experiment, root, limit, PARTS[command]),
         is_new=never_ran(experiment, root),
     )
 

@@ -4,12 +4,15 @@ It is a run like any other (on record, in the catalog, in reports and comparison
 nothing here imports Prefect.
 """
 
+from collections.abc import Callable
 from contextlib import closing
+from operator import attrgetter
 from typing import NamedTuple
 
 from configs.experiment import Experiment
 from tasks.grade import assess, is_ungraded
 from tasks.run import Run, is_unmade, num_unmade, record, resolve, stage_summary
+from tasks.stage import Stage
 from warehouse.loader import load
 from warehouse.locks import in_use
 from warehouse.store import Store
@@ -20,22 +23,19 @@ from warehouse.summary import StageSummary, Summary
 class Part(NamedTuple):
     """What of an experiment a command is about."""
 
-    stages: tuple[str, ...] | None
-    """Those whose missing traces it makes; None: all."""
+    stages: Callable[[Run], tuple[Stage, ...]]
+    """Those whose missing traces it makes."""
     is_recorded: bool
     """Whether it grades, and leaves a run on record."""
 
-    def has(self, stage: str) -> bool:
-        """Whether it makes a stage's missing traces."""
-        return self.stages is None or stage in self.stages
 
-
-_PARTS = {"run": Part(stages=None, is_recorded=True), "grade": Part(stages=(), is_recorded=True)}
-
-
-def part_of(command: str) -> Part:
-    """What a command does: `run`, `grade`, or one stage, named like the command."""
-    return _PARTS.get(command) or Part(stages=(command,), is_recorded=False)
+PARTS = {
+    "run": Part(attrgetter("stages"), is_recorded=True),
+    "explore": Part(attrgetter("explorers"), is_recorded=False),
+    "synthesize": Part(attrgetter("readers"), is_recorded=False),
+    "grade": Part(lambda _: (), is_recorded=True),
+}
+"""What each command over one experiment does."""
 
 
 def never_ran(experiment: Experiment, root: str) -> bool:
@@ -62,11 +62,11 @@ def run_stored(
             if is_lacking(run, part):
                 return None
             if any(
-                num_unmade(run, stage) for stage in run.stages if part.is_recorded or part.has(stage.name)
+                num_unmade(run, stage) for stage in (run.stages if part.is_recorded else part.stages(run))
             ):
                 return None
             if not part.is_recorded:
-                return stage_summary(run, *(part.stages or ()))
+                return stage_summary(run, part.stages(run))
             assess(run)
             if run.complaints or run.undecided:
                 return None
@@ -77,5 +77,4 @@ def run_stored(
 
 def is_lacking(run: Run, part: Part) -> bool:
     """Whether a trace or a verdict is to be made."""
-    chosen = [stage.name for stage in run.stages if part.has(stage.name)]
-    return is_unmade(run, chosen) or (part.is_recorded and is_ungraded(run))
+    return is_unmade(run, part.stages(run)) or (part.is_recorded and is_ungraded(run))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from configs.experiment import role_of
 from tasks.engines.kinds import resolved
 from tasks.engines.weights import weights_file
 from tasks.prompts.references import CHARACTERS_PER_TOKEN
@@ -77,7 +76,7 @@ def complaint(stage: Stage, context: Context) -> str | None:
     if context.fits is not False or context.room is None:
         return None
     over = context.needed - context.room
-    name = role_of(stage.name)
+    name = stage.field
     shown = f"references {context.references:,} + " if context.references else ""
     ways = [f"lower {name}.sampling.max_tokens to {max(1, context.completion - over):,}"]
     kind, settings = resolved(stage.engine)

@@ -5,11 +5,13 @@ one mistake does not meet the next one only afterwards.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from configs.experiment import Experiment, FileBenchmark, Role
+from configs.experiment import Experiment, FileBenchmark
 from configs.graders import JudgeGrader
 from configs.nightly import Nightly
+from configs.roles import Role
 from configs.schema import UserError
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.kinds import resolved
@@ -52,15 +54,14 @@ def _attempts(experiment: Experiment, root: str) -> Iterator[Callable[[], object
     benchmark, grader = experiment.benchmark, experiment.grader
     if isinstance(benchmark, FileBenchmark):
         yield lambda: load_problems(benchmark)
-    for name in ("explorer", "synthesizer"):
-        if role := getattr(experiment, name):
-            yield from _role(name, role, {"question": "1", "references": _EXAMPLE})
+    for stage in experiment.stages:
+        yield from _role(stage.field, stage.role, {"question": "1", "references": _EXAMPLE})
+        if stage.references and (tokenizer := stage.references.tokenizer):
+            yield partial(_exists, tokenizer, f"{stage.field}.references.tokenizer")
     if isinstance(grader, JudgeGrader):
         yield from _role("grader", grader, {"question": "1", "gold": "1", "answer": "1"})
     else:
         yield lambda: check_grader(experiment, root)
-    if experiment.synthesizer and (tokenizer := experiment.synthesizer.references.tokenizer):
-        yield lambda: _exists(tokenizer, "synthesizer.references.tokenizer")
 
 
 def _role(name: str, role: Role | JudgeGrader, values: dict[str, object]) -> Iterator[Callable[[], object]]:

@@ -23,9 +23,6 @@ from warehouse.summary import VerdictCounts
 NOTABLE = 0.05
 """A larger share of a stage's answers without an answer in them, cut off or undecided is warned of."""
 
-ROLES = {"explore": "explorer", "synthesize": "synthesizer"}
-"""What a stage's settings are called in an experiment file, where it is not the stage's name."""
-
 
 class Assessment:
     """The verdicts on a stage's samples, counted per problem as the catalog counts them."""
@@ -71,7 +68,7 @@ class Assessment:
                 f"{self._share(counts['no_answer'])} count as wrong because no answer was found in them: {cause}."
             )
         if self._is_notable(counts["truncated"]):
-            role, longest = ROLES.get(self.stage.name, self.stage.name), self.stage.sampling.max_tokens
+            role, longest = self.stage.field, self.stage.sampling.max_tokens
             said.append(
                 f"{self._share(counts['truncated'])} count as wrong because they were cut off; raise "
                 f"{role}.sampling.max_tokens, which is {longest} (other samples are made)."

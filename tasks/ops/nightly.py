@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from prefect import Flow, tags
@@ -17,8 +17,9 @@ from prefect.states import Completed, Failed
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # of pydantic, which refuses typing's before Python 3.12
 
-from configs.experiment import Experiment, Explorer, Synthesizer
+from configs.experiment import Experiment
 from configs.nightly import Night, NightlyExperiment, load_nightly
+from configs.roles import Role
 from configs.schema import UserError
 from tasks.executor.artifacts import write_sentences
 from tasks.executor.errors import FlowIncomplete
@@ -29,8 +30,6 @@ from tasks.ops.night_results import NightAttempt, NightResult, result_of
 from tasks.ops.reports import how_to_read, write_night_report
 from warehouse.store import Store, default_root
 from warehouse.summary import Summary
-
-R = TypeVar("R", Explorer, Synthesizer)
 
 
 class NightSummary(TypedDict):
@@ -61,12 +60,10 @@ def experiment_of(entry: NightlyExperiment, night: date) -> Experiment:
     experiment = entry.named.load()
     if entry.samples == "same":
         return experiment
-    explorer = with_seed_of(experiment.explorer, night)
-    synthesizer = experiment.synthesizer and with_seed_of(experiment.synthesizer, night)
-    return experiment.model_copy(update={"explorer": explorer, "synthesizer": synthesizer})
+    return experiment.with_roles(lambda role: with_seed_of(role, night))
 
 
-def with_seed_of(role: R, night: date) -> R:
+def with_seed_of(role: Role, night: date) -> Role:
     """The role with a base seed derived from its own and the night's date."""
     digest = hashlib.sha256(f"{role.sampling.seed}/{night.isoformat()}".encode()).digest()
     sampling = role.sampling.model_copy(update={"seed": int.from_bytes(digest[:4], "big") >> 1})

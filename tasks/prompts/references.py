@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from tokenizers import Tokenizer
 
-from configs.experiment import References
+from configs.roles import References
 from tasks.graders.extraction import extract_answer
 from tasks.graders.reference_keys import reference_key
 

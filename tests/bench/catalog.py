@@ -33,8 +33,10 @@ ENTER = (
     from range($first, $last) t(r)""",
     """insert into store.roles
     select 'run' || lpad(r::varchar, 4, '0'), stage, stage || '-model', null, 1e9 + r * 1e7, 1, 2, null, null, 0.5,
-        stage || r, 'openai', 'p', n, 1, 4096, references_, n * $problems, 0
-    from range($first, $last) t(r), (values ('explore', $n, null), ('synthesize', $m, 4)) as s(stage, n, references_)""",
+        stage || r, 'openai', 'p', n, 1, 4096, references_, n * $problems, 0,
+        place, place, if(place > 0, ['explore'], []), stage
+    from range($first, $last) t(r),
+        (values ('explore', $n, null, 0), ('synthesize', $m, 4, 1)) as s(stage, n, references_, place)""",
     """create or replace temp table drawn as
     select 'run' || lpad(r::varchar, 4, '0') as run_id, roles.stage, roles.recipe, 'p' || p as problem_id,
         i::integer as sample_index, md5(concat_ws('/', roles.stage, r, p, i)) as trace_id,

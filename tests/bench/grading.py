@@ -63,7 +63,7 @@ def stored(folder: Path, samples: list[tuple[str, str, str]]) -> tuple[Stage, li
     prompt, sampling, model = load_prompt("explore"), Sampling(n=1), Model(id="m")
     recipe = recipe_of("explore", model, prompt.digest, sampling)
     engine = OpenAISettings(kind="openai", base_url="http://127.0.0.1:9/v1")
-    stage = Stage(str(folder), recipe, model, engine, prompt, sampling, None, (), PART)
+    stage = Stage("explore", "explorer", str(folder), recipe, model, engine, prompt, sampling, None, (), PART)
     store, seen = Store(str(folder)), Counter()
     store.write_recipe(recipe)
     rows, members = [], []

@@ -15,7 +15,7 @@ from configs.schema import UserError
 from tasks.engines.kinds import resolved
 from tasks.engines.onnx.kind import ONNX
 from tasks.engines.protocol import EngineKind
-from tasks.explore import explore_stage
+from tasks.run import stages_of
 
 A2R = str(Path(sys.executable).with_name("a2r"))
 
@@ -168,7 +168,7 @@ def test_an_engine_of_ones_own_travels_with_its_stage(folder):
     form = parameter_schema(evaluate).model_dump()
     filled_in = {"experiment": experiment.model_dump(mode="json"), "root": str(folder / "root")}
     assert validate(filled_in, form) == validate(filled_in, fillable(form)) == []
-    stage = explore_stage(experiment, str(folder / "root"))
+    stage = stages_of(experiment, str(folder / "root"))[0]
     assert pickle.loads(pickle.dumps(stage)) == stage
     assert stage.shard_for(100_000) == 64, "as its kind says"
 
@@ -202,7 +202,7 @@ def test_a_wrong_engine_of_ones_own_is_told_with_the_remedy(shared, engine, said
     }
     (shared / "wrong.yaml").write_text(json.dumps(data).replace("{module}", module))
     with pytest.raises(UserError) as error:
-        explore_stage(load_experiment(str(shared / "wrong.yaml")), str(shared / "root"))
+        stages_of(load_experiment(str(shared / "wrong.yaml")), str(shared / "root"))
     assert said.replace("{module}", module) in str(error.value)
 
 

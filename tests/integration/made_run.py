@@ -49,7 +49,7 @@ def _write(run, wanted, made):
     for first in range(0, len(wanted), PART):
         rows, grades = [], []
         for stage, problem, trace in wanted[first : first + PART]:
-            told = made(stage.recipe.stage, problem, trace.sample_index)
+            told = made(stage.name, problem, trace.sample_index)
             tokens = (len(told.answer or "") + len(told.reasoning or "")) // 4
             rows.append(
                 {

@@ -97,6 +97,10 @@ def write_run(store, run_id, *pairs, status="complete", experiment="e"):
         n=1,
         temperature=1.0,
         max_tokens=9,
+        stored_as="explore",
+        settings="explorer",
+        round=0,
+        reads=(),
     )
     counts = StageCounts(
         wanted=len(pairs), generated=len(pairs), reused=0, errors=0, blocked=0, truncated=0, tokens=0

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from configs.dialects import DIALECTS
 from configs.engines import OpenAISettings
-from configs.experiment import Explorer
 from configs.models import Model, Sampling
 from configs.models import Model as Weights
+from configs.roles import Explorer
 from tasks.engines.openai.bodies import LEARNT
 from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.protocol import Completion, EngineError, Failure, Message, Request

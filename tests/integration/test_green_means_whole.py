@@ -146,10 +146,10 @@ def stepped(experiment, store, dice, *names):
             else:
                 run.complaints.append(complaint)
         if names and names != ("grade",):
-            return shortfall(stage_summary(run, *names), run)
+            return shortfall(stage_summary(run, [stage for stage in run.stages if stage.name in names]), run)
         assess(run)
         record(run)
-        return shortfall(stage_summary(run, *STAGES), run)
+        return shortfall(stage_summary(run, run.stages), run)
 
 
 def _sources(shard, waiting):

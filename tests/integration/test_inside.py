@@ -100,7 +100,7 @@ from configs.loading import load_experiment
 from tasks.benchmarks.problems import load_problems
 from tasks.grading.kinds import grader_of
 from tasks.grading.traces import Grading, grade_traces
-from tasks.explore import explore_stage
+from tasks.run import stages_of
 from tasks.stage import jobs_of, missing_of
 from warehouse import loader
 from warehouse.catalog import connect
@@ -111,7 +111,7 @@ from warehouse.verdicts import VerdictMemory
 
 experiment = load_experiment("one.yaml")
 problems = load_problems(experiment.benchmark)
-stage, store = explore_stage(experiment, "root"), Store("root")
+stage, store = stages_of(experiment, "root")[0], Store("root")
 store.open_for_writing()
 plans = missing_of(stage, problems)
 stage.make(jobs_of(stage, plans), 0)

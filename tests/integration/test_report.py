@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_run import Made, finish_run
 
-from configs.experiment import References
+from configs.roles import References
 from configs.schema import UserError
 from tasks.analysis.report.chunks import TextLimits
 from tasks.analysis.report.data import as_json, findings

@@ -39,7 +39,7 @@ def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
     `latency_seconds` have the same shape. A vote is the verdict itself unless given.
     """
     n = max(len(row) for row in verdicts.values())
-    recipe = f"{run_id}-{stage}"
+    recipe, reads = f"{run_id}-{stage}", [] if stage == "explore" else ["explore"]
     if not catalog.execute("select 1 from store.runs where run_id = ?", [run_id]).fetchone():
         catalog.execute(
             "insert into store.runs values "
@@ -48,8 +48,8 @@ def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
         )
     catalog.execute("update store.runs set is_stale = true where run_id = ?", [run_id])
     catalog.execute(
-        "insert into store.roles values (?, ?, 'm', null, 1e9, 1, 2, null, null, 0.5, ?, 'e', 'p', ?, 1, 9, null, ?, 0)",
-        [run_id, stage, recipe, n, n * len(verdicts)],
+        "insert into store.roles values (?, ?, 'm', null, 1e9, 1, 2, null, null, 0.5, ?, 'e', 'p', ?, 1, 9, null, ?, 0, ?, ?, ?, '')",
+        [run_id, stage, recipe, n, n * len(verdicts), len(reads), int(len(reads) > 0), reads],
     )
     rows = [
         {

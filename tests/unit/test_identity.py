@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.experiment import References
 from configs.models import Model, Sampling
+from configs.roles import References
 from configs.schema import UserError
 from warehouse.canonical import canonical_json, digest
 from warehouse.identity import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs.experiment import References
+from configs.roles import References
 from tasks.prompts.references import Candidate, choose, shown
 
 

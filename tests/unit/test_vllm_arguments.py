@@ -19,7 +19,7 @@ from tasks.engines.vllm.arguments import (
     template_arguments,
 )
 from tasks.engines.weights import MODELS, hub_revision
-from tasks.explore import explore_stage
+from tasks.run import stages_of
 
 SOURCE = """
 class Other:
@@ -108,7 +108,7 @@ def test_served_weights_are_the_same_model_as_in_process(tmp_path):
     def role(**engine):
         explorer = {"model": {"id": "a2r-sum3-explorer"}, "engine": engine, "prompt": "explore-small"}
         form = {"name": "x", "benchmark": {"source": "generated", "count": 1}, "explorer": explorer}
-        return explore_stage(Experiment.model_validate(form), str(tmp_path))
+        return stages_of(Experiment.model_validate(form), str(tmp_path))[0]
 
     serve = {"port": 8001, "command": [sys.executable, "serve"]}
     served = role(kind="openai", serve=serve | {"args": {"--kv-cache-dtype": "fp8", "max-model-len": 8}})

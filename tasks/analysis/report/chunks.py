@@ -14,7 +14,7 @@ from itertools import groupby
 import duckdb
 import orjson
 
-from configs.experiment import References
+from configs.roles import References
 from tasks.analysis.report.data import Findings
 from tasks.analysis.report.entries import Entry, ProblemTexts, reference_policy
 from tasks.progress import StageProgress
@@ -22,6 +22,9 @@ from tasks.prompts.references import CHARACTERS_PER_TOKEN
 from warehouse.catalog import Rows, connect, rows
 from warehouse.relations import statement
 from warehouse.store import Store
+
+Policies = dict[str, dict[str, References | None]]
+"""How references were cut, by run and stage."""
 
 BATCH_CHARACTERS = 32_000_000
 CHUNK_BYTES = 400_000
@@ -65,7 +68,7 @@ def chunks(
     """The chunks as base64 of gzipped JSON: index → question, traces, and the samples of each run."""
     wordings = _wordings(found.problems)
     embedded.chunk_of = [None] * len(wordings)
-    policies = {run["run_id"]: reference_policy(run["config"]) for run in found.runs}
+    policies = _policies(store, found)
     number, entries, size = 0, list[bytes](), 0
     kept = _within(wordings, limits.total)
     progress.expect("report", len(kept))
@@ -82,6 +85,19 @@ def chunks(
             progress.advance("report", count=len(batch))
     if entries:
         yield packed_text(b"{%b}" % b",".join(entries))
+
+
+def _policies(store: Store, found: Findings) -> Policies:
+    configs = {run["run_id"]: run["config"] for run in found.runs}
+    policies: Policies = {run_id: {} for run_id in configs}
+    with connect(store) as catalog:
+        read = catalog.execute(
+            "select run_id, stage, settings from store.roles where list_contains($runs, run_id)",
+            {"runs": list(configs)},
+        ).fetchall()
+    for run_id, stage, settings in read:
+        policies[run_id][stage] = reference_policy(configs[run_id], settings)
+    return policies
 
 
 def packed_text(data: bytes) -> str:
@@ -132,7 +148,7 @@ def _batches(wordings: Sequence[_Wording]) -> Iterator[list[_Wording]]:
 def _entries(
     catalog: duckdb.DuckDBPyConnection,
     batch: Sequence[_Wording],
-    policies: dict[str, References | None],
+    policies: Policies,
     longest: int,
     embedded: Embedded,
 ) -> Iterator[tuple[int, Entry]]:

@@ -6,9 +6,10 @@ from typing import TypedDict
 
 from pydantic import JsonValue, ValidationError
 
-from configs.experiment import References
+from configs.roles import References
 from tasks.prompts.references import Candidate, shown
 from warehouse.catalog import Row, Rows
+from warehouse.manifest import settings_at
 
 Cut = str | list[str | int] | None
 """A text; a long one as its head, the number of characters left out, and its tail."""
@@ -31,12 +32,13 @@ class ProblemTexts:
         self.runs: dict[str, Rows] = {}
         self._indexes: dict[str, int] = {}
 
-    def add_run(self, run_id: str, samples: Rows, policy: References | None) -> None:
+    def add_run(self, run_id: str, samples: Rows, policies: Mapping[str, References | None]) -> None:
         """Add a run's samples, the explorer's first."""
         texts = {row["trace_id"]: row for row in samples}
         self.runs[run_id] = [
             {
                 "stage": row["stage"],
+                "round": row["round"],
                 "index": row["sample_index"],
                 "verdict": row["verdict"],
                 "points": row["points"],
@@ -44,7 +46,7 @@ class ProblemTexts:
                 "by_hand": row["decided_by"] if row["is_by_hand"] else None,
                 "why": row["why_by_hand"],
                 "trace": self._index(row),
-                "shown": self._shown(row, texts, policy),
+                "shown": self._shown(row, texts, policies.get(row["stage"])),
             }
             for row in samples
         ]
@@ -114,13 +116,14 @@ def shown_with_sources(chosen: Sequence[Candidate], policy: References) -> list[
     return list(zip(groups.values(), texts, strict=False))  # a total budget may drop the last references
 
 
-def reference_policy(config: Mapping[str, JsonValue]) -> References | None:
-    """How a run cut its references; None if its settings cannot be read or its tokenizer no longer exists."""
-    synthesizer = config.get("synthesizer")
+def reference_policy(config: Mapping[str, JsonValue], settings: str) -> References | None:
+    """How a stage cut its references, by its settings' place in the run's configuration.
+
+    None if these cannot be read or the tokenizer no longer exists.
+    """
+    role = settings_at(config, settings)
     try:
-        policy = References.model_validate(
-            synthesizer.get("references") if isinstance(synthesizer, dict) else None
-        )
+        policy = References.model_validate(role.get("references") if isinstance(role, dict) else None)
     except ValidationError:
         return None
     return None if policy.tokenizer and not Path(policy.tokenizer).exists() else policy

@@ -125,8 +125,14 @@ def _static(found: Findings, limits: TextLimits) -> dict[str, object]:
 
 def _settings(config: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
     """The settings that decided a run's results, as lines; engines and addresses are private and left out."""
-    for stage in ("explorer", "synthesizer"):
-        role = config.get(stage)
+    fields = {name: config.get(name) for name in ("explorer", "explorers", "synthesizer", "rounds")}
+    lists = {name: value if isinstance(value, list) else [value] for name, value in fields.items()}
+    roles = [
+        (name if len(held) == 1 else f"{name}.{i}", role)
+        for name, held in lists.items()
+        for i, role in enumerate(held)
+    ]
+    for stage, role in roles:
         if not isinstance(role, dict):
             continue
         for part in ("model", "prompt", "sampling", "references"):

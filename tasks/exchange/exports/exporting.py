@@ -8,7 +8,7 @@ from typing import Literal
 import orjson
 import pyarrow as pa
 
-from configs.experiment import role_of
+from configs.roles import role_of
 from configs.schema import UserError
 from tasks.exchange.exports.card import card
 from tasks.exchange.exports.prompts import cases, policy_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from configs.experiment import References, Synthesizer
+from configs.roles import References, Synthesizer
 from configs.schema import UserError
 from tasks.engines.protocol import Message
 from tasks.exchange.exports.source import Source

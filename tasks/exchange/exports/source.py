@@ -66,7 +66,8 @@ class Source:
 
     def recipe(self, stage: str) -> Recipe:
         """The recipe of a stage, from beside its traces. Raises UserError where it is missing."""
-        return self.store.read_recipe(stage, self.manifest.stages[stage].role.recipe)
+        role = self.manifest.stages[stage].role
+        return self.store.read_recipe(role.stored_as, role.recipe)
 
     def _read(self, name: str, values: dict[str, object]) -> pa.RecordBatchReader:
         found = self.catalog.execute(statement(name), {"run_id": self.run_id, **values})

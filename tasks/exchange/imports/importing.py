@@ -16,8 +16,8 @@ from tasks.exchange.imports.detect import READERS, files_of, format_of
 from tasks.exchange.imports.judgements import keep_judgements
 from tasks.exchange.imports.recording import OUTPUTS_FILE, Recorder, Recording
 from tasks.exchange.imports.samples import Judgement, LogHeader, Options, ReadReport, Sample
-from tasks.explore import explore_stage
 from tasks.progress import OnProgress, silent
+from tasks.run import stages_of
 from warehouse.files import write_file
 from warehouse.store import Store
 
@@ -117,7 +117,7 @@ def import_log(
     file = recording.folder / EXPERIMENT_FILE
     named = [f"name={name}"] if name else []
     experiment = load_experiment(str(file), [*named, *overrides])
-    recipe = explore_stage(experiment, store.root).recipe
+    recipe = stages_of(experiment, store.root)[0].recipe
     judged = keep_judgements(store, recipe, tool, judgements, recording)
     return Imported(experiment, file, recording, header, report, judged)
 

@@ -143,15 +143,15 @@ def _answering_model(result: Result) -> str:
     """The model whose answers a row measures."""
     experiment = result.cell.experiment
     reader = experiment.synthesizer
-    return reader.model.id if reader else experiment.explorer.model.id
+    return reader.model.id if reader else experiment.first_explorer.model.id
 
 
 def _row(result: Result) -> tuple[str, ...]:
     experiment = result.cell.experiment
-    n = experiment.explorer.sampling.n
-    label = f"{n} samples alone, prompt {experiment.explorer.prompt}"
+    n = experiment.first_explorer.sampling.n
+    label = f"{n} samples alone, prompt {experiment.first_explorer.prompt}"
     if experiment.synthesizer:
-        label = f"{result.cell.label}, {n} references of {experiment.explorer.model.id}"
+        label = f"{result.cell.label}, {n} references of {experiment.first_explorer.model.id}"
     return (
         label,
         estimate_text(result.metrics.get(result.answer)),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from configs.engines import EngineSettings, OnnxSettings, ReplaySettings
-from configs.experiment import Experiment, Explorer, GeneratedBenchmark, References, Synthesizer
+from configs.experiment import Experiment, GeneratedBenchmark
 from configs.graders import ExactGrader
 from configs.models import Model, Sampling
+from configs.roles import Explorer, References, Synthesizer
 from configs.training import Training
 from tasks.research.training.jobs import (
     EXPLORE_PROMPT,
@@ -225,9 +226,11 @@ class _Experiments:
 
     def mismatched(self, pair: Experiment, recording: str) -> Experiment:
         """The same with another problem's references."""
-        model = pair.explorer.model.model_copy(update={"id": f"{pair.explorer.model.id}-elsewhere"})
+        model = pair.first_explorer.model.model_copy(
+            update={"id": f"{pair.first_explorer.model.id}-elsewhere"}
+        )
         engine = ReplaySettings(kind="replay", path=recording)
-        explorer = pair.explorer.model_copy(update={"model": model, "engine": engine})
+        explorer = pair.first_explorer.model_copy(update={"model": model, "engine": engine})
         return pair.model_copy(update={"name": f"{pair.name}.elsewhere", "explorer": explorer})
 
     def _experiment(self, name: str, explorer: Explorer, synthesizer: Synthesizer | None) -> Experiment:

@@ -149,7 +149,7 @@ def _of_a_reader(
 
 def _at_equal_cost(kind: JobKind, pair: Result, other: Result) -> Contrast:
     """Against the largest vote of a single model that costs no more, or else against one sample."""
-    n = other.cell.experiment.explorer.sampling.n
+    n = other.cell.experiment.first_explorer.sampling.n
     single = other.megaflops / n
     k = max([k for k in VOTES if k <= n and k * single <= pair.megaflops], default=1)
     metric = "mean@1" if k == 1 else f"cons@{k}"

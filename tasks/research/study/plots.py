@@ -36,7 +36,7 @@ def plot_costs(
         figure = Figure(figsize=(8, 7), layout="constrained")
         axes = figure.add_subplot()
         for result in (r for r in results if r.run_id in curves and not r.cell.seed):
-            curve, n = curves[result.run_id], result.cell.experiment.explorer.sampling.n
+            curve, n = curves[result.run_id], result.cell.experiment.first_explorer.sampling.n
             found = [(k, v["estimate"]) for (kind, k), v in sorted(curve.items()) if kind == "cons"]
             votes = {k: estimate for k, estimate in found if estimate is not None}
             costs = [k * result.megaflops / n for k in votes]

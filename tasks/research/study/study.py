@@ -13,12 +13,12 @@ from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.errors import FlowIncomplete
 from tasks.executor.submit import run_log
-from tasks.explore import explore_stage
 from tasks.research.study.cells import StudyCell, TrainedModels, study_cells
 from tasks.research.study.study_page import write_page
 from tasks.research.training.jobs import jobs_of
 from tasks.research.training.scheduler import local_root
 from tasks.research.training.shipped import install_shipped
+from tasks.run import stages_of
 from warehouse.planner import distinct, wanted_traces
 from warehouse.summary import Summary
 
@@ -90,7 +90,7 @@ def run_study(
 
 def _record_mismatched(pair: Experiment, root: str) -> str:
     """Write a recording in which each problem has the explorer's answers to the next one, read from the store."""
-    stage = explore_stage(pair, root)
+    stage = stages_of(pair, root)[0]
     problems = distinct(load_problems(pair.benchmark, store=stage.index.store))
     wanted = [[w.trace_id for w in wanted_traces(stage.recipe, p, stage.sampling.n)] for p in problems]
     rows = stage.index.rows([i for ids in wanted for i in ids], ["answer"]).to_pylist()

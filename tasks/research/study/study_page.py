@@ -108,7 +108,7 @@ def _alone(
     for result in (r for r in results if r.cell.kind is CellKind.EXPLORER):
         curve = curves[result.run_id]
         wanted = [("mean", 1), *(("cons", k) for k in VOTES[1:]), ("pass", 4), ("pass", NUM_ALONE)]
-        n = result.cell.experiment.explorer.sampling.n
+        n = result.cell.experiment.first_explorer.sampling.n
         rows.append(
             (
                 result.cell.label,
@@ -126,7 +126,7 @@ def _rows(
     headings = ("cell", "accuracy", "cons@N", "pass@N", "MFLOP per problem", "truncated", "failed")
     rows = []
     for result in (r for r in results if is_wanted(r.cell)):
-        n = result.cell.experiment.explorer.sampling.n
+        n = result.cell.experiment.first_explorer.sampling.n
         per_answer = 1 if result.cell.experiment.synthesizer else n
         rows.append(
             (
@@ -147,7 +147,7 @@ def _seeds(training: Training, results: Sequence[Result]) -> tuple[Sequence[str]
     headings, rows = ("synthesizer", "seed", "A2R", "cons@N", "mean@1", "pass@N"), list[Sequence[str]]()
     for kind in (reader_kind(training), "reinforced"):
         mine = [r for r in results if r.cell.kind is CellKind.READER and r.cell.reader_kind == kind]
-        n = mine[0].cell.experiment.explorer.sampling.n if mine else 0
+        n = mine[0].cell.experiment.first_explorer.sampling.n if mine else 0
         metrics = ("a2r", f"cons@{n}", "mean@1", f"pass@{n}")
         for result in mine:
             accuracies = (estimate_text(result.metrics.get(metric)) for metric in metrics)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from configs.engines import OnnxSettings
-from configs.experiment import Experiment, Explorer, GeneratedBenchmark
+from configs.experiment import Experiment, GeneratedBenchmark
 from configs.graders import ExactGrader
 from configs.models import Model, Sampling
+from configs.roles import Explorer
 from configs.schema import ConfigModel
 from configs.training import Supervised, Training
 from tasks.prompts.render import load_prompt

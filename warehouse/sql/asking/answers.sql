@@ -14,5 +14,6 @@ select
     samples.is_by_hand,
     samples.why_by_hand
 from (from samples where run_id = $run_id and problem_id = $problem_id) as samples
+inner join store.roles on samples.run_id = roles.run_id and samples.stage = roles.stage
 left join (from traces where problem_digest = $problem_digest) as texts on samples.trace_id = texts.trace_id
-order by samples.stage, samples.sample_index
+order by roles.place, samples.sample_index

@@ -5,8 +5,8 @@ select
     mode(failures.error_message) as message,
     count(distinct members.trace_id)::integer as num_traces
 from (from store.members where run_id = $run_id) as members
-inner join store.failures as failures on members.stage = failures.stage and members.trace_id = failures.trace_id
-left join store.traces as traces on members.stage = traces.stage and members.trace_id = traces.trace_id
+inner join store.failures as failures on members.trace_id = failures.trace_id
+left join store.traces as traces on failures.recipe = traces.recipe and members.trace_id = traces.trace_id
 where traces.trace_id is null
 group by members.stage, failures.error_code
 order by num_traces desc, members.stage, code

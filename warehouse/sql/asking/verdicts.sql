@@ -9,5 +9,5 @@ select
     num_ungraded as ungraded,
     num_by_hand as by_hand
 from store.stage_results
-where run_id = $run_id
+where run_id = $run_id and stage <> 'explorers'
 order by stage

@@ -1,4 +1,4 @@
--- One row per problem of a run, with how its stages did.
+-- One row per problem of a run, with how its explorers and its last round did.
 select
     runs.run_id,
     runs.benchmark,
@@ -12,17 +12,18 @@ select
     asked.synthesizer_accuracy
 from (
     select
-        run_id,
-        problem_id,
-        problem_digest,
-        any_value(gold) as gold,
-        count(*) filter (where stage = 'explore') as num_explored,
-        avg(is_correct::integer) filter (where stage = 'explore') as explorer_accuracy,
-        count(*) filter (where stage = 'synthesize') as num_synthesized,
-        avg(is_correct::integer) filter (where stage = 'synthesize') as synthesizer_accuracy
+        samples.run_id,
+        samples.problem_id,
+        samples.problem_digest,
+        any_value(samples.gold) as gold,
+        count(*) filter (where pools.round = 0) as num_explored,
+        avg(samples.is_correct::integer) filter (where pools.round = 0) as explorer_accuracy,
+        count(*) filter (where pools.round > 0 and pools.is_main) as num_synthesized,
+        avg(samples.is_correct::integer) filter (where pools.round > 0 and pools.is_main) as synthesizer_accuracy
     from samples
-    where run_id = $run_id
-    group by run_id, problem_id, problem_digest
+    inner join pools() as pools on samples.run_id = pools.run_id and samples.stage = pools.stage
+    where samples.run_id = $run_id -- noqa: RF02
+    group by samples.run_id, samples.problem_id, samples.problem_digest
 ) as asked
 inner join runs on asked.run_id = runs.run_id
 left join problems

@@ -28,6 +28,7 @@ select
     samples.is_by_hand
 from samples
 inner join runs on samples.run_id = runs.run_id
+inner join store.roles on samples.run_id = roles.run_id and samples.stage = roles.stage
 left join problems
     on
         runs.benchmark = problems.benchmark
@@ -46,4 +47,4 @@ where
     samples.run_id = $run_id -- noqa: RF02
     and list_contains($stages, samples.stage) -- noqa: RF02
     and (not $only_correct or samples.is_correct) -- noqa: RF02
-order by samples.problem_id, samples.stage, samples.sample_index
+order by samples.problem_id, roles.place, samples.sample_index

@@ -2,18 +2,19 @@
 insert into store.problem_results by name
 with fresh as (
     select
-        run_id,
-        stage,
-        problem_id,
-        problem_digest,
-        vote_key,
-        verdict,
-        is_correct,
-        if(is_correct is null, null, coalesce(points, is_correct::integer)) as points,
-        if(is_correct is null, null, mean_logprob) as mean_logprob,
-        if(is_correct is null, null, score) as score
-    from store.samples
-    where run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
+        samples.run_id,
+        pooled.pool as stage,
+        samples.problem_id,
+        samples.problem_digest,
+        samples.vote_key,
+        samples.verdict,
+        samples.is_correct,
+        if(samples.is_correct is null, null, coalesce(samples.points, samples.is_correct::integer)) as points,
+        if(samples.is_correct is null, null, samples.mean_logprob) as mean_logprob,
+        if(samples.is_correct is null, null, samples.score) as score
+    from store.samples as samples
+    inner join pooled() as pooled on samples.run_id = pooled.run_id and samples.stage = pooled.stage
+    where samples.run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
 ),
 
 best as (
@@ -103,23 +104,23 @@ select
     if(summed.num_voters > 0, greatest(summed.vote_entropy, 0.0), null) as vote_entropy,
     votes.cons_at_k as majority_accuracy,
     if(
-        summed.num_attempts >= roles.n and summed.num_scores = summed.num_attempts,
+        summed.num_attempts >= pools.n and summed.num_scores = summed.num_attempts,
         best.accuracy,
         null
     ) as best_accuracy,
     if(
-        summed.num_attempts >= roles.n and summed.num_scores = summed.num_attempts and stages.lowest_score >= 0,
+        summed.num_attempts >= pools.n and summed.num_scores = summed.num_attempts and stages.lowest_score >= 0,
         coalesce(summed.score_majority, 0.0),
         null
     ) as score_majority_accuracy,
     if(
-        summed.num_attempts >= roles.n and summed.num_logprobs = summed.num_attempts,
+        summed.num_attempts >= pools.n and summed.num_logprobs = summed.num_attempts,
         coalesce(summed.logprob_majority, 0.0),
         null
     ) as logprob_majority_accuracy,
     summed.points / nullif(summed.num_attempts, 0) as mean_points
 from summed
-inner join store.roles on summed.run_id = roles.run_id and summed.stage = roles.stage
+inner join pools() as pools on summed.run_id = pools.run_id and summed.stage = pools.stage
 inner join store.stage_results as stages on summed.run_id = stages.run_id and summed.stage = stages.stage
 left join best
     on summed.run_id = best.run_id and summed.stage = best.stage and summed.problem_id = best.problem_id
@@ -128,5 +129,5 @@ left join store.cons_at_k as votes
         summed.run_id = votes.run_id
         and summed.stage = votes.stage
         and summed.problem_id = votes.problem_id
-        and roles.n = votes.k
+        and pools.n = votes.k
 order by summed.run_id, summed.stage, summed.problem_id

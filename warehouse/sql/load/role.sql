@@ -19,5 +19,9 @@ values (
     $max_tokens,
     $num_references,
     $num_wanted,
-    $num_blocked
+    $num_blocked,
+    $place,
+    $round,
+    $reads,
+    $settings
 )

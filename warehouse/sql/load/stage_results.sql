@@ -1,12 +1,14 @@
--- Adds counts, tokens and latencies of stale runs, stage by stage.
+-- Adds counts, tokens and latencies of stale runs, stage by stage, and of all explorers together where there are several.
 -- noqa: disable=RF02
 insert into store.stage_results by name
 with priced as (
     select
-        samples.*,
+        samples.* replace (pooled.pool as stage),
         dollars_of(samples, roles) as dollars
     from store.samples as samples
     inner join store.roles as roles on samples.run_id = roles.run_id and samples.stage = roles.stage
+    inner join pooled() as pooled on samples.run_id = pooled.run_id and samples.stage = pooled.stage
+    where samples.run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
 )
 
 select
@@ -41,5 +43,4 @@ select
     sum(dollars) as dollars,
     count(*) filter (where status in ('ok', 'truncated') and dollars is null) as num_unpriced
 from priced
-where run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
 group by run_id, stage

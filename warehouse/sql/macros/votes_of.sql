@@ -5,14 +5,14 @@ create or replace macro votes_of(run_ids, sizes) as table
             run_id,
             stage,
             unnest(coalesce(sizes, ks(n)))::integer as k -- noqa: RF02
-        from store.roles
+        from pools()
         where run_id in (select unnest(run_ids)) -- noqa: RF02
     ),
 
     votes as (
         select
             samples.run_id,
-            samples.stage,
+            asked.stage,
             samples.problem_id,
             asked.k,
             samples.vote_key,
@@ -20,8 +20,12 @@ create or replace macro votes_of(run_ids, sizes) as table
             count(samples.is_correct) filter (where samples.vote_key is not null) as num_votes,
             count(*) filter (where samples.is_correct) as num_correct
         from store.samples as samples
+        inner join pooled() as pooled on samples.run_id = pooled.run_id and samples.stage = pooled.stage
         inner join asked
-            on samples.run_id = asked.run_id and samples.stage = asked.stage and samples.sample_index < asked.k
+            on
+                pooled.run_id = asked.run_id
+                and pooled.pool = asked.stage
+                and pooled_index(pooled.member_sizes, pooled.number, samples.sample_index) < asked.k
         where samples.run_id in (select unnest(run_ids)) -- noqa: RF02
         group by all
     ),

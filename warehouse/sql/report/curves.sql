@@ -38,7 +38,7 @@ summed as (
 select
     summed.run_id,
     summed.stage,
-    roles.num_references is not null as is_reader,
+    pools.round > 0 as is_reader,
     summed.estimator,
     summed.k,
     summed.estimate,
@@ -46,5 +46,5 @@ select
     clustered_high(summed.estimate, summed.variance, summed.num_problems, summed.num_attempts) as high,
     summed.num_problems
 from summed
-inner join store.roles on summed.run_id = roles.run_id and summed.stage = roles.stage
-order by summed.run_id, summed.stage, summed.estimator, summed.k
+inner join pools() as pools on summed.run_id = pools.run_id and summed.stage = pools.stage
+order by summed.run_id, pools.place, summed.estimator, summed.k

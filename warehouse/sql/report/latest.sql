@@ -12,7 +12,8 @@ qualify
             num_explored,
             synthesizer,
             num_synthesized,
-            num_references
+            num_references,
+            num_rounds
         order by started_at desc, run_id desc
     ) = 1
 order by started_at, run_id

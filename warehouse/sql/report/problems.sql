@@ -1,22 +1,23 @@
--- One row per run and problem: what came of it in both stages.
+-- One row per run and problem: what the explorers and the last round came to.
 with counted as (
     select
-        run_id,
-        problem_id,
-        any_value(problem_digest) as problem_digest,
-        any_value(gold) as gold,
-        count(*) filter (where stage = 'explore') as num_explored,
-        count(is_correct) filter (where stage = 'explore') as num_explored_attempts,
-        count(*) filter (where stage = 'explore' and is_correct) as num_explored_correct,
-        count(*) filter (where stage = 'synthesize') as num_synthesized,
-        count(is_correct) filter (where stage = 'synthesize') as num_synthesized_attempts,
-        count(*) filter (where stage = 'synthesize' and is_correct) as num_synthesized_correct,
-        count(distinct vote_key) filter (where stage = 'explore') as num_distinct_answers,
-        sum(num_completion_tokens)::bigint as num_tokens,
-        list_sort(list_distinct(list(stage || ' ' || coalesce(verdict, 'not graded')))) as verdicts
+        samples.run_id,
+        samples.problem_id,
+        any_value(samples.problem_digest) as problem_digest,
+        any_value(samples.gold) as gold,
+        count(*) filter (where pools.round = 0) as num_explored,
+        count(samples.is_correct) filter (where pools.round = 0) as num_explored_attempts,
+        count(*) filter (where pools.round = 0 and samples.is_correct) as num_explored_correct,
+        count(*) filter (where pools.round > 0 and pools.is_main) as num_synthesized,
+        count(samples.is_correct) filter (where pools.round > 0 and pools.is_main) as num_synthesized_attempts,
+        count(*) filter (where pools.round > 0 and pools.is_main and samples.is_correct) as num_synthesized_correct,
+        count(distinct samples.vote_key) filter (where pools.round = 0) as num_distinct_answers,
+        sum(samples.num_completion_tokens)::bigint as num_tokens,
+        list_sort(list_distinct(list(samples.stage || ' ' || coalesce(samples.verdict, 'not graded')))) as verdicts
     from samples
-    where list_contains($run_ids::varchar[], run_id)
-    group by run_id, problem_id
+    inner join pools() as pools on samples.run_id = pools.run_id and samples.stage = pools.stage
+    where samples.run_id in (select unnest($run_ids::varchar[]))
+    group by samples.run_id, samples.problem_id
 ),
 
 votes as (
@@ -25,8 +26,14 @@ votes as (
         cons_at_k.problem_id,
         cons_at_k.answers
     from cons_at_k
-    inner join runs on cons_at_k.run_id = runs.run_id and cons_at_k.k = runs.num_explored
-    where cons_at_k.stage = 'explore' and cons_at_k.run_id in (select unnest($run_ids::varchar[]))
+    inner join pools() as pools
+        on
+            cons_at_k.run_id = pools.run_id
+            and cons_at_k.stage = pools.stage
+            and cons_at_k.k = pools.n
+            and pools.round = 0
+            and pools.is_main
+    where cons_at_k.run_id in (select unnest($run_ids::varchar[]))
 )
 
 select

@@ -3,6 +3,7 @@ select
     samples.run_id,
     samples.problem_digest,
     samples.stage,
+    roles.round,
     samples.sample_index,
     samples.trace_id,
     samples.status,
@@ -22,6 +23,7 @@ select
     texts.reference_ids,
     texts.error_message
 from samples
+inner join store.roles on samples.run_id = roles.run_id and samples.stage = roles.stage
 left join (
     select
         trace_id,
@@ -36,4 +38,4 @@ left join (
 where
     samples.run_id in (select unnest($run_ids::varchar[]))
     and samples.problem_digest in (select unnest($problem_digests::varchar[]))
-order by samples.problem_digest, samples.run_id, samples.stage, samples.sample_index
+order by samples.problem_digest, samples.run_id, roles.place, samples.sample_index

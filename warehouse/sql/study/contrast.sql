@@ -8,14 +8,18 @@ with measured as (
     from problem_metrics
     union all
     select
-        run_id,
-        problem_id,
-        'cons@' || k as metric,
-        cons_at_k as value
-    from cons_at_k
-    where
-        stage = 'explore'
-        and k < (select max(other.k) from cons_at_k as other where other.run_id = cons_at_k.run_id and other.stage = 'explore')
+        votes.run_id,
+        votes.problem_id,
+        'cons@' || votes.k as metric,
+        votes.cons_at_k as value
+    from cons_at_k as votes
+    inner join pools() as pools
+        on
+            votes.run_id = pools.run_id
+            and votes.stage = pools.stage
+            and votes.k < pools.n
+            and pools.round = 0
+            and pools.is_main
 ),
 
 paired as (

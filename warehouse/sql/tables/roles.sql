@@ -18,5 +18,9 @@ create table store.roles (
     max_tokens integer not null,
     num_references integer,
     num_wanted integer not null,
-    num_blocked integer not null
+    num_blocked integer not null,
+    place integer not null,
+    round integer not null,
+    reads varchar[] not null,
+    settings varchar not null
 )

@@ -20,7 +20,7 @@ passes as (
         tallies.num_problems,
         pass_at_k(tallies.num_attempts, tallies.num_correct, sizes.k) as value
     from tallies
-    inner join (select run_id, stage, unnest(range(1, n + 1)) as k from store.roles) as sizes
+    inner join (select run_id, stage, unnest(range(1, n + 1)) as k from pools()) as sizes
         on tallies.run_id = sizes.run_id and tallies.stage = sizes.stage
 ),
 

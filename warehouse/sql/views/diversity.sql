@@ -3,7 +3,7 @@ create or replace view diversity as
 select
     results.run_id,
     results.stage,
-    any_value(roles.n) as num_samples_per_problem,
+    any_value(pools.n) as num_samples_per_problem,
     count(*) filter (where results.num_voters > 0) as num_problems,
     count(*) filter (where results.num_voters = 0) as num_left_out,
     avg(results.num_answers) filter (where results.num_voters > 0) as mean_answers,
@@ -13,5 +13,5 @@ select
     count(*) filter (where results.num_correct > 0 and results.majority_accuracy < 0.5) as num_outvoted,
     count(*) filter (where results.num_right_answers > 1) as num_split_right
 from store.problem_results as results
-inner join store.roles on results.run_id = roles.run_id and results.stage = roles.stage
+inner join pools() as pools on results.run_id = pools.run_id and results.stage = pools.stage
 group by results.run_id, results.stage

@@ -28,7 +28,8 @@ select
     runs.num_problems as num_wanted_problems,
     costs.cost_note,
     scored.estimate as points,
-    counted.num_by_hand
+    counted.num_by_hand,
+    roles.round
 from store.runs
 inner join store.roles on runs.run_id = roles.run_id
 left join store.stage_results as counted on roles.run_id = counted.run_id and roles.stage = counted.stage
@@ -37,10 +38,10 @@ left join metrics
     on
         runs.run_id = metrics.run_id
         and roles.stage = metrics.stage
-        and metrics.metric = case roles.stage when 'explore' then 'mean@1' else 'a2r' end
+        and metrics.measure = 'mean'
 left join metrics as scored
     on
         runs.run_id = scored.run_id
         and roles.stage = scored.stage
-        and scored.metric = case roles.stage when 'explore' then 'points@1' else 'a2r-points' end
-order by runs.benchmark, accuracy desc, runs.run_id, roles.stage
+        and scored.measure = 'points'
+order by runs.benchmark, accuracy desc, runs.run_id, roles.place

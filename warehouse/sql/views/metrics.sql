@@ -5,18 +5,19 @@ with summed as (
         run_id,
         stage,
         metric,
+        measure,
         place,
         avg(value) as estimate,
         var_samp(value) as variance,
         count(value) as num_problems,
         sum(num_attempts) filter (where value is not null) as num_attempts,
         if(
-            metric in ('points@1', 'a2r-points'),
+            measure = 'points',
             'infinity'::double, -- they can vary less than right and wrong
             sum(num_attempts) filter (where value is not null)
         ) as most
     from problem_metrics
-    group by run_id, stage, metric, place
+    group by run_id, stage, metric, measure, place
 )
 
 select
@@ -34,7 +35,8 @@ select
     counted.num_ungraded,
     counted.num_no_answer,
     counted.num_truncated,
-    counted.num_by_hand
+    counted.num_by_hand,
+    summed.measure
 from summed
 inner join store.runs on summed.run_id = runs.run_id
 inner join store.stage_results as counted on summed.run_id = counted.run_id and summed.stage = counted.stage

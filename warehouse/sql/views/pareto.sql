@@ -2,16 +2,24 @@
 create or replace view pareto as
 with spent as (
     select
-        run_id,
-        sum(dollars) filter (where stage = 'explore') as explore_dollars,
-        sum(petaflops) filter (where stage = 'explore') as explore_petaflops,
-        if(count(*) = count(dollars), sum(dollars), null) as dollars,
-        if(count(*) = count(petaflops), sum(petaflops), null) as petaflops,
-        any_value(cost_note) filter (where stage = 'explore') as explore_note,
-        nullif(string_agg(distinct cost_note, '; ' order by cost_note), '') as note
-    from costs
-    where stage <> 'judge' -- what measuring costs, not answering
-    group by run_id
+        sources.run_id,
+        sources.stage,
+        sum(costs.dollars) filter (where sources.is_own) as own_dollars,
+        sum(costs.petaflops) filter (where sources.is_own) as own_petaflops,
+        if(count(*) = count(costs.dollars), coalesce(sum(costs.dollars) filter (where not sources.is_own), 0), null)
+            as dollars_before,
+        if(count(*) = count(costs.petaflops), coalesce(sum(costs.petaflops) filter (where not sources.is_own), 0), null)
+            as petaflops_before,
+        nullif(string_agg(distinct costs.cost_note, '; ' order by costs.cost_note), '') as cost_note
+    from (
+        select
+            sources.*,
+            list_contains(pools.members, sources.source) as is_own
+        from stage_sources as sources
+        inner join pools() as pools on sources.run_id = pools.run_id and sources.stage = pools.stage
+    ) as sources
+    inner join costs on sources.run_id = costs.run_id and sources.source = costs.stage
+    group by sources.run_id, sources.stage
 ),
 
 methods as (
@@ -24,26 +32,15 @@ methods as (
         metrics.low,
         metrics.high,
         metrics.num_problems,
-        case
-            when metrics.metric = 'mean@1' then spent.explore_dollars / explorer.n
-            when metrics.metric = 'a2r' then spent.explore_dollars + (spent.dollars - spent.explore_dollars) / synthesizer.n
-            when metrics.metric like 'a2r-%' then spent.dollars
-            else spent.explore_dollars
-        end as dollars,
-        case
-            when metrics.metric = 'mean@1' then spent.explore_petaflops / explorer.n
-            when metrics.metric = 'a2r' then spent.explore_petaflops + (spent.petaflops - spent.explore_petaflops) / synthesizer.n
-            when metrics.metric like 'a2r-%' then spent.petaflops
-            else spent.explore_petaflops
-        end as petaflops,
+        spent.dollars_before + spent.own_dollars / if(metrics.measure = 'mean', pools.n, 1) as dollars,
+        spent.petaflops_before + spent.own_petaflops / if(metrics.measure = 'mean', pools.n, 1) as petaflops,
         metrics.num_wanted_problems,
-        if(metrics.stage = 'explore', spent.explore_note, spent.note) as cost_note
+        spent.cost_note
     from metrics
     inner join store.runs on metrics.run_id = runs.run_id
-    inner join spent on metrics.run_id = spent.run_id
-    inner join store.roles as explorer on metrics.run_id = explorer.run_id and explorer.stage = 'explore'
-    left join store.roles as synthesizer on metrics.run_id = synthesizer.run_id and synthesizer.stage = 'synthesize'
-    where metrics.metric not like 'pass@%' and metrics.metric not in ('points@1', 'a2r-points')
+    inner join spent on metrics.run_id = spent.run_id and metrics.stage = spent.stage
+    inner join pools() as pools on metrics.run_id = pools.run_id and metrics.stage = pools.stage
+    where metrics.measure not in ('pass', 'points')
 )
 
 select

@@ -7,48 +7,57 @@ with named as (
         results.problem_digest,
         results.stage,
         results.num_attempts,
+        10 * pools.place as first_place,
+        if(pools.is_main, '', results.stage || '/') as prefix,
         unnest(
             if(
-                results.stage = 'explore',
+                pools.round = 0,
                 [
                     {
                         'metric': 'mean@1',
+                        'measure': 'mean',
                         'place': 1,
                         'value': results.accuracy,
                         'is_there': true
                     },
                     {
-                        'metric': 'cons@' || roles.n,
+                        'metric': 'cons@' || pools.n,
+                        'measure': 'cons',
                         'place': 2,
                         'value': results.majority_accuracy,
-                        'is_there': roles.n > 1
+                        'is_there': pools.n > 1
                     },
                     {
-                        'metric': 'logprob-cons@' || roles.n,
+                        'metric': 'logprob-cons@' || pools.n,
+                        'measure': 'logprob-cons',
                         'place': 3,
                         'value': results.logprob_majority_accuracy,
-                        'is_there': roles.n > 1 and stages.num_logprobs > 0
+                        'is_there': pools.n > 1 and stages.num_logprobs > 0
                     },
                     {
-                        'metric': 'score-cons@' || roles.n,
+                        'metric': 'score-cons@' || pools.n,
+                        'measure': 'score-cons',
                         'place': 4,
                         'value': results.score_majority_accuracy,
-                        'is_there': roles.n > 1 and stages.lowest_score >= 0
+                        'is_there': pools.n > 1 and stages.lowest_score >= 0
                     },
                     {
-                        'metric': 'best@' || roles.n,
+                        'metric': 'best@' || pools.n,
+                        'measure': 'best',
                         'place': 5,
                         'value': results.best_accuracy,
-                        'is_there': roles.n > 1 and stages.num_scores > 0
+                        'is_there': pools.n > 1 and stages.num_scores > 0
                     },
                     {
-                        'metric': 'pass@' || roles.n,
+                        'metric': 'pass@' || pools.n,
+                        'measure': 'pass',
                         'place': 6,
-                        'value': pass_at_k(results.num_attempts, results.num_correct, roles.n),
-                        'is_there': roles.n > 1
+                        'value': pass_at_k(results.num_attempts, results.num_correct, pools.n),
+                        'is_there': pools.n > 1
                     },
                     {
                         'metric': 'points@1',
+                        'measure': 'points',
                         'place': 7,
                         'value': results.mean_points,
                         'is_there': stages.num_points > 0
@@ -57,19 +66,22 @@ with named as (
                 [
                     {
                         'metric': 'a2r',
-                        'place': 11,
+                        'measure': 'mean',
+                        'place': 1,
                         'value': results.accuracy,
                         'is_there': true
                     },
                     {
-                        'metric': 'a2r-cons@' || roles.n,
-                        'place': 12,
+                        'metric': 'a2r-cons@' || pools.n,
+                        'measure': 'cons',
+                        'place': 2,
                         'value': results.majority_accuracy,
-                        'is_there': roles.n > 1
+                        'is_there': pools.n > 1
                     },
                     {
                         'metric': 'a2r-points',
-                        'place': 13,
+                        'measure': 'points',
+                        'place': 3,
                         'value': results.mean_points,
                         'is_there': stages.num_points > 0
                     }
@@ -77,7 +89,7 @@ with named as (
             )
         ) as found
     from store.problem_results as results
-    inner join store.roles on results.run_id = roles.run_id and results.stage = roles.stage
+    inner join pools() as pools on results.run_id = pools.run_id and results.stage = pools.stage
     inner join store.stage_results as stages on results.run_id = stages.run_id and results.stage = stages.stage
 )
 
@@ -85,10 +97,11 @@ select
     named.run_id,
     named.problem_id,
     named.problem_digest,
-    named.found.metric,
-    named.found.place,
+    named.prefix || named.found.metric as metric,
+    named.first_place + named.found.place as place,
     named.num_attempts,
     named.found.value,
-    named.stage
+    named.stage,
+    named.found.measure
 from named
 where named.found.is_there

@@ -71,10 +71,11 @@ select
     metrics.metric,
     metrics.problem_id,
     metrics.stage,
-    if(metrics.metric in ('mean@1', 'a2r'), avg(longest.tokens), max(longest.tokens)) as path_tokens,
-    if(metrics.metric in ('mean@1', 'a2r'), avg(longest.seconds), max(longest.seconds)) as path_seconds
+    if(metrics.measure = 'mean', avg(longest.tokens), max(longest.tokens)) as path_tokens,
+    if(metrics.measure = 'mean', avg(longest.seconds), max(longest.seconds)) as path_seconds
 from problem_metrics as metrics
+inner join pooled() as pooled on metrics.run_id = pooled.run_id and metrics.stage = pooled.pool
 inner join longest
-    on metrics.run_id = longest.run_id and metrics.stage = longest.stage and metrics.problem_id = longest.problem_id
-where metrics.metric not like 'pass@%'
-group by metrics.run_id, metrics.metric, metrics.problem_id, metrics.stage
+    on metrics.run_id = longest.run_id and pooled.stage = longest.stage and metrics.problem_id = longest.problem_id
+where metrics.measure <> 'pass'
+group by metrics.run_id, metrics.metric, metrics.measure, metrics.problem_id, metrics.stage

@@ -1,5 +1,27 @@
 -- One row per run.
 create or replace view runs as
+with explored as (
+    select
+        run_id,
+        string_agg(model, ' + ' order by place) as model,
+        sum(n)::integer as n
+    from store.roles
+    where round = 0
+    group by run_id
+),
+
+answered as (
+    select
+        run_id,
+        model,
+        n,
+        num_references,
+        max(round) over (partition by run_id) as num_rounds
+    from store.roles
+    where round > 0
+    qualify place = max(place) over (partition by run_id)
+)
+
 select
     runs.run_id,
     runs.experiment,
@@ -8,17 +30,18 @@ select
     runs.benchmark,
     runs.num_problems,
     runs.grader,
-    explorer.model as explorer,
-    explorer.n as num_explored,
-    synthesizer.model as synthesizer,
-    synthesizer.n as num_synthesized,
-    synthesizer.num_references,
+    explored.model as explorer,
+    explored.n as num_explored,
+    answered.model as synthesizer,
+    answered.n as num_synthesized,
+    answered.num_references,
     runs.started_at,
     runs.finished_at,
     runs.config,
     runs.versions,
     runs.servers,
-    runs.warnings
+    runs.warnings,
+    coalesce(answered.num_rounds, 0) as num_rounds
 from store.runs
-left join store.roles as explorer on runs.run_id = explorer.run_id and explorer.stage = 'explore'
-left join store.roles as synthesizer on runs.run_id = synthesizer.run_id and synthesizer.stage = 'synthesize'
+left join explored on runs.run_id = explored.run_id
+left join answered on runs.run_id = answered.run_id

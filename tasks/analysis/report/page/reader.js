@@ -55,21 +55,19 @@ const fact = (name, value) => [make("div", {}, make("dt", {}, name), make("dd", 
 
 async function stages(texts, problem) {
   const samples = texts.runs[problem.run_id] ?? [];
-  const explored = samples.filter((s) => s.stage === "explore");
-  const synthesized = samples.filter((s) => s.stage === "synthesize");
-  const by = new Map(explored.map((s) => [s.trace, s]));
-  const parts = [];
-  if (synthesized.length) {
-    const cards = await Promise.all(synthesized.map((s) => card(s, texts, by)));
-    parts.push(make("section", {}, make("h2", {}, "Synthesizer"), make("div", { class: "cards big" }, ...cards)));
-  }
-  const cards = await Promise.all(explored.map((s) => card(s, texts, by)));
-  parts.push(make("section", {}, make("h2", {}, "Explorer", make("small", {}, ` ${explored.length} samples`)), make("div", { class: "cards" }, ...cards)));
-  return parts;
+  const by = new Map(samples.map((s) => [s.trace, s]));
+  const names = [...new Set(samples.map((s) => s.stage))].reverse();
+  return Promise.all(names.map(async (name) => {
+    const mine = samples.filter((s) => s.stage === name);
+    const cards = await Promise.all(mine.map((s) => card(s, texts, by)));
+    const title = { explore: "Explorer", synthesize: "Synthesizer" }[name] ?? name;
+    return mine[0].round ? make("section", {}, make("h2", {}, title), make("div", { class: "cards big" }, ...cards))
+      : make("section", {}, make("h2", {}, title, make("small", {}, ` ${mine.length} samples`)), make("div", { class: "cards" }, ...cards));
+  }));
 }
 
 /** One sample: verdict, references, reasoning on demand, answer. */
-async function card(sample, texts, explored) {
+async function card(sample, texts, by) {
   const trace = texts.traces[sample.trace];
   const kind = (VERDICTS[sample.verdict] ?? ["", "unknown"])[1];
   const answer = make("div", { class: "prose" });
@@ -77,12 +75,12 @@ async function card(sample, texts, explored) {
   else if (trace.answer === null && trace.reasoning === null) answer.append(make("em", {}, "this trace was never generated"));
   else await appendText(answer, trace.answer);
   return make("article", { class: `card sample ${kind}`, "data-sample": `${sample.stage}-${sample.index}` },
-    make("header", {}, make("b", {}, `${sample.stage === "explore" ? "sample" : "answer"} ${sample.index}`), verdictBadge(sample.verdict, sample.points),
+    make("header", {}, make("b", {}, `${sample.round ? "answer" : "sample"} ${sample.index}`), verdictBadge(sample.verdict, sample.points),
       sample.by_hand === null ? null : make("span", { class: "badge hand", title: sample.why }, `by hand: ${sample.by_hand}`),
       sample.extracted === null ? null : make("code", { class: "extracted" }, sample.extracted)),
     sample.why === null ? null : make("p", { class: "note" }, `${sample.by_hand}: ${sample.why}`),
-    sample.shown ? await references(sample, texts, explored) : null,
-    trace.reasoning ? folded("Reasoning", trace.reasoning, sample.stage === "synthesize") : null,
+    sample.shown ? await references(sample, texts, by) : null,
+    trace.reasoning ? folded("Reasoning", trace.reasoning, sample.round > 0) : null,
     answer,
     make("footer", {}, `${number(trace.tokens)} tokens`, trace.prompt_tokens === null ? null : ` · prompt ${number(trace.prompt_tokens)}`,
       ` · seed ${trace.seed ?? "–"}`, trace.seconds === null ? null : ` · ${trace.seconds.toPrecision(3)} s`,
@@ -90,17 +88,17 @@ async function card(sample, texts, explored) {
 }
 
 /** The references as in the prompt, in its order. */
-async function references(sample, texts, explored) {
+async function references(sample, texts, by) {
   const items = await Promise.all(sample.shown.map(async (reference) => {
-    const first = explored.get(reference.of[0]);
-    const names = reference.of.map((trace) => explored.get(trace)?.index ?? "?").join(", ");
+    const first = by.get(reference.of[0]);
+    const names = reference.of.map((trace) => by.get(trace)?.index ?? "?").join(", ");
     const text = make("div", { class: "prose" });
     await appendText(text, reference.text ?? texts.traces[reference.of[0]].answer);
     return make("li", {}, make("div", { class: "from" }, `sample ${names}`, reference.of.length > 1 ? ` (given ${reference.of.length} times)` : null,
       verdictBadge(first?.verdict), reference.text === null ? null : make("span", { class: "badge" }, "as cut for the prompt")), text);
   }));
   const isExact = sample.shown.every((reference) => reference.is_exact);
-  const signs = sample.shown.map((r) => (VERDICTS[explored.get(r.of[0])?.verdict] ?? ["?"])[0]).join(" ");
+  const signs = sample.shown.map((r) => (VERDICTS[by.get(r.of[0])?.verdict] ?? ["?"])[0]).join(" ");
   return make("details", { class: "shown" }, make("summary", {}, `What it was shown: ${sample.shown.length} references  ${signs}`),
     isExact ? null : make("p", { class: "note" }, "It is no longer known how the prompt cut these texts; they are shown in full."),
     make("ol", {}, ...items));

@@ -1,0 +1,159 @@
+"""Who answers in the stages of an experiment, and the stages that its settings come to.
+
+An explorer answers by itself; a synthesizer reads what other stages answered. `explorer` and `synthesizer` are the short
+forms of a list of one: `explorers` are several of the first stage, `rounds` are synthesizers of which each reads the
+former. What follows from their order (names, what is read, the number of the round) is decided in `stages_in`, once.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from configs.engines import EngineSettings
+from configs.models import Model, Sampling
+from configs.schema import ConfigModel
+
+STAGE_NAME = r"^[a-z][a-z0-9_]*$"
+RESERVED = frozenset({"judge", "explorers"})
+"""What relations call the traces of a model that grades, and all explorers together."""
+
+ROLES: Mapping[str, str] = {"explore": "explorer", "synthesize": "synthesizer"}
+"""What a manifest calls the role of a stage; of any other stage it is the stage's own name."""
+
+
+def role_of(stage: str) -> str:
+    """What a stage's role is called in a manifest."""
+    return ROLES.get(stage, stage)
+
+
+class References(ConfigModel):
+    """What a synthesizer is shown of the traces that it reads. All of it is part of a trace's identity."""
+
+    count: int = Field(default=4, ge=1)
+    """Number of references: the first `count` usable traces by sample index."""
+    content: Literal["answer", "full", "last_paragraph"] = "answer"
+    """`answer`: what follows the reasoning; `full`: reasoning and answer; `last_paragraph`: the last one of the answer."""
+    order: Literal["shuffled", "sampled", "by_vote"] = "shuffled"
+    """`shuffled`: by a seed of the problem's own; `sampled`: by sample index; `by_vote`: the most common answer first."""
+    truncated: Literal["drop", "keep"] = "drop"
+    """Whether traces that reached max_tokens are left out or shown."""
+    duplicates: Literal["keep", "merge"] = "keep"
+    """`merge`: equal references are shown once, with their count."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Budget per reference; of a longer one the end is kept, where the answer is."""
+    total_max_tokens: int | None = Field(default=None, ge=1)
+    """Budget of all references together; `overflow` says what happens beyond it."""
+    overflow: Literal["drop_last", "shorten_all"] = "drop_last"
+    """`drop_last`: whole references are left out, from the end; `shorten_all`: each is cut to an equal share."""
+    tokenizer: str | None = None
+    """A tokenizer.json that counts tokens; default: four characters count as one token."""
+
+
+class Role(ConfigModel):
+    """Who answers in one stage, and how."""
+
+    name: str | None = Field(default=None, pattern=STAGE_NAME)
+    """What `stage` says of its traces in every relation, in small letters, digits and underscores. Default: explore or
+    synthesize, with a number from the second on. It is not part of a trace's identity."""
+    model: Model
+    """Which weights answer."""
+    engine: EngineSettings
+    """What turns requests into completions, and from where."""
+    prompt: str
+    """Name of a shipped prompt or path of a .jinja file."""
+    sampling: Sampling = Sampling()
+    """How many answers are drawn, and how."""
+
+
+class Explorer(Role):
+    """The role that answers each problem n times, independently."""
+
+    prompt: str = "explore"
+    """Name of a shipped prompt or path of a .jinja file, which can use `question`."""
+
+
+class Synthesizer(Role):
+    """The role that reads the problem and the references and reasons once more."""
+
+    prompt: str = "synthesize"
+    """Name of a shipped prompt or path of a .jinja file, which can use `question` and `references`."""
+    references: References = References()
+    """Which of the answers it reads it is shown, and how."""
+    reads: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of the earlier stages it reads. Default: the round before it; of the first round, every explorer."""
+    repeat: int = Field(default=1, ge=1)
+    """So many rounds of this kind, each reading the former."""
+
+
+class StageSettings(NamedTuple):
+    """One stage as an experiment's settings say it."""
+
+    name: str
+    """What `stage` says in every relation."""
+    kind: str
+    """What its traces are stored as, whatever the stage is called: part of their identity."""
+    field: str
+    """Where its settings are in the experiment, such as rounds.0."""
+    role: Explorer | Synthesizer
+    reads: tuple[str, ...]
+    """Names of earlier stages; none for an explorer."""
+
+    @property
+    def references(self) -> References | None:
+        """How its references are chosen and shown; None for one that reads nothing."""
+        return self.role.references if isinstance(self.role, Synthesizer) else None
+
+
+def stages_in(
+    explorers: Mapping[str, Explorer], rounds: Mapping[str, Synthesizer]
+) -> tuple[StageSettings, ...]:
+    """The stages in order, of roles by the field that holds each. Raises ValueError with what to change."""
+    made: list[StageSettings] = []
+    counts, fields = Counter[str](), dict[str, str]()
+
+    def add(field: str, kind: str, role: Explorer | Synthesizer, reads: tuple[str, ...]) -> str:
+        base = role.name or kind
+        counts[base] += 1
+        name = base if counts[base] == 1 else f"{base}_{counts[base]}"
+        if name in RESERVED:
+            raise ValueError(f"{field}.name is {name}, which is reserved; give it another name.")
+        if fields.setdefault(base, field) != field and role.name:
+            raise ValueError(f"{field}.name is {base}, as is that of {fields[base]}; give it another name.")
+        made.append(StageSettings(name, kind, field, role, reads))
+        return name
+
+    former = tuple(add(field, "explore", role, ()) for field, role in explorers.items())
+    for field, role in rounds.items():
+        former = role.reads or former
+        for _ in range(role.repeat):
+            _check(field, role, [stage for stage in made if stage.name in former], former, made)
+            former = (add(field, "synthesize", role, former),)
+    return tuple(made)
+
+
+def _check(
+    field: str,
+    role: Synthesizer,
+    read: Sequence[StageSettings],
+    names: Sequence[str],
+    earlier: Sequence[StageSettings],
+) -> None:
+    """Raise ValueError for a round that reads what is not before it, or more than there is."""
+    known = [stage.name for stage in earlier]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"{field}.reads names {twice[0]} twice; name each stage once.")
+    if unknown := [name for name in names if name not in known]:
+        fault = "the round itself" if unknown[0] == (role.name or "synthesize") else "not an earlier stage"
+        raise ValueError(
+            f"{field}.reads names {unknown[0]}, which is {fault}; name one or more of: {', '.join(known)}."
+        )
+    count, num_read = role.references.count, sum(stage.role.sampling.n for stage in read)
+    if count > num_read:
+        fields = [f"{stage.field}.sampling.n" for stage in read]
+        sizes = f"{fields[0]} is {num_read}" if len(read) == 1 else f"{' + '.join(fields)} is {num_read}"
+        raise ValueError(
+            f"{field}.references.count is {count} but {sizes}; raise {' or '.join(fields)} to {count} or more"
+            f"{'' if len(read) == 1 else ' together'}, or lower {field}.references.count."
+        )

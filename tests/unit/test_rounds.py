@@ -1,0 +1,122 @@
+"""Explorers and rounds in an experiment file: which stages they come to, what they share, and what is refused."""
+
+import pytest
+
+from configs.experiment import Experiment
+from configs.loading import load_experiment
+from configs.schema import UserError
+from tasks.run import stages_of
+
+ROLE = {"model": {"id": "m"}, "engine": {"kind": "openai", "base_url": "http://localhost:1/v1"}}
+FILE = """
+name: x
+base: quickstart
+explorer: {sampling: {n: 3}}
+explorers:
+  - {}
+  - {name: seeded, sampling: {n: 5, seed: 1}}
+synthesizer: {references: {count: 2}}
+rounds:
+  - {repeat: 2}
+  - {name: last, reads: [explore, synthesize_2], sampling: {n: 1}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(FILE, encoding="utf-8")
+    return str(path)
+
+
+def told(file, *overrides):
+    with pytest.raises(UserError) as error:
+        load_experiment(file, overrides)
+    return str(error.value).partition(": ")[2]
+
+
+def made(**fields):
+    data = {"name": "x", "benchmark": {"source": "generated", "count": 2}, **fields}
+    return stages_of(Experiment.model_validate(data), "root")
+
+
+def test_stages_follow_from_the_lists(file):
+    stages = load_experiment(file).stages
+    assert [(s.name, s.kind, s.field, s.reads) for s in stages] == [
+        ("explore", "explore", "explorers.0", ()),
+        ("seeded", "explore", "explorers.1", ()),
+        ("synthesize", "synthesize", "rounds.0", ("explore", "seeded")),
+        ("synthesize_2", "synthesize", "rounds.0", ("synthesize",)),
+        ("last", "synthesize", "rounds.1", ("explore", "synthesize_2")),
+    ]
+
+
+def test_entry_builds_on_what_all_have_in_common(file):
+    explore, seeded, synthesize, *_ = load_experiment(file, ["synthesizer.sampling.temperature=0.5"]).stages
+    assert (explore.role.sampling.n, seeded.role.sampling.n, seeded.role.sampling.seed) == (3, 5, 1)
+    assert explore.role.model.id == seeded.role.model.id == "a2r-sum3-explorer", "of the preset"
+    assert synthesize.role.sampling.temperature == 0.5
+
+
+def test_override_reaches_an_entry_by_its_number(file):
+    assert load_experiment(file, ["rounds.1.sampling.n=4"]).stages[-1].role.sampling.n == 4
+    assert told(file, "rounds.2.sampling.n=4") == "2 is not an entry of that list of 2; count them from 0."
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "rounds.1.reads=[last]",
+            "rounds.1.reads names last, which is the round itself; name one or more of: explore, seeded, synthesize,",
+        ),
+        (
+            "rounds.0.reads=[last]",
+            "rounds.0.reads names last, which is not an earlier stage; name one or more of: ",
+        ),
+        ("rounds.1.reads=[explore, explore]", "rounds.1.reads names explore twice; name each stage once."),
+        ("rounds.1.name=seeded", "rounds.1.name is seeded, as is that of explorers.1; give it another name."),
+        ("rounds.1.name=explorers", "rounds.1.name is explorers, which is reserved; give it another name."),
+        (
+            "rounds.0.references.count=9",
+            "rounds.0.references.count is 9 but explorers.0.sampling.n + explorers.1.sampling.n is 8; raise explorers.0",
+        ),
+        (
+            "rounds.0.references.count=5",
+            "rounds.0.references.count is 5 but rounds.0.sampling.n is 2; raise rounds.0.sampling.n to 5 or more, or lower",
+        ),
+    ],
+)
+def test_refusal_names_field_value_and_remedy(file, override, said):
+    assert told(file, override).startswith(said)
+
+
+def test_both_forms_at_once_are_refused_where_nothing_merges_them():
+    with pytest.raises(
+        ValueError, match="explorer and explorers are both given; put explorer into explorers"
+    ):
+        made(explorer=ROLE, explorers=[ROLE])
+    with pytest.raises(ValueError, match="explorer is missing; add it"):
+        made(synthesizer=ROLE)
+
+
+def test_list_has_the_identities_of_its_short_form():
+    reading = {**ROLE, "references": {"count": 1}}
+    short = made(explorer=ROLE, synthesizer=reading)
+    listed = made(
+        explorers=[{**ROLE, "name": "small"}],
+        rounds=[{**reading, "name": "first"}, {**reading, "name": "second"}],
+    )
+    assert [stage.name for stage in listed] == ["small", "first", "second"]
+    assert [stage.recipe for stage in listed[:2]] == [stage.recipe for stage in short]
+    assert [stage.round for stage in listed] == [0, 1, 2]
+    other = made(explorers=[ROLE], rounds=[reading, {**reading, "sampling": {"seed": 1}}])
+    assert other[1].recipe == listed[1].recipe, "another second round leaves the first"
+    assert other[2].recipe != listed[2].recipe
+
+
+def test_stages_that_would_be_the_same_traces_are_refused():
+    with pytest.raises(
+        UserError, match=r"explorers\.1 has model, prompt.* give explorers\.1\.sampling\.seed another"
+    ):
+        made(explorers=[ROLE, {**ROLE, "name": "again", "sampling": {"n": 3}}])
