@@ -1,6 +1,7 @@
 """Multiple choice: choices lettered below the question, in an order that each problem keeps permanently."""
 
 import random
+import re
 import string
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -8,6 +9,9 @@ from typing import Literal
 from configs.experiment import Columns
 from configs.schema import UserError
 from tasks.benchmarks.cell_text import after_mark, answer_text
+
+_LETTER = re.compile(r"\(?([A-Za-z])[).]?")
+"""B, (B), B."""
 
 Notation = Literal["letter", "index", "text"]
 Readings = dict[Notation, int]
@@ -79,8 +83,8 @@ def _readings(row: Mapping[str, object], columns: Columns, options: Sequence[str
     found: Readings = {}
     if gold in options:
         found["text"] = options.index(gold)
-    if len(gold) == 1 and gold.upper() in letters:
-        found["letter"] = letters.index(gold.upper())
+    if (lettered := _LETTER.fullmatch(gold)) and lettered[1].upper() in letters:
+        found["letter"] = letters.index(lettered[1].upper())
     if gold.isdecimal() and int(gold) < len(options):
         found["index"] = int(gold)
     return found

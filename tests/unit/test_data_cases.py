@@ -1,6 +1,7 @@
 """Files of real tools in which a gold answer, a sample or an output was once altered or lost on its way in or out."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from configs.engines import ReplaySettings
 from configs.experiment import FileBenchmark
 from configs.schema import UserError
 from tasks.benchmarks.problems import load_problems
+from tasks.engines.endings import ending_of
+from tasks.engines.openai.replies import Sent, outcomes_of
 from tasks.engines.replay.recorded_outputs import RecordedOutputs
 from tasks.exchange.exports.solutions import trl_solution, verl_ground_truth
 from tasks.exchange.imports.importing import import_log
@@ -24,9 +27,18 @@ def of(read):
     return [pytest.param(case, id=case["kind"]) for case in ALL if case["read"] == read]
 
 
+def file_of(case, folder):
+    """The case's file, or one with its content."""
+    if "content" not in case:
+        return CASES / "files" / case["file"]
+    path = folder / case.get("file", "rows.jsonl")
+    path.write_text(case["content"])
+    return path
+
+
 @pytest.mark.parametrize("case", of("benchmark"))
-def test_a_benchmark_keeps_its_questions_and_gold_answers(case):
-    benchmark = FileBenchmark(source="file", path=str(CASES / "files" / case["file"]), **case["settings"])
+def test_a_benchmark_keeps_its_questions_and_gold_answers(case, tmp_path):
+    benchmark = FileBenchmark(source="file", path=str(file_of(case, tmp_path)), **case["settings"])
     expected = case["expected"]
     if "error" in expected:
         with pytest.raises(UserError, match=expected["error"]):
@@ -39,7 +51,7 @@ def test_a_benchmark_keeps_its_questions_and_gold_answers(case):
 @pytest.mark.parametrize("case", of("import"))
 def test_an_import_keeps_every_sample_or_names_it(case, tmp_path):
     expected = case["expected"]
-    log = CASES / "files" / case["file"]
+    log = file_of(case, tmp_path)
     if "error" in expected:
         with pytest.raises(UserError, match=expected["error"]):
             import_log([log], str(tmp_path), Options())
@@ -47,6 +59,8 @@ def test_an_import_keeps_every_sample_or_names_it(case, tmp_path):
     imported = import_log([log], str(tmp_path), Options())
     facts, report, engine = imported.facts(), imported.report, imported.experiment.explorer.engine
     assert isinstance(engine, ReplaySettings)
+    problems, recorded = load_problems(imported.experiment.benchmark), RecordedOutputs(engine)
+    outputs = [output for problem in problems for output in recorded.of(problem.question)]
     found = {
         "problems": facts["problems"],
         "outputs": facts["outputs"],
@@ -54,14 +68,33 @@ def test_an_import_keeps_every_sample_or_names_it(case, tmp_path):
         "broken": report.num_broken,
         "verdicts": {name: list(counts) for name, counts in imported.judged.items()},
         "told": " ".join(report.breaks),
-        "reasoning": [
-            recorded.reasoning
-            for problem in load_problems(imported.experiment.benchmark)
-            for recorded in RecordedOutputs(engine).of(problem.question)
-        ],
+        "reasoning": [output.reasoning for output in outputs],
+        "texts": [output.output for output in outputs],
+        "golds": [problem.gold for problem in problems],
     }
     assert expected.pop("told", "") in found.pop("told")
     assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("case", of("reply"))
+def test_a_reply_in_parts_is_reasoning_and_answer(case):
+    sent = Sent(seed=None, started_at=datetime.now(UTC), latency_seconds=0.0, num_tries=1)
+    [done] = outcomes_of(json.loads(case["content"]), sent)
+    assert {name: getattr(done, name) for name in case["expected"]} == case["expected"]
+
+
+@pytest.mark.parametrize("case", of("ending"))
+def test_a_cut_off_answer_is_known_by_every_provider_s_word(case):
+    assert ending_of(json.loads(case["content"])["finish_reason"]) == case["expected"]["ending"]
+
+
+@pytest.mark.parametrize("case", of("recording"))
+def test_a_recording_keeps_its_longest_outputs(case, tmp_path):
+    path = tmp_path / case["file"]
+    path.write_text(case["content"].replace("{140000}", "x" * 140_000))
+    settings = ReplaySettings(kind="replay", path=str(path), question="question", outputs="output")
+    found = [len(recorded.output or "") for recorded in RecordedOutputs(settings).of("q")]
+    assert found == case["expected"]["lengths"]
 
 
 def accuracy_reward(completion, solution):

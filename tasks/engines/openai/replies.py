@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from configs.schema import JsonObject
 from tasks.engines.endings import ending_of
+from tasks.engines.message import said
 from tasks.engines.openai.events import looks_like_events, reply_of_events
 from tasks.engines.openai.faults import (
     Meaning,
@@ -162,51 +163,15 @@ def _reason(choice: Any) -> str | None:  # noqa: ANN401 - JSON
     return reason if is_plain else one_line(storable_text(reason))
 
 
-_REASONING = ("reasoning_content", "reasoning", "thinking")
-
-
 def _texts(choice: Any) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
     """Reasoning and answer: from fields or parts of their own, else from think tags."""
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         return None, ""
-    said = cast("JsonObject", message)
-    thought, content = _parts(said.get("content"))
-    reasoning = thought
-    for name in _REASONING:
-        if name in said and (text := _flat(said[name])):
-            reasoning = text
-            break
-    content = content or _flat(said.get("refusal"))
+    reasoning, content = said(cast("JsonObject", message))
     if reasoning:
         return reasoning.strip(), content.strip()
     return split_reasoning(content)
-
-
-def _parts(content: object) -> tuple[str, str]:
-    """Reasoning and answer of a message's content: a text, or parts of which some are thoughts."""
-    if not isinstance(content, list):
-        return "", _flat(content)
-    thoughts: list[str] = []
-    answers: list[str] = []
-    for part in cast("list[Any]", content):
-        kind = str(part.get("type", "")) if isinstance(part, dict) else ""
-        (thoughts if kind.startswith(("thinking", "reasoning")) else answers).append(_flat(part))
-    return "".join(thoughts), "".join(answers)
-
-
-def _flat(value: object) -> str:
-    """The text of a value: itself, its parts', or that of the part's field that holds some."""
-    if isinstance(value, str):
-        return storable_text(value)
-    if isinstance(value, list):
-        return "".join(map(_flat, cast("list[Any]", value)))
-    if isinstance(value, dict):
-        part = cast("JsonObject", value)
-        return next(
-            (t for n in ("text", "thinking", "reasoning", "content") if (t := _flat(part.get(n)))), ""
-        )
-    return ""
 
 
 def _mean_logprob(logprobs: object) -> float | None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from configs.engines import ReplaySettings
 from tasks.benchmarks.cell_text import is_nan, question_text
 from tasks.benchmarks.row_files import Row, read_rows
+from tasks.engines.message import recorded_text, spoken
 from tasks.engines.protocol import EngineError
 
 _GROUPS_HELD = 32
@@ -74,13 +75,13 @@ class RecordedOutputs:
 
     def _recorded(self, number: int, row: Row) -> list[Recorded]:
         outputs = row[self._settings.outputs]
-        texts = outputs if isinstance(outputs, list) else [outputs]
+        texts = outputs_of(outputs, strict=False)
         scores = self._scores(number, row, len(texts))
         details = {name: self._listed(number, row, name, len(texts)) for name in DETAILS}
         details["started_at"] = [_time(value) for value in details["started_at"]]
         return [
             Recorded(
-                output=None if text is None or is_nan(text) else str(text),
+                output=text,
                 score=scores[place],
                 **{name: values[place] for name, values in details.items()},
             )
@@ -182,6 +183,18 @@ def _question(value: object) -> str:
 def _key(question: str) -> bytes:
     """Questions are matched but for white space, which copies of a data set differ in."""
     return hashlib.sha256(" ".join(question.split()).encode()).digest()[:16]
+
+
+def outputs_of(cell: object, *, strict: bool = True) -> list[str | None]:
+    """A cell's outputs, texts or messages, None for one that is absent. Raises ValueError for what is neither.
+
+    Not `strict`: numbers and the like are written as text.
+    """
+    found = [None if is_nan(value) else value for value in spoken(cell)]
+    return [
+        recorded_text(value) if strict or value is None or isinstance(value, dict) else str(value)
+        for value in found
+    ]
 
 
 def _number(value: object) -> float:

@@ -168,15 +168,17 @@ def _question(row: JsonObject, attachments: Mapping[str, str]) -> str:
     content = row["input"]
     if isinstance(content, list):
         messages = [message for message in content if message.get("role") == "user"]
-        content = _texts(messages[-1]["content"], attachments)[1] if messages else ""
+        content = (_texts(messages[-1]["content"], attachments)[1] or "") if messages else ""
     text = _resolved(str(content), attachments).strip()
     choices = row.get("choices") or []
     letters = [f"{chr(ord('A') + index)}) {choice}" for index, choice in enumerate(choices)]
     return "\n".join([text, "", *letters]) if letters else text
 
 
-def _texts(content: object, attachments: Mapping[str, str]) -> tuple[str | None, str]:
-    """Reasoning and answer of a message's content, which is one text or a list of typed parts."""
+def _texts(content: object, attachments: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Reasoning and answer of a message's content, which is one text or a list of typed parts; no answer where it is null."""
+    if content is None:
+        return None, None
     if isinstance(content, str):
         return None, _resolved(content, attachments)
     parts = content if isinstance(content, list) else []

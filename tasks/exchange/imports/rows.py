@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import JsonObject, UserError
-from tasks.benchmarks.cell_text import after_mark, answer_text, is_nan, question_text
+from tasks.benchmarks.cell_text import after_mark, answer_text, question_text
 from tasks.benchmarks.row_files import rows_of
-from tasks.engines.replay.recorded_outputs import DETAILS, Recorded
+from tasks.engines.replay.recorded_outputs import DETAILS, Recorded, outputs_of
 from tasks.exchange.imports.samples import (
     Judgement,
     LogHeader,
@@ -165,13 +165,12 @@ def _texts(
         after = f" after {options.gold_after}" if options.gold_after else ""
         raise ValueError(f"has no gold answer in {columns['gold']}{after} (--gold, --gold-after)")
     value = row.get(str(columns["outputs"]))
-    outputs = [
-        None if is_nan(output) else output for output in (value if isinstance(value, list) else [value])
-    ]
-    if not outputs:
+    if value == []:
         raise ValueError(f"has no outputs in {columns['outputs']} (--outputs)")
-    if not all(isinstance(output, str | None) for output in outputs):
-        raise ValueError(f"has values that are not text in {columns['outputs']} (--outputs)")
+    try:
+        outputs = outputs_of(value)
+    except ValueError as error:
+        raise ValueError(f"has values that are not text in {columns['outputs']} (--outputs)") from error
     return question, answer, outputs
 
 

@@ -161,6 +161,12 @@ def number(value: object) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+_WORDS = {
+    **dict.fromkeys(("c", "true", "1", "1.0", "yes", "correct"), True),
+    **dict.fromkeys(("i", "false", "0", "0.0", "no", "incorrect", "wrong"), False),
+}
+
+
 def verdict_of(value: object) -> bool | None:
     """Right or wrong in any notation of logs; None for partial credit and for anything else."""
     match value:
@@ -169,9 +175,9 @@ def verdict_of(value: object) -> bool | None:
         case int() | float():
             return {1.0: True, 0.0: False}.get(float(value))
         case str():
-            return {"c": True, "i": False, "true": True, "false": False, "1": True, "0": False}.get(
-                value.strip().lower()
-            )
+            return _WORDS.get(value.strip().lower())
+        case [single]:
+            return verdict_of(single)
         case _:
             return None
 
