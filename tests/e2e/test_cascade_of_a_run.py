@@ -5,6 +5,8 @@ from rich.console import Console
 
 from flows.commands.printing.runs import print_summary
 from tasks.analysis.queries import query
+from tasks.analysis.report.page import write_report
+from warehouse.store import Store
 
 
 def test_agreement_and_cost_of_a_cascade_are_the_runs(evaluated, endpoint, tmp_path, capsys):
@@ -44,6 +46,10 @@ def test_agreement_and_cost_of_a_cascade_are_the_runs(evaluated, endpoint, tmp_p
         f"explore: {row['grader']} and {row['other_grader']} agree on {right} of {attempts} answers"
         in printed
     )
+    write_report(Store(root), [summary["run_id"]], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "Agreement of graders" in page
+    assert f"{row['grader']}, {row['other_grader']}" in page
     num_asked = endpoint.num_samples
     evaluated(grader=cascade | {"check_share": 1.0})
     assert endpoint.num_samples == num_asked

@@ -2,14 +2,16 @@
 
 from typing import NamedTuple
 
+import orjson
 import pyarrow as pa
 
 from configs.experiment import Experiment
 from tasks.run import members_of, record, resolve
 from tasks.stage import plans_of
+from warehouse.identity import trace_id
 from warehouse.journal import traces_table
 from warehouse.loader import load
-from warehouse.records import GRADES
+from warehouse.records import GRADES, Member
 from warehouse.store import Store, traces_folder
 
 PART = 4096
@@ -25,6 +27,53 @@ class Made(NamedTuple):
     status: str = "ok"
     error_code: str = "context_overflow"
     points: float | None = None
+
+
+def sums(folder, questions, **changes):
+    """An experiment over a file of these questions, each of which 42 answers: two explorer samples, and a synthesis."""
+    path = folder / "sums.jsonl"
+    path.write_bytes(
+        b"".join(
+            orjson.dumps({"id": f"s{i}", "question": q, "answer": "42"}) + b"\n"
+            for i, q in enumerate(questions)
+        )
+    )
+    engine = {"kind": "openai", "base_url": "http://127.0.0.1:9"}
+    return {
+        "name": "sums",
+        "benchmark": {"source": "file", "path": str(path), "id": "id"},
+        "explorer": {"model": {"id": "small"}, "engine": engine, "sampling": {"n": 2}},
+        "synthesizer": {"model": {"id": "big"}, "engine": engine, "references": {"count": 2}},
+        "grader": {"kind": "exact"},
+        **changes,
+    }
+
+
+def store_answers(stage, problems, answers_of):
+    """Traces of a stage with these answers, None for one that was cut off, in its store. Returns the stage and its members."""
+    store, members, rows = Store(stage.root), [], []
+    for problem in problems:
+        for index, answer in enumerate(answers_of(problem)):
+            held = trace_id(stage.recipe, problem.problem_digest, index)
+            rows.append(
+                {
+                    "trace_id": held,
+                    "problem_id": problem.problem_id,
+                    "problem_digest": problem.problem_digest,
+                    "sample_index": index,
+                    "status": "truncated" if answer is None else "ok",
+                    "answer": answer,
+                    "started_at": 0,
+                    "reference_ids": (),
+                    "num_tries": 1,
+                }
+            )
+            members.append(
+                Member("explore", problem.problem_id, problem.problem_digest, index, held, problem.gold)
+            )
+    store.write_recipe(stage.recipe)
+    store.write_part(traces_folder(stage.recipe), traces_table(rows))
+    return stage, members
 
 
 def finish_run(experiment, root, run_id, made, further=lambda run: None):

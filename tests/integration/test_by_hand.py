@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from made_run import Made, finish_run
+from made_run import Made, finish_run, sums
 
 from configs.experiment import Experiment
 from configs.graders import ExactGrader
@@ -29,22 +29,7 @@ RIGHT = {("explore", 0)}
 
 def experiment(folder):
     """Two problems, two explorer samples each, and a synthesis; a third problem has the first one's question."""
-    path = folder / "sums.jsonl"
-    questions = ["a", "b", "a"]
-    path.write_bytes(
-        b"".join(
-            orjson.dumps({"id": f"s{i}", "question": q, "answer": "42"}) + b"\n"
-            for i, q in enumerate(questions)
-        )
-    )
-    engine = {"kind": "openai", "base_url": "http://127.0.0.1:9"}
-    return {
-        "name": "sums",
-        "benchmark": {"source": "file", "path": str(path), "id": "id"},
-        "explorer": {"model": {"id": "small"}, "engine": engine, "sampling": {"n": 2}},
-        "synthesizer": {"model": {"id": "big"}, "engine": engine, "references": {"count": 2}},
-        "grader": {"kind": "exact"},
-    }
+    return sums(folder, ["a", "b", "a"])
 
 
 def made(stage, problem, index):

@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
+from made_run import store_answers
 from pydantic import TypeAdapter
 from test_judge import judged
 
@@ -15,11 +16,9 @@ from tasks.grading.judge import judge_stage
 from tasks.grading.kinds import grader_of
 from tasks.grading.traces import Grading
 from warehouse.grades import read_grades
-from warehouse.identity import trace_id
 from warehouse.integrity import verify
-from warehouse.journal import traces_table
-from warehouse.records import Member, Problem
-from warehouse.store import Store, traces_folder
+from warehouse.records import Problem
+from warehouse.store import Store
 from warehouse.verdicts import VerdictMemory
 
 PROBLEMS = [
@@ -46,30 +45,8 @@ def stored(tmp_path, endpoint):
     """Five samples of four problems in a store, and their members."""
     form = TypeAdapter(GraderSettings).validate_python(judge_of(endpoint))
     stage = judge_stage(form, str(tmp_path / "root"))  # any stage will do
-    store, members, rows = Store(stage.root), [], []
-    for problem in PROBLEMS:
-        for index, answer in enumerate(ANSWERS):
-            held = trace_id(stage.recipe, problem.problem_digest, index)
-            rows.append(
-                {
-                    "trace_id": held,
-                    "problem_id": problem.problem_id,
-                    "problem_digest": problem.problem_digest,
-                    "sample_index": index,
-                    "status": "truncated" if answer is None else "ok",
-                    "answer": answer,
-                    "started_at": 0,
-                    "reference_ids": (),
-                    "num_tries": 1,
-                }
-            )
-            members.append(
-                Member("explore", problem.problem_id, problem.problem_digest, index, held, problem.gold)
-            )
-    store.write_recipe(stage.recipe)
-    store.write_part(traces_folder(stage.recipe), traces_table(rows))
     endpoint.answer = judged
-    return stage, members
+    return store_answers(stage, PROBLEMS, lambda _: ANSWERS)
 
 
 def graded(stored, form):
@@ -157,3 +134,61 @@ def test_cascade_of_one_grader_or_of_cascades_is_refused(endpoint, tmp_path):
     for of in ("[math]", "[math, cascade]", "[math, mth]"):
         with pytest.raises(UserError, match=r"grader\.of"):
             load_experiment("quickstart", [f"grader={{kind: cascade, of: {of}}}"])
+
+
+SHARES = """
+def share(gold, answer):
+    return {"city": 0.5, "A city, without a box": 1.0}.get(answer, 0.0)
+
+def boxed(gold, answer):
+    return 0.25 if answer == "city" else 1.0
+"""
+
+
+def points_of(stored, form):
+    """Verdict, decider's name and points of each problem's samples; the same for all problems."""
+    stage, members = stored
+    with closing(grader_of(form, stage.root, PROBLEMS)) as grader:
+        grade_members(stage, members, grader)
+    columns = ["trace_id", "verdict", "decided_by", "points"]
+    rows = {row[0]: row[1:] for row in read_grades(Store(stage.root), grader.key, stage.recipe, columns)}
+    said = {
+        tuple(
+            (verdict, decider.partition("-")[0], points)
+            for m in members
+            if m.problem_id == problem.problem_id
+            for verdict, decider, points in [rows[m.trace_id]]
+        )
+        for problem in PROBLEMS
+    }
+    [same] = said
+    return same
+
+
+PROVEN = (("correct", "math", None), ("wrong", "math", None))
+CUT_OFF = ("truncated", "math", None)
+
+
+def test_a_function_scores_what_math_cannot_prove(stored, endpoint, tmp_path):
+    (tmp_path / "shares.py").write_text(SHARES)
+    function = {"kind": "function", "function": "shares:boxed", "path": str(tmp_path), "answer": "box"}
+    whole = function | {"function": "shares:share", "answer": "whole", "threshold": 0.5}
+    form = TypeAdapter(GraderSettings).validate_python({"kind": "cascade", "of": ["math", function, whole]})
+    assert points_of(stored, form) == (
+        *PROVEN,
+        ("wrong", "function", 0.25),
+        ("correct", "function", 1.0),
+        CUT_OFF,
+    ), "the first function finds no box in the fourth, and the second scores it"
+    assert endpoint.num_samples == 0
+
+
+def test_a_rubric_scores_what_math_cannot_prove(stored, endpoint):
+    endpoint.answer = lambda prompt, seed: "Score: 10" if "without a box" in prompt else "Score: 4"
+    judge = judge_of(endpoint) | {"rubric": "Ten points for the city.", "threshold": 0.5}
+    form = TypeAdapter(GraderSettings).validate_python({"kind": "cascade", "of": ["math", judge]})
+    expected = (*PROVEN, ("wrong", "judge", 0.4), ("correct", "judge", 1.0), CUT_OFF)
+    assert points_of(stored, form) == expected
+    assert endpoint.num_samples == 8
+    assert points_of(stored, form) == expected
+    assert endpoint.num_samples == 8, "nothing is asked twice"

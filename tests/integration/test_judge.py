@@ -4,16 +4,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from made_run import store_answers
 
 from configs.graders import FunctionGrader, JudgeGrader
 from tasks.grading.judge import judge_stage
 from tasks.grading.kinds import grader_of
 from tasks.grading.traces import Grading, grade_traces
-from warehouse.identity import trace_id
 from warehouse.integrity import verify
-from warehouse.journal import traces_table
-from warehouse.records import Member, Problem
-from warehouse.store import Store, traces_folder
+from warehouse.records import Problem
+from warehouse.store import Store
 from warehouse.verdicts import VerdictMemory
 
 PROBLEMS = [
@@ -42,29 +41,9 @@ def judged(prompt, seed):
 def stored(tmp_path, endpoint):
     """Explorer traces of three problems in a store, and their members."""
     stage = judge_stage(form(endpoint), str(tmp_path / "root"))
-    store, members, rows = Store(stage.root), [], []
-    for problem in PROBLEMS:
-        for index, answer in enumerate(ANSWERS):
-            held = trace_id(stage.recipe, problem.problem_digest, index)
-            rows.append(
-                {
-                    "trace_id": held,
-                    "problem_id": problem.problem_id,
-                    "problem_digest": problem.problem_digest,
-                    "sample_index": index,
-                    "status": "ok",
-                    "answer": answer.format(n=problem.problem_id[1:]),
-                    "started_at": 0,
-                    "reference_ids": (),
-                    "num_tries": 1,
-                }
-            )
-            members.append(
-                Member("explore", problem.problem_id, problem.problem_digest, index, held, problem.gold)
-            )
-    store.write_recipe(stage.recipe)
-    store.write_part(traces_folder(stage.recipe), traces_table(rows))
-    return stage, members
+    return store_answers(
+        stage, PROBLEMS, lambda problem: [answer.format(n=problem.problem_id[1:]) for answer in ANSWERS]
+    )
 
 
 def graded(stored, settings):

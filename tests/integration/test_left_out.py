@@ -1,10 +1,12 @@
 """What a number leaves out stands beside it: undecided verdicts, missing problems, unknown prices, likely causes."""
 
 from collections import Counter
+from pathlib import Path
 
 import orjson
 import pytest
-from made_run import Made, finish_run
+from made_run import Made, finish_run, sums
+from rich.console import Console
 
 from configs.experiment import Experiment
 from configs.graders import (
@@ -16,6 +18,7 @@ from configs.graders import (
     NumericGrader,
     RegexGrader,
 )
+from flows.commands.printing.runs import print_summary
 from tasks.analysis.report.page import write_report
 from tasks.grading.assessment import Assessment
 from tasks.publish import summarize
@@ -26,26 +29,10 @@ PRICE = {"input": 1.0, "output": 2.0}
 
 
 def experiment(folder, questions, **changes):
-    path = folder / "sums.jsonl"
-    path.write_bytes(
-        b"".join(
-            orjson.dumps({"id": f"s{i}", "question": q, "answer": "42"}) + b"\n"
-            for i, q in enumerate(questions)
-        )
-    )
-    engine = {"kind": "openai", "base_url": "http://127.0.0.1:9"}
-    return {
-        "name": "sums",
-        "benchmark": {"source": "file", "path": str(path), "id": "id"},
-        "explorer": {
-            "model": {"id": "small", "params": 1e6, "price": PRICE},
-            "engine": engine,
-            "sampling": {"n": 2},
-        },
-        "synthesizer": {"model": {"id": "big"}, "engine": engine, "references": {"count": 2}},
-        "grader": {"kind": "exact"},
-        **changes,
-    }
+    """With a price and a size of the explorer alone."""
+    content = sums(folder, questions, **changes)
+    content["explorer"]["model"] |= {"params": 1e6, "price": PRICE}
+    return content
 
 
 def asked(store, query):
@@ -96,6 +83,30 @@ def test_undecided_verdicts_stand_beside_every_number(tmp_path):
     for stage in run.stages:
         found = Assessment(stage, members[stage.name], run.grader.key).counts
         assert found == summary["verdicts"][stage.name], "the catalog and the grading step count alike"
+
+
+TOLD = next(
+    case
+    for line in (Path(__file__).parents[1] / "cases" / "data.jsonl").open("rb")
+    if (case := orjson.loads(line))["read"] == "told"
+)
+
+
+def test_a_run_says_how_many_verdicts_its_numbers_lack(tmp_path, capsys):
+    """Two recorded outputs, of which the grader can decide one."""
+    row = orjson.loads(TOLD["content"])
+    content = experiment(tmp_path, [row["question"]], synthesizer=None)
+    verdicts = ("grader_error", "correct")
+    store = finish_run(
+        content, tmp_path / "root", "run-1", lambda _, __, i: Made(row["output"][i], verdicts[i], "42")
+    )
+    print_summary(summarize(store, "run-1"), Console(width=200), "root")
+    assert TOLD["expected"]["told"] in capsys.readouterr().out
+    stage = resolve(Experiment.model_validate(content), store)
+    counts = Assessment(stage.stages[0], members_of(stage)["explore"], stage.grader.key)
+    assert counts.undecided(MathGrader(kind="math"), 0.02, Counter()), (
+        "and it is a reason to call it incomplete"
+    )
 
 
 def test_problems_without_a_synthesis_are_left_out_and_counted(tmp_path):

@@ -33,6 +33,8 @@ class Findings:
     """One row per benchmark, explorer and synthesizer."""
     flows: Rows
     """One row per run, quality of the explorers' samples, and outcome of the synthesizer."""
+    agreement: Rows
+    """One row per run graded by a cascade, stage, two of its graders, and which of them decided."""
     problems: Rows
     """One row per run and problem; equal wordings share the index `place`."""
 
@@ -59,7 +61,7 @@ def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = 
             methods=rows(catalog, statement("report/methods"), chosen),
             **{
                 name: rows(catalog, statement(f"report/{name}"), chosen)
-                for name in ("paths", "curves", "pairs", "flows", "problems")
+                for name in ("paths", "curves", "pairs", "flows", "agreement", "problems")
             },
         )
     _label(found)
