@@ -43,7 +43,7 @@ _FOLLOWED = {
     "problems": ("lost_problems",),
 }
 """How rows of vanished parts are found again; a statement that answers true has found none."""
-_REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results")
+REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results")
 """Made of the tables before them, for stale runs alone."""
 _PRICES = ("price_input", "price_output", "price_cached_input", "price_reasoning", "price_batch")
 _FILES_AT_ONCE = 512
@@ -183,9 +183,9 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
     What people look at is read from these reductions, so that its time depends on runs and problems,
     not on samples.
     """
-    for table in _REDUCED:
+    for table in REDUCED:
         connection.execute(statement(f"load/outdated_{table}"))
-    for step in (*_REDUCED, "finalized"):
+    for step in (*REDUCED, "finalized"):
         connection.execute(statement(f"load/{step}"))
 
 

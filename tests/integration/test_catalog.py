@@ -9,12 +9,13 @@ import pytest
 from configs.models import Model, Sampling
 from configs.schema import UserError
 from warehouse import dictionary
-from warehouse.catalog import connect
+from warehouse.catalog import connect, open_for_loading
 from warehouse.identity import recipe_of, trace_id
 from warehouse.journal import traces_table
-from warehouse.loader import load
+from warehouse.loader import REDUCED, load
 from warehouse.manifest import Manifest, RoleRecord, StageRecord, write_manifest
 from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACE_LAYOUTS, Problem
+from warehouse.relations import statement
 from warehouse.store import Store, traces_folder
 from warehouse.summary import StageCounts
 
@@ -164,6 +165,20 @@ def test_only_what_is_new_is_read(loaded):
         ("first", 1.0),
         ("second", 1.0),
     ]
+
+
+def test_everything_is_joined_by_key(loaded):
+    """A condition that names both sides and is no equality would compare every row with every other."""
+    with open_for_loading(loaded.catalog_path, loaded) as connection:
+        named = connection.execute("select view_name from duckdb_views() where not internal").fetchall()
+        queries = [f"from {name}" for (name,) in named]
+        queries += [statement(f"load/{step}") for step in REDUCED]
+        plans = {
+            query: "".join(text for _, text in connection.execute(f"explain {query}").fetchall())
+            for query in queries
+        }
+    assert len(plans) > len(REDUCED)
+    assert [query for query, plan in plans.items() if "NL_JOIN" in plan] == []
 
 
 def test_rebuilt_catalog_says_the_same(loaded):

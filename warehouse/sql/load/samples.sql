@@ -1,7 +1,23 @@
 -- Adds the samples of stale runs, as the store is now.
 -- noqa: disable=RF02
 insert into store.samples by name
-with in_force as (
+with judged as ( -- verdicts on the answers that are shown: apart, so that both joins below are joins by key
+    select grades.*
+    from store.grades
+    left join store.traces on grades.recipe = traces.recipe and grades.trace_id = traces.trace_id
+    where
+        is_of_answer(grades.answer_digest, traces.answer_digest)
+        and (grades.recipe, grades.grader) in (
+            select
+                roles.recipe,
+                runs.grader
+            from store.runs
+            inner join store.roles on runs.run_id = roles.run_id
+            where runs.is_stale
+        )
+),
+
+in_force as (
     select *
     from (
         select
@@ -28,21 +44,19 @@ by_hand as (
         on
             members.problem_digest = in_force.problem_digest
             and members.trace_id = coalesce(in_force.trace_id, members.trace_id)
-    left join store.traces on roles.recipe = traces.recipe and members.trace_id = traces.trace_id
-    left join store.grades
+    left join judged
         on
-            roles.recipe = grades.recipe
-            and members.trace_id = grades.trace_id
-            and runs.grader = grades.grader
-            and members.gold = grades.gold
-            and is_of_answer(grades.answer_digest, traces.answer_digest)
+            roles.recipe = judged.recipe
+            and members.trace_id = judged.trace_id
+            and runs.grader = judged.grader
+            and members.gold = judged.gold
     where
         runs.is_stale
         and (
             in_force.trace_id is not null
             or in_force.answer is null
-            or in_force.answer = grades.extracted
-            or in_force.vote_key = grades.vote_key
+            or in_force.answer = judged.extracted
+            or in_force.vote_key = judged.vote_key
         )
     qualify
         row_number() over (
@@ -58,10 +72,10 @@ by_hand as (
 select
     members.*,
     case when failures.trace_id is not null then 'error' else traces.status end as status,
-    case when traces.trace_id is null then 'infra_error' else coalesce(by_hand.verdict, grades.verdict) end as verdict,
-    if(traces.trace_id is null or by_hand.verdict is null, grades.is_correct, by_hand.verdict = 'correct') as is_correct,
-    grades.extracted,
-    grades.vote_key,
+    case when traces.trace_id is null then 'infra_error' else coalesce(by_hand.verdict, judged.verdict) end as verdict,
+    if(traces.trace_id is null or by_hand.verdict is null, judged.is_correct, by_hand.verdict = 'correct') as is_correct,
+    judged.extracted,
+    judged.vote_key,
     traces.finish_reason,
     failures.error_code,
     traces.* exclude (
@@ -79,8 +93,8 @@ select
         part
     )
     replace (coalesce(traces.started_at, failures.started_at) as started_at),
-    if(by_hand.verdict is null, grades.points, null) as points,
-    if(traces.trace_id is null, null, coalesce(by_hand.who, grades.decided_by, grades.grader)) as decided_by,
+    if(by_hand.verdict is null, judged.points, null) as points,
+    if(traces.trace_id is null, null, coalesce(by_hand.who, judged.decided_by, judged.grader)) as decided_by,
     traces.trace_id is not null and by_hand.verdict is not null as is_by_hand,
     if(traces.trace_id is null, null, by_hand.why) as why_by_hand
 from store.members
@@ -88,13 +102,12 @@ inner join store.runs on members.run_id = runs.run_id
 inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage
 left join store.traces on roles.recipe = traces.recipe and members.trace_id = traces.trace_id
 left join store.failures on members.trace_id = failures.trace_id
-left join store.grades
+left join judged
     on
-        roles.recipe = grades.recipe
-        and members.trace_id = grades.trace_id
-        and runs.grader = grades.grader
-        and members.gold = grades.gold
-        and is_of_answer(grades.answer_digest, traces.answer_digest)
+        roles.recipe = judged.recipe
+        and members.trace_id = judged.trace_id
+        and runs.grader = judged.grader
+        and members.gold = judged.gold
 left join by_hand
     on
         members.run_id = by_hand.run_id
@@ -105,6 +118,6 @@ where runs.is_stale
 qualify
     row_number() over (
         partition by members.run_id, members.stage, members.problem_id, members.trace_id
-        order by grades.answer_digest nulls last
+        order by judged.answer_digest nulls last
     ) = 1
 order by members.run_id, members.stage, members.problem_id, members.sample_index
