@@ -2,7 +2,8 @@
 
 A stage is a value: who answers (model, engine, prompt, sampling), how many samples, and which stages it
 reads. Explorers read none. A stage that reads others is shown some of their traces; which ones is decided
-from what the store holds at that moment, and a problem whose references may still come waits.
+from what the store holds at that moment, and a problem whose references may still come waits. So it is while
+this run makes traces of it (`Unfinished`): only answers count then, since a failure may yet become one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from configs.roles import References, Role
 from tasks.engines.kinds import is_same_process, resolved, share_hardware
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Request
-from tasks.generation.generate import GenerationResult, Job, generate
+from tasks.generation.generate import GenerationResult, Job, Jobs, generate
 from tasks.generation.spending import meter_of
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
@@ -32,6 +33,8 @@ from warehouse.store import Store
 NUM_SHARDS = 8
 """Shards a stage is cut into; each costs Prefect about a tenth of a CPU second."""
 SMALLEST_SHARD = 32
+Unfinished = Mapping[str, AbstractSet[str]]
+"""Digests of the problems of which shards of this run still make traces, by stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,12 @@ class Stage:
     @property
     def index(self) -> RecipeIndex:
         """What the store holds of this stage's recipe, shared by all shards of the process."""
-        return _index(self.root, self.recipe).refresh()
+        return self.known.refresh()
+
+    @property
+    def known(self) -> RecipeIndex:
+        """The same as it was last looked for, with what has arrived in this process since."""
+        return _index(self.root, self.recipe)
 
     @property
     def started_engine(self) -> PooledEngine:
@@ -77,7 +85,7 @@ class Stage:
         kind, settings = resolved(self.engine)
         return ENGINES.engine(key, partial(kind.build, self.model, settings))
 
-    def make(self, jobs: Iterable[Job], rank: int) -> GenerationResult:
+    def make(self, jobs: Jobs, rank: int) -> GenerationResult:
         """Make and store the jobs' traces; see `generate`. Raises EngineError, Stopped, UserError.
 
         Where the run's budget is spent, no engine is started.
@@ -175,12 +183,19 @@ def stage_of(
 # --- plan: what is wanted, as the store is now ------------------------------------------------------
 
 
-def plans_of(stage: Stage, problems: Sequence[Problem]) -> list[Plan]:
-    """What is wanted of each problem; one whose references may still come is left out."""
+def plans_of(stage: Stage, problems: Sequence[Problem], unfinished: Unfinished | None = None) -> list[Plan]:
+    """What is wanted of each problem; one whose references may still come is left out.
+
+    Args:
+        stage: Whose traces.
+        problems: Those to plan.
+        unfinished: What is still made of the stages it reads, while shards are at work. The store is not listed
+            then: what this process makes is known without.
+    """
     if stage.references is None:
         return [Plan(p, (), wanted_traces(stage.recipe, p, stage.num_samples)) for p in problems]
     policy, plans = stage.references, []
-    candidates = _candidates(stage, problems)
+    candidates = _candidates(stage, problems, unfinished)
     if policy.order == "by_vote":
         candidates = _with_texts(stage, candidates)
     for problem in problems:
@@ -193,26 +208,34 @@ def plans_of(stage: Stage, problems: Sequence[Problem]) -> list[Plan]:
     return plans
 
 
-def _candidates(stage: Stage, problems: Sequence[Problem]) -> dict[str, tuple[Candidate, ...]]:
+def _candidates(
+    stage: Stage, problems: Sequence[Problem], unfinished: Unfinished | None
+) -> dict[str, tuple[Candidate, ...]]:
     """What the stages it reads want of each problem, each trace as the store has it.
 
     A problem is left out while one of those stages waits for its own references.
     """
     found: dict[str, tuple[Candidate, ...]] = {p.problem_digest: () for p in problems}
     for read in stage.reads:
-        wanted, index = {p.problem.problem_digest: p.wanted for p in plans_of(read, problems)}, read.index
+        wanted = {p.problem.problem_digest: p.wanted for p in plans_of(read, problems, unfinished)}
+        index = read.index if unfinished is None else read.known
+        open_digests = (unfinished or {}).get(read.name, frozenset())
         found = {
-            digest: earlier + tuple(_candidate(trace, index.get(trace.trace_id)) for trace in wanted[digest])
+            digest: earlier
+            + tuple(
+                _candidate(trace, index.get(trace.trace_id), is_final=digest not in open_digests)
+                for trace in wanted[digest]
+            )
             for digest, earlier in found.items()
             if digest in wanted
         }
     return found
 
 
-def _candidate(trace: Wanted, stored: Stored | None) -> Candidate:
+def _candidate(trace: Wanted, stored: Stored | None, *, is_final: bool) -> Candidate:
     if stored is None:
         return Candidate(trace.trace_id, trace.sample_index, None)
-    return Candidate(trace.trace_id, trace.sample_index, stored.status, stored.is_permanent)
+    return Candidate(trace.trace_id, trace.sample_index, stored.status, stored.is_permanent and is_final)
 
 
 def _with_texts(
@@ -241,9 +264,13 @@ def _with_texts(
 
 def missing_of(stage: Stage, problems: Sequence[Problem]) -> list[Plan]:
     """Plans of what can be made now, each with only the traces that are missing; none where all are stored."""
-    index = stage.index
-    plans = (plan._replace(wanted=missing_traces(index, plan.wanted)) for plan in plans_of(stage, problems))
-    return [plan for plan in plans if plan.wanted]
+    return lacking_of(stage.index, plans_of(stage, problems))
+
+
+def lacking_of(index: RecipeIndex, plans: Iterable[Plan]) -> list[Plan]:
+    """The plans with only the traces that are missing; those that have some."""
+    lacking = (plan._replace(wanted=missing_traces(index, plan.wanted)) for plan in plans)
+    return [plan for plan in lacking if plan.wanted]
 
 
 def shards_of(

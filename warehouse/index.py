@@ -1,9 +1,13 @@
-"""What the store already holds of one recipe: read once a part, since parts never change."""
+"""What the store already holds of one recipe: read once a part, since parts never change.
+
+What is still in this process's open journals is known too, from the moment it arrives, so that what reads it need
+not wait until a shard has ended.
+"""
 
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,6 +16,7 @@ import pyarrow as pa
 
 from warehouse.failures import is_permanent
 from warehouse.identity import Recipe
+from warehouse.journal import Journal, traces_table
 from warehouse.store import LostPart, Store, retry_if_compacted, traces_folder
 from warehouse.winner import RANKED, winners
 
@@ -26,6 +31,7 @@ class Stored(NamedTuple):
 
     status: str
     part: str
+    """Empty while it is in an open journal."""
     is_permanent: bool
     """Whether a failure is a refusal of its prompt."""
     answer_digest: str | None = None
@@ -44,6 +50,8 @@ class RecipeIndex:
     _listed: float = -math.inf
     _changed_at: int | None = None
     """When the folder had changed as it was last listed; None where another change would not be seen by its time."""
+    _journals: tuple[Journal, ...] = ()
+    _watchers: tuple[Callable[[str], None], ...] = ()
 
     def refresh(self) -> "RecipeIndex":
         """Take in the parts that have come since."""
@@ -100,18 +108,53 @@ class RecipeIndex:
         ids = table["trace_id"].to_pylist()
         return {ids[place] for place in winners(table) if names[place] == part}
 
+    def opened(self) -> Journal:
+        """A new journal of the recipe, whose answers are known from now on. Raises OSError."""
+        journal = Journal(self.store, self.recipe)
+        with self._lock:
+            self._journals += (journal,)
+        return journal
+
+    def forget(self, journal: Journal) -> None:
+        """A journal is sealed, or could not be; what it held is looked for among the parts first."""
+        try:
+            self.refresh()
+        finally:
+            with self._lock:
+                self._journals = tuple(other for other in self._journals if other is not journal)
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Call it with the digest of each problem of which an answer arrives, on the thread on which it does."""
+        with self._lock:
+            self._watchers += (watcher,)
+
+    def unwatch(self, watcher: Callable[[str], None]) -> None:
+        """Undo one `watch`."""
+        with self._lock:
+            self._watchers = tuple(other for other in self._watchers if other != watcher)
+
+    def arrived(self, problem_digest: str) -> None:
+        """An answer to that problem is in a journal now."""
+        for watcher in self._watchers:
+            watcher(problem_digest)
+
     def get(self, trace_id: str) -> Stored | None:
         """The stored trace or failure, if there is either."""
-        return self._traces.get(trace_id)
+        held = self._traces.get(trace_id)
+        if held is None or held.status == "error":
+            for journal in self._journals:
+                if entry := journal.answers.get(trace_id):
+                    return Stored(entry.status, "", is_permanent=False, answer_digest=entry.answer_digest)
+        return held
 
     def has(self, trace_id: str) -> bool:
         """Whether an answer is stored; a failure is none."""
-        held = self._traces.get(trace_id)
+        held = self.get(trace_id)
         return held is not None and held.status != "error"
 
     def answer_digest(self, trace_id: str) -> str | None:
         """The digest of the stored answer, where both are known."""
-        held = self._traces.get(trace_id)
+        held = self.get(trace_id)
         return held.answer_digest if held else None
 
     def answers(self) -> frozenset[str]:
@@ -119,11 +162,12 @@ class RecipeIndex:
         return frozenset(trace_id for trace_id, held in self._traces.items() if held.status != "error")
 
     def by_part(self, trace_ids: Iterable[str]) -> dict[str, list[str]]:
-        """The stored answers among `trace_ids`, grouped by the part that holds them."""
+        """The answers among `trace_ids` that are in parts, grouped by the part that holds them."""
         groups: dict[str, list[str]] = {}
         for trace_id in trace_ids:
-            if self.has(trace_id):
-                groups.setdefault(self._traces[trace_id].part, []).append(trace_id)
+            held = self._traces.get(trace_id)
+            if held is not None and held.status != "error":
+                groups.setdefault(held.part, []).append(trace_id)
         return groups
 
     def batches(self, trace_ids: Iterable[str], columns: list[str]) -> Iterator[pa.Table]:
@@ -132,15 +176,32 @@ class RecipeIndex:
             yield from self.store.batches(part, ["trace_id", *columns], ids)
 
     def rows(self, trace_ids: Iterable[str], columns: list[str]) -> pa.Table:
-        """The stored answers among `trace_ids`: `trace_id` and the given columns, from their parts alone."""
-        wanted = list(trace_ids)
+        """The stored answers among `trace_ids`: `trace_id` and the given columns, from the files that hold them alone."""
+        wanted, names = list(trace_ids), ["trace_id", *columns]
 
         def read() -> list[pa.Table]:
+            journals = (
+                self._journals
+            )  # before the parts are listed: what is sealed meanwhile is in one of both
             by_part = self.refresh().by_part(wanted)
-            return [self.store.read_part(part, ["trace_id", *columns], ids) for part, ids in by_part.items()]
+            lacking = set(wanted).difference(*by_part.values())
+            tables = [self.store.read_part(part, names, ids) for part, ids in by_part.items()]
+            for journal in journals:
+                if ids := [trace_id for trace_id in lacking if trace_id in journal.answers]:
+                    lacking.difference_update(ids)
+                    tables.append(_table_of(journal, ids, names))
+            return tables
 
         tables = retry_if_compacted(read)
         return pa.concat_tables(tables) if tables else pa.table({})
+
+
+def _table_of(journal: Journal, trace_ids: list[str], columns: list[str]) -> pa.Table:
+    """Columns of answers in an open journal. Raises LostPart."""
+    rows = journal.rows(trace_ids)
+    if rows is None:
+        raise LostPart(f"{journal.path} is sealed.")
+    return traces_table(rows).select(columns)
 
 
 def _settled(changed_at: int | None) -> int | None:

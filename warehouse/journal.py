@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -37,11 +37,23 @@ _PIECE_BYTES = 2**28
 _JSON_SCHEMA = pa.schema([(f.name, pa.int64() if f.type == UTC else f.type) for f in TRACES])
 
 
+class Entry(NamedTuple):
+    """An answer in an open journal, and where its line is."""
+
+    status: str
+    answer_digest: str
+    start: int
+    length: int
+
+
 class Journal:
     """An open journal; rows are mappings with the columns of `TRACES`, times in microseconds."""
 
     def __init__(self, store: Store, recipe: Recipe) -> None:
         self._store, self._recipe = store, recipe
+        self._size, self._reading = 0, threading.Lock()
+        self.answers: dict[str, Entry] = {}
+        """What it holds of traces that are no failures, by trace id."""
         store.journal_folder.mkdir(parents=True, exist_ok=True)
         self.path = store.journal_folder / f"{recipe.key}-{uuid.uuid4().hex[:12]}.jsonl"
         unnamed = self.path.with_name(f".{self.path.name}.tmp")  # nobody looks at it before it has an owner
@@ -62,9 +74,25 @@ class Journal:
         Raises ValueError for what is not a trace, OSError (disk full) with nothing half-counted.
         """
         checked = storable(row)
-        stored = {**checked, "answer_digest": answer_digest(checked["status"], checked.get("answer"))}
+        digest = answer_digest(checked["status"], checked.get("answer"))
+        stored = {**checked, "answer_digest": digest}
+        start = self._size
         self._write(stored)
+        if digest is not None:
+            self.answers[checked["trace_id"]] = Entry(checked["status"], digest, start, self._size - start)
         return stored
+
+    def rows(self, trace_ids: Sequence[str]) -> list[Mapping[str, Any]] | None:
+        """What was appended of these answers; None once the journal is closed, when they are in parts.
+
+        They are on disk before they are returned: what is made of them must not outlive them.
+        """
+        with self._reading:
+            if self._file < 0:
+                return None
+            os.fsync(self._file)
+            entries = (self.answers[trace_id] for trace_id in trace_ids)
+            return [orjson.loads(os.pread(self._file, entry.length, entry.start)) for entry in entries]
 
     def _write(self, content: Mapping[str, Any]) -> None:
         line = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
@@ -72,6 +100,7 @@ class Journal:
         if written != len(line):
             os.ftruncate(self._file, os.fstat(self._file).st_size - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self._size += written
 
     def seal(self) -> list[str]:
         """Turn the journal into parts of the store, remove it, and return the parts' paths.
@@ -89,9 +118,10 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file; what it holds is recovered by the next run."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        with self._reading:
+            file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
             leave(self._store)
 
 

@@ -37,7 +37,8 @@ class ShardContent(CachePolicy):
 
     In the key: the root, the recipe, and every missing trace id, which holds problem, sample and
     references. Out of it: run, order, shard size, engine. A result is believed only while the parts that it
-    names exist; one that names lost parts gives way to the next key.
+    names exist; one that names lost parts gives way to the next key. A shard that begins before the shards it
+    reads from have ended has no key: what it will make is not known yet.
     """
 
     def compute_key(
@@ -49,6 +50,8 @@ class ShardContent(CachePolicy):
     ) -> str | None:
         """The key, or None where nothing is missing and so nothing is worth remembering."""
         shard: Shard = unquoted(inputs["shard"])
+        if unquoted(inputs["sources"]):
+            return None
         stage = shard.stage
         missing = [trace.trace_id for plan in missing_of(stage, shard.problems) for trace in plan.wanted]
         if not missing:

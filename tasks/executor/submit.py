@@ -1,12 +1,12 @@
-"""All stages of a run as Prefect tasks: one task per shard, submitted once, each waiting only for what it reads."""
+"""All stages of a run as Prefect tasks: one task per shard, submitted once; each problem waits only for what it reads."""
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
-from prefect import allow_failure, task
+from prefect import task
 from prefect.client.schemas.objects import State
 from prefect.exceptions import MissingContextError
 from prefect.futures import PrefectFuture
@@ -19,13 +19,15 @@ from tasks.engines.kinds import resolved
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.cache import ShardContent, quoted
 from tasks.executor.errors import Failures, OverBudget, ShardFailed
+from tasks.executor.feed import Ended, Feed, Source
 from tasks.progress import PROGRESS
-from tasks.stage import Shard, Stage, jobs_of, missing_of, shards_by_stage
+from tasks.stage import Shard, Stage, shards_by_stage
 from warehouse.records import Problem
 
 RUNNER = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=8))
 """Eight shards at once in a process keep any engine's queue full while others seal or wait."""
 
+F = TypeVar("F", bound=Ended)
 Parts = PrefectFuture[list[str]]
 """The parts that a shard's task writes."""
 
@@ -45,11 +47,18 @@ def generate_stages(stages: Sequence[Stage], problems: Sequence[Problem], execut
         kind.check(stage.model, settings)
         awaited = [read.name for read in stage.reads if read.name in at_work]
         PROGRESS.expect(stage.name, sum(shard.num_traces for shard in shards), " and ".join(awaited))
+    make = generate_shard.with_options(
+        retries=execution.retries, retry_delay_seconds=execution.retry_delay_seconds
+    )
+
+    def submit(shard: Shard, sources: tuple[Source, ...]) -> Parts:
+        return make.submit(label=shard.label, shard=quoted(shard), sources=quoted(sources))
+
     complaints, stops = [], ENGINES.stops
     for number, batch in enumerate(_batches(planned)):
         if number:
             ENGINES.close_engines()
-        complaints += _settled(_submitted(batch, execution))
+        complaints += _settled(submitted(batch, submit))
         if ENGINES.stops > stops:
             raise Stopped
     return complaints
@@ -67,31 +76,31 @@ def _batches(planned: Iterable[list[Shard]]) -> Iterator[list[list[Shard]]]:
         yield batch
 
 
-def _submitted(batch: Sequence[list[Shard]], execution: Execution) -> dict[str, Parts]:
+def submitted(batch: Sequence[list[Shard]], submit: Callable[[Shard, tuple[Source, ...]], F]) -> dict[str, F]:
     """Submit every shard right behind the shards that it reads from; their futures by label.
 
-    Workers take tasks in this order, so a waiting shard never stands before the one it waits for. A failed
-    shard does not hold back the problems whose references are there.
+    Workers take tasks in this order, so a waiting shard never stands before the one it waits for. It is at work beside
+    them: each of its problems begins as soon as its own references are there, and a failed shard holds back no
+    other problems than its own.
     """
-    make = generate_shard.with_options(
-        retries=execution.retries, retry_delay_seconds=execution.retry_delay_seconds
-    )
     made_by = {(s.stage.name, p.problem_digest): s for shards in batch for s in shards for p in s.problems}
-    futures: dict[str, Parts] = {}
+    futures: dict[str, F] = {}
+    sources: dict[str, dict[str, Source]] = {}
 
-    def submit(shard: Shard) -> Parts:
-        if shard.label not in futures:
-            keys = ((read.name, p.problem_digest) for read in shard.stage.reads for p in shard.problems)
-            sources = {made_by[key].label: made_by[key] for key in keys if key in made_by}
-            before = [allow_failure(submit(source)) for source in sources.values()]
-            futures[shard.label] = make.submit(  # pyright: ignore[reportCallIssue] - Prefect's overloads know no allow_failure
-                label=shard.label, shard=quoted(shard), wait_for=before
-            )
-        return futures[shard.label]
+    def add(shard: Shard) -> None:
+        if shard.label in futures:
+            return
+        keys = ((read.name, p.problem_digest) for read in shard.stage.reads for p in shard.problems)
+        found: dict[str, Source] = {}
+        for source in {made_by[key].label: made_by[key] for key in keys if key in made_by}.values():
+            add(source)
+            found |= {source.label: Source(source, futures[source.label]), **sources[source.label]}
+        sources[shard.label] = found
+        futures[shard.label] = submit(shard, tuple(found.values()))
 
     for shards in reversed(batch):
         for shard in shards:
-            submit(shard)
+            add(shard)
     return futures
 
 
@@ -132,15 +141,19 @@ def is_worth_retrying(_task: object, _run: object, state: State[Any]) -> bool:
     result_serializer="json",
     retry_condition_fn=is_worth_retrying,
 )
-def generate_shard(label: str, shard: Shard) -> list[str]:  # noqa: ARG001 - the label names the run
-    """Make a shard's missing traces, as the store is now; return the new parts. Raises ShardFailed."""
-    stage, lacking = shard.stage, missing_of(shard.stage, shard.problems)
-    if not lacking:
-        return []
-    log, num_missing = run_log(), sum(len(plan.wanted) for plan in lacking)
-    log.info("%s begins: %d traces of %d problems", shard.label, num_missing, len(shard.problems))
-    began = time.monotonic()
-    result = stage.make(jobs_of(stage, lacking), shard.rank)
+def generate_shard(label: str, shard: Shard, sources: Sequence[Source] = ()) -> list[str]:  # noqa: ARG001 - the label names the run
+    """Make a shard's missing traces, each problem's once what it reads is settled; return the new parts.
+
+    `sources` are the shards of this run that make what it reads. Raises ShardFailed.
+    """
+    stage, log = shard.stage, run_log()
+    with Feed(shard, sources) as feed:
+        jobs = feed.begun()
+        if jobs is None:
+            return []
+        log.info("%s begins: %d traces of %d problems", shard.label, shard.num_traces, len(shard.problems))
+        began = time.monotonic()
+        result = stage.make(jobs, shard.rank)
     seconds = time.monotonic() - began
     kinds = ", ".join(f"{count} {code}" for code, count in result.failures.most_common())
     failed = f", {result.num_failed} failed ({kinds})" if result.num_failed else ""

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -54,7 +54,11 @@ class GenerationResult:
         return self.failures.total()
 
 
-def generate(engine: PooledEngine, index: RecipeIndex, jobs: Iterable[Job], rank: int) -> GenerationResult:
+Jobs = Iterable[Job] | AsyncIterable[Job]
+"""Those of an asynchronous iterable come as they can be made; it is iterated on the engines' loop."""
+
+
+def generate(engine: PooledEngine, index: RecipeIndex, jobs: Jobs, rank: int) -> GenerationResult:
     """Make the jobs' traces and store them; what arrived is stored whatever else happens.
 
     Where shards compete for the engine, the lower `rank` goes first. What another run is making at this moment
@@ -96,7 +100,7 @@ class _Shard:
         self.left: list[tuple[Job, Writer]] = []
         """Jobs that another run is making, and which one."""
 
-    def make(self, jobs: Iterable[Job]) -> None:
+    def make(self, jobs: Jobs) -> None:
         """Make what nobody else is making, store it, and give back its leases."""
         self.left = []
         try:
@@ -104,7 +108,10 @@ class _Shard:
         finally:
             try:
                 if self._journal:
-                    self.result.parts += self._journal.seal()
+                    try:
+                        self.result.parts += self._journal.seal()
+                    finally:
+                        self._index.forget(self._journal)
                     self._pause = SHORTEST_PAUSE
             finally:
                 self._journal = None
@@ -123,14 +130,14 @@ class _Shard:
         time.sleep(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
-    async def _drive(self, jobs: Iterable[Job]) -> None:
+    async def _drive(self, jobs: Jobs) -> None:
         """Send the jobs as the engine's admission lets them; a prompt is built only when its turn has come near."""
         WORKING_ON.set(self._stage)
         engine, pooled = self._engine.engine, self._engine
         driver = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as group:
-                for job in itertools.chain.from_iterable(_pieces(job, engine) for job in jobs):
+                async for job in _pieces(jobs, engine):
                     units = len(job.wanted)
                     await pooled.acquire(units, self._rank)
                     try:
@@ -198,7 +205,7 @@ class _Shard:
         self, job: Job, driver: asyncio.Task[None] | None, place: int, outcome: Completion | Failure
     ) -> None:
         try:
-            self._journal = self._journal or Journal(self._index.store, self._index.recipe)
+            self._journal = self._journal or self._index.opened()
             stored = self._journal.append(_row(job.wanted[place], outcome))
         except OSError as error:
             self._broken.append(error)
@@ -217,10 +224,21 @@ class _Shard:
             PROGRESS.advance(
                 self._stage, tokens=stored["num_completion_tokens"] or 0, spent=self._meter.shown()
             )
+            self._index.arrived(job.wanted[place].problem_digest)
 
 
-def _pieces(job: Job, engine: Engine) -> Iterator[Job]:
-    """The job in pieces of as many samples as the engine likes to be asked for together."""
+async def _pieces(jobs: Jobs, engine: Engine) -> AsyncIterator[Job]:
+    """The jobs, each in pieces of as many samples as the engine likes to be asked for together."""
+    if isinstance(jobs, AsyncIterable):
+        async for job in jobs:
+            for piece in _pieces_of(job, engine):
+                yield piece
+        return
+    for piece in itertools.chain.from_iterable(_pieces_of(job, engine) for job in jobs):
+        yield piece
+
+
+def _pieces_of(job: Job, engine: Engine) -> Iterator[Job]:
     if len(job.wanted) <= engine.group:
         yield job
         return

@@ -193,6 +193,51 @@ def span(bench: Bench, repetitions: int) -> None:
     told("  naive client", ", ".join(f"{x:.3f}" for x in theirs))
 
 
+def overlap(bench: Bench, repetitions: int) -> None:
+    """Two stages beside each other in a small job: 60 problems, 4 + 4 samples of 5 s each, 30 at once per role."""
+    problems, samples, at_once, seconds = 60, 4, 30, 5.0
+    ideal = ideal_waves(problems, samples, at_once) * seconds
+    for turn in range(repetitions):
+        bench.reset(latency_ms=int(seconds * 1000))
+        command = bench.a2r(f"overlap-{turn}", samples, f"explorer.engine.concurrency={at_once}")
+        engine = f"{{kind: openai, base_url: 'http://127.0.0.1:{bench.port}/v1', concurrency: {at_once}, "
+        with (bench.folder / "bench.yaml").open("a") as config:
+            config.write(
+                "synthesizer:\n  model: {id: fake}\n"
+                f"  engine: {engine}samples_per_request: 1, timeout_seconds: 31}}\n"  # another setting, an engine of its own
+                f"  references: {{count: {samples}}}\n  sampling: {{n: {samples}}}\n"
+            )
+        spend([*command, "--limit", str(problems)])
+        told(
+            "two stages of 5 s answers: span / ideal (at most 1.10)", f"{bench.stats()['span_s'] / ideal:.3f}"
+        )
+        told("  the ideal, seconds: each problem's syntheses right behind its own samples", f"{ideal:.0f}")
+        told("  explorers done when the first synthesis begins", explored_before(bench, f"overlap-{turn}"))
+
+
+def ideal_waves(problems: int, samples: int, at_once: int) -> int:
+    """Waves of answers if nobody waits for anything but their own problem's samples and a free place."""
+    waves = explored = synthesized = 0
+    while synthesized < problems * samples:
+        ready = explored // samples * samples
+        synthesized += min(at_once, ready - synthesized)
+        explored = min(problems * samples, explored + at_once)
+        waves += 1
+    return waves
+
+
+def explored_before(bench: Bench, root: str) -> str:
+    """How many explorer's answers had arrived when the first synthesis was requested, of how many."""
+    query = (
+        "select count(*) filter (started_at + to_microseconds((latency_seconds * 1e6)::bigint) <= first) as done, "
+        "count(*) as n from traces, (select min(started_at) as first from traces where stage = 'synthesize') "
+        "where stage = 'explore'"
+    )
+    out = subprocess.check_output([A2R, "sql", query, "--format", "json", "--root", bench.folder / root])
+    [row] = json.loads(out)
+    return f"{row['done']} of {row['n']}"
+
+
 def auto(bench: Bench, _: int) -> None:
     """How well `concurrency: auto` keeps an endpoint busy whose capacity it does not know, and that changes."""
     for capacity, n in ((16, 2), (64, 8), (256, 16)):
@@ -318,7 +363,15 @@ def told(what: str, figure: str) -> None:
     print(f"{what:<66} {figure}", flush=True)
 
 
-PARTS = {"cpu": cpu, "streamed": streamed, "span": span, "auto": auto, "kills": kills, "faults": faults}
+PARTS = {
+    "cpu": cpu,
+    "streamed": streamed,
+    "span": span,
+    "overlap": overlap,
+    "auto": auto,
+    "kills": kills,
+    "faults": faults,
+}
 
 
 def main() -> None:

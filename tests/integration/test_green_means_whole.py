@@ -1,8 +1,10 @@
 """Completed means whole: whatever fails, is repaired and is tried again, a green run equals an undisturbed one."""
 
+import asyncio
 import json
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -13,7 +15,7 @@ from configs.schema import ConfigModel, UserError
 from tasks.engines import protocol
 from tasks.engines.pool import open_engines
 from tasks.engines.protocol import Completion, EngineError, EngineKind, Failure
-from tasks.executor.submit import generate_shard
+from tasks.executor.submit import generate_shard, submitted
 from tasks.grade import assess
 from tasks.publish import shortfall, summarize
 from tasks.run import members_of, record, resolve, stage_summary
@@ -74,6 +76,8 @@ class Engine:
 
     async def complete(self, request, deliver):
         now = datetime.now(UTC)
+        for _ in range(request.seeds[0] % 5):
+            await asyncio.sleep(0)
         for place, seed in enumerate(request.seeds):
             FAULTS.calls[self._stage] += 1
             if FAULTS.dies_after is not None and FAULTS.calls.total() > FAULTS.dies_after:
@@ -132,24 +136,43 @@ def stepped(experiment, store, dice, *names):
     with open_engines():
         run = resolve(experiment, store)
         chosen = [stage for stage in run.stages if not names or stage.name in names]
-        waiting = [shard for shards in shards_by_stage(chosen, run.problems) for shard in shards]
-        while waiting:
-            ready = [s for s in waiting if not _sources(s, waiting)]
-            shard = dice.choice(ready)
-            waiting.remove(shard)
-            for _ in range(dice.choice([1, 1, 2])):  # Prefect's retries
-                try:
-                    generate_shard.fn(shard.label, shard)
-                    break
-                except UserError as error:
-                    complaint = str(error)
-            else:
-                run.complaints.append(complaint)
+        planned = shards_by_stage(chosen, run.problems)
+        make = dice.choice([one_after_the_other, streaming])
+        run.complaints += [complaint for complaint in make(planned, dice) if complaint]
         if names and names != ("grade",):
             return shortfall(stage_summary(run, [stage for stage in run.stages if stage.name in names]), run)
         assess(run)
         record(run)
         return shortfall(stage_summary(run, run.stages), run)
+
+
+def one_after_the_other(planned, dice):
+    """Each shard when those that it reads from have ended."""
+    waiting = [shard for shards in planned for shard in shards]
+    while waiting:
+        shard = dice.choice([s for s in waiting if not _sources(s, waiting)])
+        waiting.remove(shard)
+        yield tried(shard, (), dice.choice([1, 1, 2]))
+
+
+def streaming(planned, dice):
+    """All shards at once, those that read beside those that they read from."""
+    with ThreadPoolExecutor(8) as threads:
+        tries = {shard.label: dice.choice([1, 1, 2]) for shards in planned for shard in shards}
+        futures = submitted(
+            planned, lambda shard, sources: threads.submit(tried, shard, sources, tries[shard.label])
+        )
+    return [future.result() for future in futures.values()]
+
+
+def tried(shard, sources, times):
+    """Make a shard as Prefect does, with its retries; why it failed."""
+    for _ in range(times):
+        try:
+            return generate_shard.fn(shard.label, shard, sources) and None
+        except UserError as error:
+            complaint = str(error)
+    return complaint
 
 
 def _sources(shard, waiting):

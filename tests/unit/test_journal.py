@@ -9,6 +9,7 @@ import pytest
 from test_store import RECIPE, row
 
 from warehouse.files import lock
+from warehouse.index import RecipeIndex
 from warehouse.integrity import verify
 from warehouse.journal import Journal, recover
 from warehouse.records import TRACES
@@ -220,3 +221,21 @@ def test_journal_of_a_dying_process_is_waited_for(store):
     dying.start()
     assert recover(store) == 1
     dying.join()
+
+
+def test_answers_are_read_back_from_an_open_journal_as_its_part_will_hold_them(store):
+    index = RecipeIndex(store, RECIPE)
+    journal = index.opened()
+    for number, values in enumerate(({"answer": "a\n\u2028b"}, {"status": "error"}, {"answer": "c"})):
+        journal.append(row(number) | values)
+    ids = [row(number)["trace_id"] for number in range(3)]
+    assert [index.has(trace_id) for trace_id in ids] == [True, False, True]
+    columns = ["answer", "answer_digest", "started_at", "num_prompt_tokens"]
+    held = index.rows(ids, columns)
+    assert held.num_rows == 2
+    journal.seal()
+    assert journal.rows(ids[:1]) is None, "it is closed"
+    assert index.rows(ids, columns) == held, "what is sealed is found in its part"
+    index.forget(journal)
+    assert [index.has(trace_id) for trace_id in ids] == [True, False, True]
+    assert index.by_part(ids).keys() == set(store.names(traces_folder(RECIPE), prefix="part-"))
