@@ -242,7 +242,18 @@ def test_texts_are_bounded_and_counted(store, tmp_path):
 def test_data_says_the_same(store):
     data = json.loads(as_json(findings(store, [])))
     assert list(data) == [
-        *("runs", "leaderboard", "metrics", "ways", "paths", "curves", "pairs", "flows", "problems"),
+        *(
+            "runs",
+            "leaderboard",
+            "metrics",
+            "ways",
+            "paths",
+            "curves",
+            "pairs",
+            "flows",
+            "agreement",
+            "problems",
+        ),
     ], "keys that scripts read"
     assert [p["outcome"] for p in data["problems"]] == [
         *("rescued", "harmed", "kept", "missed", None),
