@@ -12,12 +12,14 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from configs.engines import OpenAISettings
 from configs.experiment import Experiment
 from configs.schema import UserError
 from tasks.benchmarks.mapping import name_of
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, open_engines
 from tasks.explore import explore_stage
+from tasks.generation.rendered import SEEN, changed_lengths, changed_templates
 from tasks.generation.spending import COUNTED, Meter, Spending, set_meter
 from tasks.grading.kinds import AnyGrader, grader_of, judge_of
 from tasks.progress import PROGRESS
@@ -212,6 +214,8 @@ def record(run: Run) -> None:
     """Leave the run on record: its members first, its manifest last."""
     ENGINES.close_engines()  # a judge's too, so that all servers have told of themselves
     counts = {stage.name: counts_of(run, stage) for stage in run.stages}
+    run.warnings += changed_templates(run.store, run.servers)
+    run.warnings += filter(None, (_changed_lengths(run, stage) for stage in run.stages))
     has_all = not run.complaints and not run.undecided and all(map(is_whole, counts.values()))
     judge = judge_of(run.grader)
     manifest = Manifest(
@@ -239,6 +243,14 @@ def record(run: Run) -> None:
     rows = [member._asdict() for members in run.members.values() for member in members]
     run.store.write_table(members_path(run.run_id), pa.Table.from_pylist(rows, schema=MEMBERS))
     write_manifest(run.store, manifest)
+
+
+def _changed_lengths(run: Run, stage: Stage) -> str | None:
+    """Of an endpoint; other engines' models are known by their files, and recordings have prompts of their own."""
+    if not isinstance(stage.engine, OpenAISettings):
+        return None
+    members = run.members.get(stage.name) or members_of(run)[stage.name]
+    return changed_lengths(stage.name, stage.index.rows({m.trace_id for m in members}, list(SEEN)))
 
 
 def counts_of(run: Run, stage: Stage) -> StageCounts:

@@ -7,6 +7,7 @@ the roles of an experiment with one explorer and one synthesizer keep their own 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 import orjson
@@ -122,7 +123,8 @@ class Manifest(_Record):
         counts = {name: stage.counts for name, stage in self.stages.items()}
         return {
             "manifest_version": VERSION,
-            **self.model_dump(exclude={"stages", "judge", "warnings"}),
+            **self.model_dump(exclude={"stages", "judge", "warnings", "servers"}),
+            "servers": [_server(server) for server in self.servers],
             **({"warnings": self.warnings} if self.warnings else {}),
             **own,
             **({"roles": roles} if roles else {}),
@@ -214,6 +216,12 @@ def settings_at(config: Mapping[str, JsonValue], path: str) -> JsonValue:
         else:
             found = found[int(step)] if isinstance(found, list) and int(step) < len(found) else None
     return found
+
+
+def _server(server: ServerStats) -> Mapping[str, object]:
+    """A server without what only some servers show."""
+    held = asdict(server)
+    return held if server.template_digest else {n: v for n, v in held.items() if n != "template_digest"}
 
 
 def _usual(num_references: Mapping[str, int | None]) -> dict[str, dict[str, object]]:

@@ -32,3 +32,5 @@ class ServerStats:
     start_seconds: float | None = None
     """From starting it until it answered, where the run started it."""
     num_restarts: int = 0
+    template_digest: str | None = None
+    """Of how it turns messages into prompts; equal while its chat template and tokenizer are."""

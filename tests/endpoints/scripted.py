@@ -82,11 +82,15 @@ class ScriptedEndpoint:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/health", self._health)
         app.router.add_post("/v1/chat/completions", self._complete)
+        self.beside(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.port = site._server.sockets[0].getsockname()[1]
+
+    def beside(self, app: web.Application) -> None:
+        """Further pages, of endpoints that have some."""
 
     @web.middleware
     async def _silence(self, request: web.Request, handler: Any) -> web.StreamResponse:

@@ -96,7 +96,7 @@ class OpenAIEngine:
         except TransientError as error:
             await self._replicas.close()
             raise EngineError(self._replicas.pick().unreachable(error)) from None
-        await self._replicas.watch()
+        await self._replicas.watch(self._settings)
         self._health = [asyncio.create_task(watch_health(r, self._dead)) for r in self._replicas]
 
     async def complete(self, request: Request, deliver: Deliver) -> None:

@@ -238,13 +238,16 @@ class Replica:
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
             return None
 
-    async def text(self, path: str, seconds: float) -> str | None:
-        """What stands beside the API, such as /metrics; None where there is nothing to be had."""
+    async def text(self, path: str, seconds: float, body: bytes | None = None) -> str | None:
+        """What stands beside the API, such as /metrics, or answers this body there; None where there is nothing to be had."""
         if self._session is None:
             return None
         beside = URL(self.url).origin().with_path(path)
         try:
-            async with self._session.get(beside, timeout=aiohttp.ClientTimeout(total=seconds)) as response:
+            limit = aiohttp.ClientTimeout(total=seconds)
+            async with self._session.request(
+                "POST" if body else "GET", beside, data=body, timeout=limit
+            ) as response:
                 return await response.text() if response.status == OK else None
         except (aiohttp.ClientError, TimeoutError, ConnectionError, UnicodeDecodeError):
             return None

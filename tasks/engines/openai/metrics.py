@@ -49,7 +49,7 @@ class Watch:
 
     def __init__(self, replica: Replica, model: str) -> None:
         self.stats = ServerStats(replica.url, model)
-        self._replica, self._model = replica, model
+        self.replica, self._model = replica, model
         self._before: Mapping[str, float] = {}
 
     async def go_on(self, every_seconds: float) -> None:
@@ -60,12 +60,12 @@ class Watch:
 
     async def read(self) -> bool:
         """Read once and take it in; whether there was something."""
-        text = await self._replica.text("/metrics", READ_SECONDS)
+        text = await self.replica.text("/metrics", READ_SECONDS)
         now = parsed(text, self._model) if text else {}
         if now:
             _take_in(self.stats, self._before, now)
             if "running" in now and "waiting" in now:
-                concurrency = self._replica.pace.concurrency
+                concurrency = self.replica.pace.concurrency
                 concurrency.observed(asyncio.get_running_loop().time(), now["running"], now["waiting"])
             self._before = now
         return bool(now)

@@ -11,9 +11,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from configs.engines import OpenAISettings
 from tasks.engines.openai.faults import TransientError
 from tasks.engines.openai.http import Replica
 from tasks.engines.openai.metrics import Watch
+from tasks.engines.openai.rendering import template_digest
 from tasks.engines.protocol import EngineError
 from tasks.progress import PROGRESS
 from warehouse.servers import ServerStats
@@ -74,9 +76,10 @@ class Replicas:
         for replica, error in away:
             await self.leave(replica, replica.unreachable(error))
 
-    async def watch(self) -> None:
-        """Begin to look after their health and metrics; what they counted before is read first."""
-        await asyncio.gather(*(watch.read() for watch in self._watches))
+    async def watch(self, settings: OpenAISettings) -> None:
+        """Begin to look after their health, metrics and templates; what they counted before is read first."""
+        looks = (self._look_at_template(watch, settings) for watch in self._watches)
+        await asyncio.gather(*(watch.read() for watch in self._watches), *looks)
         telling = [watch for watch in self._watches if watch.stats.num_reads]
         self._watchers = [asyncio.create_task(watch.go_on(METRICS_EVERY_SECONDS)) for watch in telling]
         self._watchers.append(asyncio.create_task(self._grow_in_time()))
@@ -122,6 +125,9 @@ class Replicas:
         except TransientError as error:
             return error
         return None
+
+    async def _look_at_template(self, watch: Watch, settings: OpenAISettings) -> None:
+        watch.stats.template_digest = await template_digest(watch.replica, self._model, settings)
 
     async def _grow_in_time(self) -> None:
         while True:
