@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from endpoints.in_a_row import InARow
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -67,6 +68,20 @@ def a2r(*arguments, code=0, **options):
     return done
 
 
+@pytest.fixture
+def in_a_row():
+    """The same for several commands, which share a process."""
+    with InARow() as row:
+        yield row
+
+
+@pytest.fixture(scope="module")
+def nothing_stored(tmp_path_factory):
+    """The same in an empty folder, which stays so."""
+    with InARow(cwd=tmp_path_factory.mktemp("empty")) as row:
+        yield row
+
+
 def test_help_names_every_command_and_each_has_an_example():
     shown = a2r("--help").stdout
     assert set(COMMANDS) == set(get_command(app).commands)
@@ -91,49 +106,51 @@ def test_presets_are_listed():
     assert all(name in listed for name in presets())
 
 
-# Over 20 s: the first run starts a server that makes its database, and over a dozen more commands are processes, too.
-def test_quickstart_from_nothing_then_again_then_asked(alone):
+# Over 20 s: the first run starts a server that makes its database.
+def test_quickstart_from_nothing_then_again_then_asked(alone, in_a_row):
     first = json.loads(a2r("run", "quickstart", *SMALL, "--json").stdout)
     assert first["status"] == "complete"
     assert first["stages"]["explore"]["generated"] == 48
     assert set(first["metrics"]["mean@1"]) == {"estimate", "low", "high", "n", "wanted", "undecided"}
-    again = a2r("run", "quickstart", *SMALL)
+    again = in_a_row("run", "quickstart", *SMALL)
     assert "no engine was called" in again.stdout
     assert "a2r-cons@2" in again.stdout
     rows = json.loads(
-        a2r("sql", "select count(*) as n from traces where answer like '%boxed%'", "--format", "json").stdout
+        in_a_row(
+            "sql", "select count(*) as n from traces where answer like '%boxed%'", "--format", "json"
+        ).stdout
     )
     assert rows[0]["n"] > 40
-    assert a2r("sql", "select 1 as one", "--format", "csv").stdout.split() == ["one", "1"]
-    a2r("sql", "from leaderboard", "--format", "parquet", "--output", alone / "board.parquet")
+    assert in_a_row("sql", "select 1 as one", "--format", "csv").stdout.split() == ["one", "1"]
+    in_a_row("sql", "from leaderboard", "--format", "parquet", "--output", alone / "board.parquet")
     assert (alone / "board.parquet").read_bytes()[:4] == b"PAR1"
-    shown = a2r("show", "sum3-0-0000").stdout
+    shown = in_a_row("show", "sum3-0-0000").stdout
     assert shown.count("explore") == 4 and shown.count("synthesize") == 2
-    assert "no damage found" in a2r("verify").stdout
-    compacted = json.loads(a2r("compact", "--json", "--fewest", 2).stdout)
+    assert "no damage found" in in_a_row("verify").stdout
+    compacted = json.loads(in_a_row("compact", "--json", "--fewest", 2).stdout)
     assert compacted["before"]["traces"]["files"] > compacted["after"]["traces"]["files"] == 2
-    assert "no engine was called" in a2r("run", "quickstart", *SMALL).stdout
-    oldest = json.loads(a2r("prune", "--keep-last", 1, "--json").stdout)
+    assert "no engine was called" in in_a_row("run", "quickstart", *SMALL).stdout
+    oldest = json.loads(in_a_row("prune", "--keep-last", 1, "--json").stdout)
     assert (len(oldest["runs"]), oldest["traces"]) == (2, 0), "the kept run wants the same traces"
-    a2r("prune", "--keep-last", 1, "--apply")
-    assert a2r("sql", "select count(*) from runs", "--format", "csv").stdout.split()[1] == "1"
-    assert "no damage found" in a2r("verify").stdout
+    in_a_row("prune", "--keep-last", 1, "--apply")
+    assert in_a_row("sql", "select count(*) from runs", "--format", "csv").stdout.split()[1] == "1"
+    assert "no damage found" in in_a_row("verify").stdout
     (alone / "a2r-data" / "catalog.duckdb").unlink()
-    assert "rebuilt" in a2r("load").stdout
+    assert "rebuilt" in in_a_row("load").stdout
 
 
-def test_stages_one_by_one(home):
-    assert json.loads(a2r("explore", "quickstart", *SMALL, "--json").stdout)["status"] == "complete"
-    made = json.loads(a2r("synthesize", "quickstart", *SMALL, "--json").stdout)
+def test_stages_one_by_one(home, in_a_row):
+    assert json.loads(in_a_row("explore", "quickstart", *SMALL, "--json").stdout)["status"] == "complete"
+    made = json.loads(in_a_row("synthesize", "quickstart", *SMALL, "--json").stdout)
     assert made["stages"]["synthesize"]["generated"] == 24
-    graded = json.loads(a2r("grade", "quickstart", *SMALL, "--json").stdout)
+    graded = json.loads(in_a_row("grade", "quickstart", *SMALL, "--json").stdout)
     assert graded["metrics"]["a2r"]["n"] == 12
 
 
-def test_run_that_got_nothing_does_not_say_that_nothing_was_missing(home):
+def test_run_that_got_nothing_does_not_say_that_nothing_was_missing(home, in_a_row):
     (home / "problems.jsonl").write_text('{"problem": "What is 7 plus 6 ?", "answer": "13"}\n')
     (home / "dead.yaml").write_text(DEAD)
-    told = a2r("run", "dead.yaml", code=1)
+    told = in_a_row("run", "dead.yaml", code=1)
     assert "Not made: 2 of 2 explore traces" in told.stderr
     assert "Nothing was missing" not in told.stdout
 
@@ -159,17 +176,17 @@ def test_run_that_got_nothing_does_not_say_that_nothing_was_missing(home):
         (("import", "nowhere.jsonl"), "nowhere.jsonl does not exist"),
     ],
 )
-def test_mistake_is_one_line_with_the_next_step(home, arguments, message):
-    told = a2r(*arguments, code=2).stderr
+def test_mistake_is_one_line_with_the_next_step(nothing_stored, arguments, message):
+    told = nothing_stored(*arguments, code=2).stderr
     assert message in told
     assert "Traceback" not in told
 
 
-def test_wrong_sql_is_told_and_unknown_problem_names_some(home):
-    a2r("run", "quickstart", *SMALL, "--limit", "2")
-    assert "nosuch" in a2r("sql", "from nosuch", code=2).stderr
-    assert "sum3-0-0000" in a2r("show", "zzz", code=2).stderr
-    assert "read-only" in a2r("sql", "drop schema store cascade", code=2).stderr
+def test_wrong_sql_is_told_and_unknown_problem_names_some(home, in_a_row):
+    in_a_row("run", "quickstart", *SMALL, "--limit", "2")
+    assert "nosuch" in in_a_row("sql", "from nosuch", code=2).stderr
+    assert "sum3-0-0000" in in_a_row("show", "zzz", code=2).stderr
+    assert "read-only" in in_a_row("sql", "drop schema store cascade", code=2).stderr
 
 
 def slow_experiment(endpoint, benchmark_file, folder):
@@ -201,26 +218,24 @@ def started(path, endpoint, num_requests):
     raise AssertionError("the run never began")
 
 
-def test_ctrl_c_stores_what_arrived_and_says_how_to_go_on(serverless, endpoint, benchmark_file, shared):
+# Over 20 s: four runs are ended, each with a server of its own, and a fifth finishes.
+def test_run_that_is_stopped_or_killed_loses_only_what_was_in_flight(
+    serverless, endpoint, benchmark_file, shared, in_a_row
+):
     path = slow_experiment(endpoint, benchmark_file, serverless)
-    process = started(path, endpoint, 40)
+
+    process = started(path, endpoint, 37)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+
+    process = started(path, endpoint, 77)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Run the same command again" in errors
     assert "Traceback" not in errors
-    sent = len(endpoint.requests)
-    shared()
-    a2r("run", path)
-    assert len(endpoint.requests) - sent <= 200 - sent + 4, "at most those in flight are sent again"
-    assert "no damage" in a2r("verify").stdout
 
-
-def test_sigterm_stores_what_arrived_and_leaves_no_server_behind(
-    serverless, endpoint, benchmark_file, shared
-):
-    path = slow_experiment(endpoint, benchmark_file, serverless)
-    process = started(path, endpoint, 40)
+    process = started(path, endpoint, 115)
     begun = psutil.Process(process.pid).children(recursive=True)
     assert begun, "Prefect's temporary server"
     process.terminate()
@@ -230,28 +245,18 @@ def test_sigterm_stores_what_arrived_and_leaves_no_server_behind(
     for left in alive:
         left.kill()
     assert alive == []
-    sent = len(endpoint.requests)
-    shared()
-    a2r("run", path)
-    assert len(endpoint.requests) - sent <= 200 - sent + 4, "at most those in flight are sent again"
 
+    process = started(path, endpoint, 151)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
 
-# Over 20 s: three runs are killed, each with a server of its own, and a fourth finishes.
-def test_kill_at_random_moments_loses_only_what_was_in_flight(serverless, endpoint, benchmark_file, shared):
-    path = slow_experiment(endpoint, benchmark_file, serverless)
-    for goal in (37, 90, 151):
-        process = started(path, endpoint, goal)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
-        time.sleep(0.3)
     shared()
-    summary = json.loads(a2r("run", path, "--json").stdout)
+    summary = json.loads(in_a_row("run", path, "--json").stdout)
     assert summary["status"] == "complete"
-    assert len(endpoint.requests) <= 200 + 3 * 4
-    assert "no damage" in a2r("verify").stdout
-    [row] = json.loads(
-        a2r("sql", "select count(*) n, count(distinct trace_id) m from traces", "--format", "json").stdout
-    )
+    assert len(endpoint.requests) <= 200 + 4 * 4, "at most those in flight are sent again"
+    assert "no damage" in in_a_row("verify").stdout
+    counted = "select count(*) n, count(distinct trace_id) m from traces"
+    [row] = json.loads(in_a_row("sql", counted, "--format", "json").stdout)
     assert row == {"n": 200, "m": 200}
 
 

@@ -3,11 +3,10 @@
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from endpoints.in_a_row import InARow
 from typer.main import get_command
 
 from flows.cli import app
@@ -36,36 +35,27 @@ def workplace(tmp_path_factory):
     return folder
 
 
-def run(command, folder, environment):
+@pytest.fixture
+def run(workplace, endpoint, server):
+    """Runs a command line there."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "A2R_"))}
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        shlex.split(command, comments=True),
-        cwd=folder,
-        env=kept | {"PATH": path, "PREFECT_HOME": str(folder / "prefect")} | environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-
-
-# Over 20 s: some twenty commands, each a process that imports what it uses.
-@pytest.mark.timeout(1200)
-def test_every_command_works_in_the_order_of_the_readme(workplace, endpoint, server):
+    ours = {"PREFECT_HOME": str(workplace / "prefect"), "PREFECT_API_URL": server.api_url}
     endpoint.key = "a key"
+    with InARow(cwd=workplace, env=kept | ours | {"MY_API_KEY": endpoint.key}) as a2r:
+        yield lambda command: a2r(*shlex.split(command, comments=True)[1:])
+
+
+# Over 20 s: some twenty commands.
+@pytest.mark.timeout(1200)
+def test_every_command_works_in_the_order_of_the_readme(workplace, endpoint, run):
     (workplace / "mine.yaml").write_text(
         blocks("yaml")[0].replace("http://localhost:8000/v1", endpoint.base_url)
     )
     asked = [command for command in commands() if command.startswith("a2r")]
     assert len(asked) >= 10
-    environment = {"MY_API_KEY": endpoint.key, "PREFECT_API_URL": server.api_url}
-    first = run("a2r run quickstart --set benchmark.count=20", workplace, environment)
-    assert first.returncode == 0, first.stderr
+    run("a2r run quickstart --set benchmark.count=20")
     for command in asked:
-        small = command.replace("run quickstart", "run quickstart --set benchmark.count=20")
-        done = run(small, workplace, environment)
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        run(command.replace("run quickstart", "run quickstart --set benchmark.count=20"))
     assert {body["model"] for body in endpoint.requests} == {"small", "big"}
 
 

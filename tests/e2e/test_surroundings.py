@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from endpoints.in_a_row import InARow
 
-A2R = (sys.executable, "-c", "from flows.cli import main; main()")
 FLOWS = ("evaluate", "nightly", "stages", "study", "sweep", "upkeep")
 PREFECT_FINDS = """
 import importlib, os, sys
@@ -57,32 +57,24 @@ def hostile(proxy, tmp_path):
     }
 
 
-def a2r(environment, *arguments):
-    command = [*A2R, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_every_command_works_and_nothing_calls_anybody(hostile, proxy, tmp_path):
-    summary = json.loads(a2r(hostile, "run", "quickstart", "--limit", "2", "--json"))
+    with InARow(env=hostile) as a2r:
+        summary = json.loads(a2r("run", "quickstart", "--limit", "2", "--json").stdout)
     assert summary["status"] == "complete" and summary["stages"]["explore"]["generated"] == 8
     homes = [path.parent for path in tmp_path.glob("a2r-*/.local/state/a2r/prefect/a2r/empty-*.db")]
     assert len(homes) == 1, "Prefect lives in a folder of ours, in place of the home that is missing"
-    for arguments in (
-        ("run", "quickstart", "--limit", "2"),
-        ("check", "quickstart", "--limit", "3"),
-        ("presets",),
-        ("runs",),
-        ("sql", "from leaderboard"),
-        ("show", "sum3-0-0000"),
-        ("verify",),
-        ("load",),
-        ("compact",),
-        ("report", "--output", tmp_path / "report.html"),
-        ("export", "latest", "--to", tmp_path / "exported"),
-    ):
-        a2r(hostile, *arguments)
+    with InARow(env=hostile) as a2r:
+        a2r("run", "quickstart", "--limit", "2")
+        a2r("check", "quickstart", "--limit", "3")
+        a2r("presets")
+        a2r("runs")
+        a2r("sql", "from leaderboard")
+        a2r("show", "sum3-0-0000")
+        a2r("verify")
+        a2r("load")
+        a2r("compact")
+        a2r("report", "--output", tmp_path / "report.html")
+        a2r("export", "latest", "--to", tmp_path / "exported")
     assert proxy.seen == []
 
 

@@ -139,6 +139,9 @@ class ScriptedEndpoint:
                     pass
                 case ("slow", seconds):
                     await asyncio.sleep(seconds)
+                case ("until", threading.Event() as event):
+                    while not event.is_set():  # noqa: ASYNC110 - set from anywhere
+                        await asyncio.sleep(0.01)
                 case ("stream", list(steps)):
                     return await self._streamed(request, steps)
                 case _:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from flows.commands.process import print_user_errors
 from flows.commands.run_flow import run_flow
 from tasks.analysis.queries import problem_traces, query
 
+A2R = Path(sys.executable).with_name("a2r")
 STORED = Path(__file__).parents[1] / "data/stored"
 SUMS = json.loads((STORED / "golden/sums.json").read_text())
 
@@ -93,6 +96,15 @@ def test_rows_are_written_in_every_format(a2r, loaded, tmp_path):
         CliRunner().invoke(
             app, ["sql", statement, "--format", "parquet", "--root", loaded], catch_exceptions=False
         )
+
+
+def test_rows_as_csv_go_behind_what_a_file_holds_already(loaded, tmp_path):
+    command = [A2R, "sql", "from range(2) t(i)", "--format", "csv", "--root", loaded]
+    with (tmp_path / "kept.txt").open("w") as kept:
+        kept.write("before\n")
+        kept.flush()
+        subprocess.run(command, stdout=kept, check=True)
+    assert (tmp_path / "kept.txt").read_text().split() == ["before", "i", "0", "1"]
 
 
 def test_pruning_is_listed_before_it_is_done(a2r, loaded):

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from collections import Counter
 
 import pytest
 
@@ -49,6 +51,9 @@ RUN = """
             print(stage.name, sum(r.num_stored for r in results), sum(r.num_failed for r in results), flush=True)
 """
 
+IN_FLIGHT = 4
+"""Requests of one run at once."""
+
 
 @pytest.fixture
 def experiment(experiment_data, endpoint):
@@ -57,7 +62,7 @@ def experiment(experiment_data, endpoint):
     endpoint.answer = lambda *_: f"So it is \\boxed{{{next(numbers)}}}."
     endpoint.latency = 0.05
     for role in ("explorer", "synthesizer"):
-        experiment_data[role]["engine"]["concurrency"] = 4
+        experiment_data[role]["engine"] |= {"concurrency": IN_FLIGHT, "timeout_seconds": 100.0}
     experiment_data["execution"] = {"shard_size": 12}
     return experiment_data
 
@@ -106,7 +111,22 @@ def lacking(store, experiment):
     }
 
 
+def when_both_have_asked():
+    """A fault that holds back all answers of a model until one request more than a run has at once asked for it."""
+    asked, both = Counter(), {model: threading.Event() for model in ("small", "big")}
+
+    def fault(_, body):
+        model = body["model"]
+        asked[model] += 1
+        if asked[model] > IN_FLIGHT:
+            both[model].set()
+        return ("until", both[model])
+
+    return fault
+
+
 def test_two_runs_divide_the_work(store, experiment, endpoint):
+    endpoint.fault = when_both_have_asked()
     first, second = begun(store, experiment), begun(store, experiment)
     go(first, second)
     made = [ended(process) for process in (first, second)]
@@ -132,7 +152,7 @@ def test_share_of_a_killed_run_is_made_by_the_other(store, experiment, endpoint)
     first.communicate()
     ended(second)
     assert lacking(store, experiment) == {"explore": 0, "synthesize": 0}
-    assert 60 <= endpoint.num_samples <= 60 + 4, "at most what was in flight is sent again"
+    assert 60 <= endpoint.num_samples <= 60 + IN_FLIGHT, "at most what was in flight is sent again"
     assert recover(store) == 0
     assert list(store.leases_folder.iterdir()) == []
     damages = [damage for damage in verify(store) if not damage.path.endswith(".tmp")]

@@ -1,6 +1,9 @@
 """The rows of a query, as a table or in a file's format; and one problem with its traces."""
 
+import os
+import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -31,15 +34,13 @@ def print_rows(
     """Print the rows, or write them to a file. Raises UserError for Parquet without a file."""
     if output_format == "parquet" and output is None:
         raise UserError("--format parquet writes a file; name it with --output rows.parquet.")
-    path = str(output) if output else "/dev/stdout"
-    sys.stdout.flush()
     match output_format:
         case "table":
             _print_table(relation)
         case "csv":
-            relation.to_csv(path)
+            _write_csv(relation, output)
         case "parquet":
-            relation.to_parquet(path)
+            relation.to_parquet(str(output))
         case "json":
             _write_json(relation, output)
 
@@ -89,6 +90,35 @@ def _print_table(relation: duckdb.DuckDBPyRelation) -> None:
     console.print(table)
     if len(rows) > MAX_TABLE_ROWS:
         console.print(f"… the first {MAX_TABLE_ROWS} rows; --format csv prints all.")
+
+
+def _write_csv(relation: duckdb.DuckDBPyRelation, output: Path | None) -> None:
+    if output:
+        relation.to_csv(str(output))
+        return
+    # through a pipe: DuckDB would open /dev/stdout anew, and cut off what a file holds already
+    reading, writing = os.pipe()
+    is_read = True
+
+    def copy() -> None:
+        nonlocal is_read
+        with os.fdopen(reading, "rb") as rows:
+            try:
+                shutil.copyfileobj(rows, sys.stdout.buffer)
+            except BrokenPipeError:  # whoever reads has enough, as head does
+                is_read = False
+
+    sys.stdout.flush()
+    copying = threading.Thread(target=copy)
+    copying.start()
+    try:
+        relation.to_csv(f"/dev/fd/{writing}")
+    except duckdb.IOException:
+        if is_read:
+            raise
+    finally:
+        os.close(writing)
+        copying.join()
 
 
 def _write_json(relation: duckdb.DuckDBPyRelation, output: Path | None) -> None:
