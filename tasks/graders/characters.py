@@ -66,7 +66,7 @@ _LETTERS = (
 _GREEK = {chr(0x3B1 + place): f"\\{name} " for place, name in enumerate(_LETTERS)} | {
     chr(0x391 + place): f"\\{name.capitalize()} " for place, name in enumerate(_LETTERS)
 }
-_RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ", "0123456789+-=()ni", strict=True))
+_RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣʸᵏᵐᵗᵃᵇ", "0123456789+-=()nixykmtab", strict=True))
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₙₖₘ", "0123456789+-=()aeoxnkm", strict=True))
 _RAISED_RUN = re.compile(f"[{re.escape(''.join(_RAISED))}]+")
 _LOWERED_RUN = re.compile(f"[{re.escape(''.join(_LOWERED))}]+")

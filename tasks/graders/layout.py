@@ -8,7 +8,7 @@ _DROPPED = re.compile(
     r"\\(?:left|right)\s*\.(?!\d)|"
     r"\\(?:left|right|middle|displaystyle|textstyle|scriptstyle|limits|nolimits|[bB]ig{1,2}[lrm]?|mathstrut|strut|"
     r"normalsize|small|footnotesize|scriptsize|tiny|[lL]arge|LARGE|[hH]uge|bf|it|rm|sf|tt|bfseries|itshape|centering|"
-    r"nonumber|notag|textdollar|texteuro|euro|checkmark|qed|qedsymbol|square|blacksquare|Box|hline|pounds|textsterling|yen)(?![a-zA-Z])"
+    r"nonumber|notag|therefore|textdollar|texteuro|euro|checkmark|qed|qedsymbol|square|blacksquare|Box|hline|pounds|textsterling|yen)(?![a-zA-Z])"
     r"|\\(?:color|label|tag|hspace|vspace|phantom|hphantom)\*?\s*(?:\[[^\[\]]*\])?\{[^{}]*\}"
     r"|(?:^|(?<=[\s{]))(?:US|AU|CA|NZ|HK|[ACS])\\?\$(?=\s*[\d.])|\\!|\$|\\\$|\\[()]|(?<!\\)\\[\[\]]|[€£¥₹₩₽]|(?<!\\)\\(?=\s*$)"
 )

@@ -52,6 +52,13 @@ _MIXED_AND = re.compile(r"(?<![\d.,/])(\d+)\s+and\s+([1-9]\d*\s*/\s*\d+)(?=$|\s+
 _SCIENTIFIC = re.compile(
     r"(?<![A-Za-z\\}_^])((?<![\d.])\d+(?:\.\d+)?|(?<![\d.])\.\d+)[eE]\{?([-+]?\d{1,4})\}?(?![\d.A-Za-z])"
 )
+_LINES = re.compile(r"\s*\\\\(?:\s+|(?=[-\d(]))")
+"""Lines below each other, outside an environment."""
+_SYSTEM = re.compile(r"\\(begin|end)\{array\}(?:\{[a-z|]*\})?")
+_ARC = re.compile(
+    r"(?<![\d.])(\d+)\s*\^\s*\{?\s*\\circ\s*\}?\s*(\d+(?:\.\d+)?)\s*'(?:\s*(\d+(?:\.\d+)?)\s*(?:''|\"))?(?!')"
+)
+"""Degrees, minutes and seconds."""
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _APART = re.compile(r"(?<=\d)\s+(?=[\d.])")
 _COMMAND_THEN_LETTER = re.compile(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])")
@@ -62,8 +69,22 @@ def _primes(match: re.Match[str]) -> str:
     return "'" * match[0].count("prime")
 
 
+def _half_line(match: re.Match[str]) -> str:
+    r"""\mathbb{R}^+ is (0,\infty), \mathbb{R}_{\le 0} is (-\infty,0]."""
+    sign = (match[1] or match[2] or match[3]).strip()
+    opened, closed = ("[", "]") if sign.startswith("\\") else ("(", ")")
+    is_positive = sign in {"+", ">"} or sign.startswith(r"\ge")
+    return rf"{opened}0,\infty)" if is_positive else rf"(-\infty,0{closed}"
+
+
 _SPELLINGS = (
-    (re.compile(r"(?<=\\\})\s*-\s*(?=\\\{)"), r"\\setminus "),
+    (re.compile(r"(?:(?<=\\\})|(?<=\\mathbb\{R\}))\s*-\s*(?=\\\{)|\\backslash(?=\s*\\\{)"), r"\\setminus "),
+    (
+        re.compile(
+            r"\\mathbb\s*\{?R\}?\s*(?:\^\s*\{?\s*([+-])\s*\}?|_\s*\{?\s*([+-])\s*\}?|_\s*\{\s*([<>]|\\(?:le|ge)(?:qslant|q)?(?![a-z]))\s*0\s*\})"
+        ),
+        _half_line,
+    ),
     (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])"), "/"),
     (re.compile(r"\\(?:leqslant|leqq|leq)(?![a-zA-Z])|<=|=<"), r"\\le "),
@@ -89,7 +110,19 @@ _FRENCH = re.compile(r"([\[\]])([^\[\]()]*,[^\[\]()]*)([\[\]])")
 
 _SAYINGS = {
     **dict.fromkeys(
-        ("nosolution", "nosolutions", "norealsolution", "norealsolutions", "emptyset"), r"\emptyset "
+        (
+            "none",
+            "nosolutionexists",
+            "nosolutionsexist",
+            "therearenosolutions",
+            "therearenorealsolutions",
+            "nosolution",
+            "nosolutions",
+            "norealsolution",
+            "norealsolutions",
+            "emptyset",
+        ),
+        r"\emptyset ",
     ),
     **dict.fromkeys(("allrealnumbers", "allreals", "allrealvalues", "anyrealnumber"), r"\mathbb{R}"),
     **dict.fromkeys(("dne", "doesnotexist", "doesntexist"), "doesnotexist"),
@@ -152,7 +185,10 @@ def spelled(text: str, *, as_list: bool = False) -> str:
         return text
     text = undecorated(text)
     if "\\begin" not in text:
-        text = text.replace(" & ", ", ")
+        text = _LINES.sub(", ", text.replace(" & ", ", "))
+    elif text.startswith("\\{") and not text.endswith("\\}"):
+        text = _SYSTEM.sub(r"\\\1{cases}", text[2:].strip())
+    text = _ARC.sub(_in_degrees, text)
     if not as_list:
         text = _MIXED_AND.sub(r"\1 \2", text)
     text = _CONNECTED.sub(", ", without_units(_QUALIFIED.sub("", text))).strip()
@@ -182,6 +218,12 @@ def spelled(text: str, *, as_list: bool = False) -> str:
     if match := _FRENCH.fullmatch(text):
         text = ("(" if match[1] == "]" else "[") + match[2] + (")" if match[3] == "[" else "]")
     return _SAYINGS.get(text.casefold(), text)
+
+
+def _in_degrees(match: re.Match[str]) -> str:
+    r"""48^\circ 15' is (48+15/60)^\\circ."""
+    degrees, minutes, seconds = match.groups()
+    return rf"({degrees}+{minutes}/60{f'+{seconds}/3600' if seconds else ''})^{{\circ}}"
 
 
 def _without_stop(text: str) -> str:

@@ -46,7 +46,7 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return any(same(gold, Value(node)) for node in _said(nodes))
         case Named(name, one), Named(other, two):
             return name.count("'") == other.count("'") and (
-                same(one, two) or same(one, _renamed(two, other, name))
+                same(one, two) or same(one, _renamed(two, other, name)) or _is_turned(gold, answer)
             )
         case Many("list", items), Named(name, Many("tuple", named)) if "," in name and _in_order(
             items, named
@@ -117,6 +117,17 @@ def _renamed(form: Form, name: str, wanted: str) -> Form:
     if not isinstance(form, Value) or not own or not other or other[1] in symbols(form.node):
         return form
     return Value(replaced(form.node, own[1], Symbol(other[1])))
+
+
+def _is_turned(gold: Named, answer: Named) -> bool:
+    """Whether x = 2y and y = x/2 are the same equation, solved for one and for the other."""
+    match gold, answer:
+        case Named(name, Value(one)), Named(other, Value(two)) if name in symbols(two) and other in symbols(
+            one
+        ):
+            return _proportional(_gold_sides(name, one), _gold_sides(other, two))
+        case _:
+            return False
 
 
 def _alone(form: Form) -> Form:

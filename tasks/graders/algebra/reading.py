@@ -27,7 +27,7 @@ from tasks.graders.algebra.tokens import UnreadError, encloses, outside, split, 
 
 _SEPARATORS = frozenset({",", ";"})
 _ORDER = frozenset({"<", ">", r"\le", r"\ge"})
-_RELATIONS = _ORDER | {"=", r"\ne", r"\in", r"\approx", r"\simeq", r"\sim"}
+_RELATIONS = _ORDER | {"=", r"\ne", r"\in", r"\notin", r"\approx", r"\simeq", r"\sim"}
 _SYSTEMS = frozenset({"cases", "aligned", "gathered", "split"})
 _SUCH_THAT = frozenset({"|", ":", r"\mid", r"\vert"})
 _SETS = frozenset({r"\emptyset", r"\mathbb"})
@@ -59,10 +59,17 @@ def form_of(tokens: Sequence[str]) -> Form:
     if outside(tokens, {";"}) and outside(tokens, {","}):  # p=5,q=2;p=7,q=2
         return Many("list", tuple(form_of(part) for part in split(tokens, {";"}) if part))
     if len(parts := split(tokens, _SEPARATORS)) > 1:
-        return gathered([form_of(part) for part in (parts[:-1] if not parts[-1] else parts)])
+        return _several(parts)
     if outside(tokens, {r"\cup", r"\setminus"}):
         return _union(tokens)
     return _relation(tokens) if outside(tokens, _RELATIONS) else _single(tokens)
+
+
+def _several(parts: list[list[str]]) -> Form:
+    """What commas divide; behind the last one nothing may stand."""
+    if outside(parts[0], _RELATIONS) == [r"\ne"] and not any(outside(part, _RELATIONS) for part in parts[1:]):
+        return _unequal(parts)
+    return gathered([form_of(part) for part in (parts[:-1] if not parts[-1] else parts)])
 
 
 def _single(tokens: list[str]) -> Form:
@@ -125,6 +132,11 @@ def _union(tokens: list[str]) -> Form:
 def _relation(tokens: list[str]) -> Form:
     kinds = outside(tokens, _RELATIONS)
     sides = split(tokens, _RELATIONS)
+    if kinds == [r"\notin"] and len(sides[0]) == 1:
+        apart = without(Region(interval(None, None)), form_of(sides[1]))
+        return Region(apart.pieces, sides[0][0])
+    if kinds == [r"\ne"] and set(sides[1]) & _SIGNS:
+        return _unequal([tokens])
     if kinds == [r"\in"]:
         names = split(sides[0], _SEPARATORS)
         if not all(len(name) == 1 for name in names):
@@ -140,6 +152,18 @@ def _relation(tokens: list[str]) -> Form:
     if set(kinds) & (_ORDER | {r"\ne"}):
         raise UnreadError("relations of several kinds")
     return _equation(kinds, sides)
+
+
+def _unequal(parts: list[list[str]]) -> Form:
+    r"""The numbers that x \ne 0, 1 and x \ne \pm 2 leave."""
+    (name, first), others = split(parts[0], {r"\ne"}), parts[1:]
+    if len(name) != 1:
+        raise UnreadError(r"\ne")
+    left: Form = Region(interval(None, None))
+    for part in (first, *others):
+        value = form_of(part)
+        left = without(left, value if isinstance(value, Many) else Many("set", (value,), "{}"))
+    return Region(left.pieces, name[0]) if isinstance(left, Region) else left
 
 
 def _equation(kinds: list[str], sides: list[list[str]]) -> Form:

@@ -42,7 +42,11 @@ def region_of(form: Form) -> Region | None:
         return form
     if isinstance(form, Named):
         return region_of(form.value)
-    if isinstance(form, Many) and form.kind == "set" and all(isinstance(item, Value) for item in form.items):
+    if (
+        isinstance(form, Many)
+        and form.kind in {"set", "list"}
+        and all(isinstance(item, Value) for item in form.items)
+    ):
         nodes = [item.node for item in form.items if isinstance(item, Value)]
         return Region(tuple(Piece(node, node, with_low=True, with_high=True) for node in nodes))
     if not is_interval(form) or not isinstance(form, Many):
@@ -68,14 +72,24 @@ def union(forms: Sequence[Form]) -> Region:
 
 
 def without(form: Form, removed: Form) -> Region:
-    """A region less single points."""
-    region, points = region_of(form), region_of(removed)
-    if region is None or points is None or any(piece.low != piece.high for piece in points.pieces):
+    """A region less points and intervals."""
+    region, others = region_of(form), region_of(removed)
+    if region is None or others is None:
         raise UnreadError("a difference of something else")
     pieces = list(region.pieces)
-    for point in points.pieces:
-        pieces = [part for piece in pieces for part in _cut(piece, point.low)]
-    return Region(merged(pieces))
+    for other in others.pieces:
+        outside = _around(other)
+        pieces = [part for piece in pieces for side in outside for part in _both(piece, side)]
+    return Region(merged(pieces), region.variable)
+
+
+def _around(piece: Piece) -> list[Piece]:
+    """What lies below and above an interval. Raises UnreadError where an end is no number."""
+    if any(end is not None and _number(end) is None for end in (piece.low, piece.high)):
+        raise UnreadError("a difference of something with variables")
+    below = [] if piece.low is None else interval(None, piece.low, with_high=not piece.with_low)
+    above = [] if piece.high is None else interval(piece.high, None, with_low=not piece.with_high)
+    return [*below, *above]
 
 
 def combined(regions: Sequence[Region]) -> Region:
@@ -102,17 +116,6 @@ def merged(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         else:
             found.append(piece)
     return tuple(found)
-
-
-def _cut(piece: Piece, point: Node | None) -> list[Piece]:
-    place = None if point is None else _number(point)
-    if place is None or not _low(piece) <= place <= _high(piece):
-        return [piece]
-    parts = [
-        Piece(piece.low, point, piece.with_low, with_high=False),
-        Piece(point, piece.high, with_low=False, with_high=piece.with_high),
-    ]
-    return [part for part in parts if _low(part) < _high(part)]
 
 
 def _both(one: Piece, two: Piece) -> list[Piece]:
