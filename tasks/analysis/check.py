@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import fmean, median
 from typing import NamedTuple
 
-from configs.engines import OpenAISettings
+from configs.engines import OpenAISettings, VllmSettings
 from configs.experiment import Experiment
+from configs.models import Price
 from configs.schema import UserError
 from tasks.analysis.context import Context, complaint, context_of
 from tasks.analysis.mistakes import mistakes_of
+from tasks.analysis.usual import Usual, usual
 from tasks.benchmarks.problems import load_problems
+from tasks.engines.cache_size import cache_tokens, gpu_bytes
 from tasks.engines.kinds import resolved
 from tasks.engines.pool import open_engines
 from tasks.run import stages_of
@@ -50,12 +52,26 @@ class StageCheck:
     context: Context
     cache: int | None = None
     """Tokens that the server holds at once, of all requests together; None where it does not say."""
+    is_cache_estimated: bool = False
+    """Whether that is worked out from weights and memory; else the server said it."""
     seconds_per_answer: float | None = None
-    """Median of the stored answers of this recipe, like the next; None where none is stored."""
+    """Median of the stored answers of this recipe, else of the same model; None where none is stored."""
     tokens_per_answer: float | None = None
+    """Mean of the same."""
+    is_usual_of_recipe: bool = True
+    """Whether what is expected is so by this recipe's answers; else by those of the same model."""
     expected_seconds: float | None = None
-    """For the missing traces, as many at once as the engine wants and the server holds; None where neither is known."""
+    """For the missing traces: as many at once as the engine wants and the server holds, else at the tokens per second that
+    were reached; None where neither is known."""
     expected_dollars: float | None = None
+    """Of the missing traces, prompts included."""
+
+    @property
+    def expected_tokens_per_second(self) -> float | None:
+        """Completion tokens of all answers together."""
+        if not self.expected_seconds or not self.tokens_per_answer:
+            return None
+        return self.missing * self.tokens_per_answer / self.expected_seconds
 
     @property
     def fits_at_once(self) -> int | None:
@@ -76,7 +92,12 @@ class CheckReport:
     def as_dict(self) -> dict[str, object]:
         """The object of `a2r check --json`."""
         stages = {
-            name: asdict(check) | {"context": check.context.as_dict(), "fits_at_once": check.fits_at_once}
+            name: asdict(check)
+            | {
+                "context": check.context.as_dict(),
+                "fits_at_once": check.fits_at_once,
+                "expected_tokens_per_second": check.expected_tokens_per_second,
+            }
             for name, check in self.stages.items()
         }
         return {**asdict(self), "stages": stages}
@@ -129,10 +150,10 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool)
     planned = [trace for plan in plans_of(stage, problems) for trace in plan.wanted]
     missing = wanted - len(planned) + len(missing_traces(stage.index, planned))
     tokens = missing * stage.sampling.max_tokens
-    price, told = stage.model.price, _told(stage) if is_started else ServerLimits(None, None)
+    price, told = stage.model.price, _told(stage, is_started=is_started)
     context = context_of(stage, problems)
     context = replace(context, room=context.room or told.context)
-    usual = _usual(stage, [trace.trace_id for trace in planned])
+    found = usual(stage, [trace.trace_id for trace in planned])
     fits = told.cache // max(1, context.needed) if told.cache else None
     replicas = len(getattr(stage.engine, "urls", ())) or 1
     limits = [limit for limit in (_concurrency(stage), fits) if limit]
@@ -149,39 +170,48 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool)
         is_started=is_started,
         context=context,
         cache=told.cache,
-        seconds_per_answer=usual.seconds,
-        tokens_per_answer=usual.tokens,
-        expected_seconds=missing * usual.seconds / at_once if usual.seconds and at_once else None,
-        expected_dollars=price.output * missing * usual.tokens / 1e6 if price and usual.tokens else None,
+        is_cache_estimated=told.cache is not None and not is_started,
+        seconds_per_answer=found.seconds,
+        tokens_per_answer=found.tokens,
+        is_usual_of_recipe=found.is_of_recipe,
+        expected_seconds=_seconds(missing, at_once, found),
+        expected_dollars=_dollars(missing, price, found),
     )
 
 
-class Usual(NamedTuple):
-    """What an answer of a recipe usually takes; None where none is stored."""
-
-    seconds: float | None
-    tokens: float | None
-
-
-def _usual(stage: Stage, trace_ids: Sequence[str]) -> Usual:
-    stored = [trace_id for trace_id in trace_ids if stage.index.has(trace_id)]
-    if not stored:
-        return Usual(None, None)
-    names = ("latency_seconds", "num_completion_tokens")
-    rows = stage.index.rows(stored, list(names))
-    seconds, tokens = ([v for v in rows.column(name).to_pylist() if v is not None] for name in names)
-    return Usual(median(seconds) if seconds else None, fmean(tokens) if tokens else None)
+def _seconds(missing: int, at_once: int | None, found: Usual) -> float | None:
+    """How long the missing traces take."""
+    if not missing or (found.seconds and at_once):
+        return missing * (found.seconds or 0.0) / (at_once or 1) if found.seconds else None
+    if found.tokens and found.tokens_per_second:
+        return missing * found.tokens / found.tokens_per_second
+    return None
 
 
-def _told(stage: Stage) -> ServerLimits:
-    """What the stage's endpoint says of itself. Raises EngineError for a key that it refuses."""
-    _, settings = resolved(stage.engine)
-    if not isinstance(settings, OpenAISettings) or settings.serve:
+def _dollars(missing: int, price: Price | None, found: Usual) -> float | None:
+    """What the missing traces cost at the model's prices."""
+    if price is None or found.tokens is None:
+        return None
+    return missing * (price.output * found.tokens + price.input * (found.prompt_tokens or 0.0)) / 1e6
+
+
+def _told(stage: Stage, *, is_started: bool) -> ServerLimits:
+    """What the stage's endpoint says of itself, or what a vLLM of ours would hold. Raises EngineError for a refused key."""
+    kind, settings = resolved(stage.engine)
+    if isinstance(settings, OpenAISettings) and settings.serve is None:
+        if not is_started:
+            return ServerLimits(None, None)
+        from tasks.engines.openai.probe import probe  # noqa: PLC0415 - aiohttp, for those alone who use it
+
+        told = probe(stage.model, settings)
+        return ServerLimits(told.context, told.cache)
+    served = settings.serve.options if isinstance(settings, OpenAISettings) and settings.serve else None
+    args = settings.args if isinstance(settings, VllmSettings) else served
+    if args is None:
         return ServerLimits(None, None)
-    from tasks.engines.openai.probe import probe  # noqa: PLC0415 - aiohttp, for those alone who use it
-
-    told = probe(stage.model, settings)
-    return ServerLimits(told.context, told.cache)
+    return ServerLimits(
+        None, cache_tokens(stage.model, kind.weights(stage.model, settings), args, gpu_bytes())
+    )
 
 
 def _concurrency(stage: Stage) -> int | None:

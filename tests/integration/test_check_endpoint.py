@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,17 @@ from endpoints.scripted import ScriptedEndpoint
 from rich.console import Console
 from typer.testing import CliRunner
 
+from configs.engines import OpenAISettings
 from configs.experiment import Experiment
+from configs.loading import load_experiment, presets
+from configs.models import Model
 from configs.schema import UserError
 from flows.cli import app
 from flows.commands.printing.runs import print_summary
 from tasks.analysis.check import check_experiment
+from tasks.analysis.usual import busy_seconds
 from tasks.benchmarks.problems import load_problems
+from tasks.engines.cache_size import cache_tokens, gpu_bytes, token_bytes
 from tasks.engines.openai.probe import cache_told, context_told
 from tasks.run import stages_of
 from tasks.stage import plans_of
@@ -109,8 +116,84 @@ def test_rest_is_estimated_from_what_is_stored(endpoint, experiment_data, tmp_pa
     explore = check_experiment(experiment, root.root).stages["explore"]
     assert (explore.stored, explore.missing) == (4, 36)
     assert (explore.seconds_per_answer, explore.tokens_per_answer) == (2.0, 50)
-    assert explore.expected_seconds == 36 * 2.0 / 16 and explore.expected_dollars == 36 * 50 * 2.0 / 1e6
+    assert explore.expected_seconds == 36 * 2.0 / 16 and explore.is_usual_of_recipe
+    prompts = traces[0]["num_billed_prompt_tokens"]
+    assert explore.expected_dollars == pytest.approx(36 * (50 * 2.0 + prompts * 1.0) / 1e6)
+    assert explore.expected_tokens_per_second == 50 * 16 / 2.0
     assert check_experiment(experiment, root.root).stages["synthesize"].expected_seconds is None
+    engine = experiment_data["explorer"]["engine"] | {"concurrency": "auto"}
+    longer = experiment_data["explorer"] | {"engine": engine, "sampling": {"n": 2, "max_tokens": 128}}
+    other = Experiment.model_validate(experiment_data | {"explorer": longer, "synthesizer": None})
+    explore = check_experiment(other, root.root).stages["explore"]
+    assert (explore.stored, explore.missing, explore.is_usual_of_recipe) == (0, 20, False)
+    assert explore.tokens_per_answer == 50 and explore.expected_tokens_per_second == 4 * 50 / 2.0
+
+
+@pytest.mark.parametrize(
+    ("spans", "seconds"),
+    [([], 0), ([(0, 2), (0, 2)], 2), ([(5, 6), (0, 2), (1, 3)], 4), ([(0, 9), (1, 2)], 9)],
+)
+def test_busy_seconds_are_those_in_which_anything_was_under_way(spans, seconds):
+    assert busy_seconds(spans) == seconds
+
+
+QWEN3_8B = {
+    "num_hidden_layers": 36,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "hidden_size": 4096,
+    "head_dim": 128,
+}
+
+
+def test_cache_of_a_model_in_process_is_worked_out_before_it_is_loaded(
+    tmp_path, monkeypatch, experiment_data
+):
+    (tmp_path / "config.json").write_text(json.dumps(QWEN3_8B))
+    model, args = Model(id="q", params=8.2e9), {"gpu_memory_utilization": 0.92}
+    assert token_bytes(QWEN3_8B, {}) == 144 * 1024
+    assert token_bytes(QWEN3_8B, {"kv_cache_dtype": "fp8_e4m3"}) == 72 * 1024
+    assert token_bytes({**QWEN3_8B, "kv_lora_rank": 512}, {}) is None and token_bytes({}, {}) is None
+    one = cache_tokens(model, str(tmp_path), args, 80 * 2**30)
+    assert one == int((80 * 2**30 * 0.92 - 3 * 2**30 - 16.4e9) / (144 * 1024))
+    assert 370_000 < one < 430_000, "what docs/vllm.md says"
+    two = cache_tokens(model, str(tmp_path), args | {"tensor_parallel_size": 2}, 80 * 2**30)
+    assert (
+        two > 2 * one
+        and 0
+        <= cache_tokens(model, str(tmp_path), args | {"data_parallel_size": 2}, 80 * 2**30) - 2 * one
+        <= 1
+    )
+    assert cache_tokens(model, str(tmp_path), args | {"quantization": "fp8"}, 80 * 2**30) > one
+    assert cache_tokens(model, str(tmp_path), args, None) is None
+    assert cache_tokens(model, str(tmp_path / "nowhere"), args, 80 * 2**30) is None
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 81920\necho 81920\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    gpu_bytes.cache_clear()
+    serve = {
+        "port": 1,
+        "model": str(tmp_path),
+        "command": [sys.executable],
+        "args": args | {"max_model_len": 40960},
+    }
+    engine = {"kind": "openai", "concurrency": 256, "serve": serve}
+    role = {"model": {"id": "q", "params": 8.2e9}, "engine": engine, "sampling": {"max_tokens": 38912}}
+    experiment = Experiment.model_validate(experiment_data | {"explorer": role, "synthesizer": None})
+    report = check_experiment(experiment, str(tmp_path / "root"))
+    explore = report.stages["explore"]
+    assert (explore.cache, explore.is_cache_estimated) == (one, True)
+    assert 9 <= explore.fits_at_once <= 11
+    assert "explore: engine.concurrency is 256, but the server's cache" in "\n".join(report.complaints)
+    gpu_bytes.cache_clear()
+
+
+def test_presets_for_endpoints_leave_concurrency_to_the_server():
+    for name in presets():
+        for stage in load_experiment(name).stages:
+            if isinstance(stage.role.engine, OpenAISettings):
+                assert stage.role.engine.concurrency == "auto", name
 
 
 def test_wrong_key_is_told_although_the_list_of_models_is_public(experiment_data, tmp_path, monkeypatch):

@@ -86,18 +86,18 @@ def _expected(check: StageCheck) -> str:
     """What the missing traces would take if they were like those that are stored."""
     sentences = ""
     if check.fits_at_once is not None:
-        sentences += (
-            f" Its cache holds {check.cache:,} tokens: {check.fits_at_once:,} answers of full length at once."
-        )
+        held = "would hold about" if check.is_cache_estimated else "holds"
+        sentences += f" Its cache {held} {check.cache:,} tokens: {check.fits_at_once:,} answers of full length at once."
     if not check.missing or check.expected_seconds is None or check.tokens_per_answer is None:
         return sentences
     tokens = round(check.missing * check.tokens_per_answer)
-    dollars = (
-        "" if check.expected_dollars is None else f", {money(check.expected_dollars)} dollars for completions"
+    dollars = "" if check.expected_dollars is None else f", {money(check.expected_dollars)} dollars"
+    rate, whose = (
+        check.expected_tokens_per_second or 0.0,
+        "" if check.is_usual_of_recipe else " of this model",
     )
-    rate = tokens / max(check.expected_seconds, 1e-9)
     return (
-        f"{sentences} If like the stored ones, the missing answers take {tokens:,} tokens, "
+        f"{sentences} If like the stored ones{whose}, the missing answers take {tokens:,} tokens, "
         f"{span(check.expected_seconds)} ({rate:,.0f} tokens per second){dollars}."
     )
 
