@@ -16,7 +16,7 @@ import orjson
 
 from configs.models import Model, Sampling
 from configs.roles import References
-from warehouse.canonical import canonical_json
+from warehouse.canonical import canonical_json, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,11 @@ def trace_id(
     """
     parts = [recipe.digest, problem_digest, sample_index, list(reference_ids)]
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
+
+
+def shown_to_judge(gold: str, answer: str, *scale: str | int) -> str:
+    """What takes the place of references in the id of a judge's trace; `scale` is rubric and points, where there are such."""
+    return digest([gold, answer, *scale])[:32]
 
 
 def sample_seed(base_seed: int, problem_digest: str, sample_index: int) -> int:

@@ -162,7 +162,7 @@ def _recovered_if_left(store: Store, path: Path) -> tuple[int, str | None]:
     file = os.open(path, os.O_RDWR)
     try:
         with path.open("rb") as journal:
-            owner = _owner_of(journal.readline())
+            owner = journal_owner(journal.readline())
         if (
             (owner and is_alive(store, owner))
             or not _locked(file, is_dead=owner is not None)
@@ -188,12 +188,12 @@ def unreadable_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a journal that cannot become traces: number and reason; line 1 says what it is a journal of."""
     with path.open("rb") as file:
         head = file.readline()
-        if head.endswith(b"\n") and _recipe_of(head, path) is None:
+        if head.endswith(b"\n") and journal_recipe(head, path) is None:
             yield 1, "does not say of which recipe it is a journal"
         for number, line in enumerate(file, start=2):
             if line.endswith(b"\n"):
                 try:
-                    _row_of(line)
+                    journal_row(line)
                 except ValueError as error:
                     yield number, str(error)
 
@@ -208,7 +208,7 @@ def _recovered(store: Store, path: Path) -> tuple[int, str | None]:
     aside = set_aside_path(path)
     with path.open("rb") as file:
         head, has_rows = file.readline(), bool(file.readline())
-    recipe = _recipe_of(head, path)
+    recipe = journal_recipe(head, path)
     if recipe is None and has_rows:
         path.replace(aside)
         return (
@@ -229,7 +229,7 @@ def _recovered(store: Store, path: Path) -> tuple[int, str | None]:
     return num_traces, None
 
 
-def _recipe_of(head: bytes, path: Path) -> Recipe | None:
+def journal_recipe(head: bytes, path: Path) -> Recipe | None:
     """The recipe in a journal's first line, which its name repeats; None after a kill before it was written."""
     try:
         recipe = Recipe.read(orjson.loads(head)["recipe"].encode())
@@ -238,7 +238,7 @@ def _recipe_of(head: bytes, path: Path) -> Recipe | None:
     return recipe if path.name.startswith(f"{recipe.key}-") else None
 
 
-def _owner_of(head: bytes) -> str | None:
+def journal_owner(head: bytes) -> str | None:
     """The writer in a journal's first line; None in one of a version that named none."""
     try:
         owner = orjson.loads(head)["writer"]
@@ -247,7 +247,7 @@ def _owner_of(head: bytes) -> str | None:
     return owner if isinstance(owner, str) and owner.isalnum() else None
 
 
-def _row_of(line: bytes) -> Mapping[str, Any]:
+def journal_row(line: bytes) -> Mapping[str, Any]:
     """The row that a line holds. Raises ValueError."""
     try:
         content = orjson.loads(line)
@@ -302,7 +302,7 @@ def _table_by_line(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
     bad: list[bytes] = []
     for line in lines:
         try:
-            rows.append(_row_of(line))
+            rows.append(journal_row(line))
         except ValueError:
             bad.append(line)
     return traces_table(rows), bad
@@ -310,7 +310,12 @@ def _table_by_line(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
 
 def traces_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """Trace rows (times in microseconds) as a table of schema `TRACES`, sorted, one row an id."""
-    return finalized(pa.Table.from_pylist(rows, schema=_JSON_SCHEMA).cast(TRACES))
+    return finalized(rows_table(rows))
+
+
+def rows_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
+    """The same with every row, in their order."""
+    return pa.Table.from_pylist(rows, schema=_JSON_SCHEMA).cast(TRACES)
 
 
 def finalized(table: pa.Table) -> pa.Table:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -134,9 +135,15 @@ class Store:
         Columns that a part of an earlier layout lacks are null.
         """
         schema = LAYOUTS.get(path.split("/", 1)[0])
+        with self.opened_file(path) as file:
+            return rows_of(file, schema, columns, trace_ids)
+
+    @contextmanager
+    def opened_file(self, path: str) -> Iterator[Any]:
+        """A part's file inside this block. Raises LostPart, UserError for damage, also where the block finds it."""
         try:
             with self._fs.open(self._at(path), "rb") as file:
-                return rows_of(file, schema, columns, trace_ids)
+                yield file
         except FileNotFoundError as error:
             raise self._lost(path) from error
         except (pa.ArrowException, OSError, KeyError) as error:
@@ -144,13 +151,8 @@ class Store:
 
     def uncompressed_bytes(self, path: str) -> int:
         """What a part's rows take before compression, from its footer. Raises LostPart."""
-        try:
-            with self._fs.open(self._at(path), "rb") as file:
-                footer = pq.read_metadata(file)
-        except FileNotFoundError as error:
-            raise self._lost(path) from error
-        except (pa.ArrowException, OSError) as error:
-            raise self._unreadable(path, error) from error
+        with self.opened_file(path) as file:
+            footer = pq.read_metadata(file)
         return sum(footer.row_group(place).total_byte_size for place in range(footer.num_row_groups))
 
     def batches(
@@ -158,17 +160,12 @@ class Store:
     ) -> Iterator[pa.Table]:
         """The rows of some traces of a part, a few at a time. Raises LostPart, UserError for a damaged part."""
         ids = pa.array(set(trace_ids), pa.string())
-        try:
-            with self._fs.open(self._at(path), "rb") as file:
-                part = opened(file)
-                is_all = part.metadata.num_rows == len(ids)
-                for batch in part.iter_batches(size, columns=list(columns), use_threads=False):
-                    rows = pa.Table.from_batches([batch])
-                    yield rows if is_all else _chosen(rows, ids)
-        except FileNotFoundError as error:
-            raise self._lost(path) from error
-        except (pa.ArrowException, OSError) as error:
-            raise self._unreadable(path, error) from error
+        with self.opened_file(path) as file:
+            part = opened(file)
+            is_all = part.metadata.num_rows == len(ids)
+            for batch in part.iter_batches(size, columns=list(columns), use_threads=False):
+                rows = pa.Table.from_batches([batch])
+                yield rows if is_all else _chosen(rows, ids)
 
     # --- writing ---
 
@@ -213,7 +210,7 @@ class Store:
 
     def read_recipe(self, stage: str, key: str) -> Recipe:
         """The recipe beside a stage's traces. Raises UserError where there is none that can be read."""
-        path = f"{_recipe_folder(stage, key)}/recipe.json"
+        path = f"{recipe_folder(stage, key)}/recipe.json"
         try:
             return Recipe.read(self.read_bytes(path))
         except FileNotFoundError as error:
@@ -287,10 +284,11 @@ def default_root() -> str:
 
 def traces_folder(recipe: Recipe) -> str:
     """Folder of a recipe's traces."""
-    return _recipe_folder(recipe.stage, recipe.key)
+    return recipe_folder(recipe.stage, recipe.key)
 
 
-def _recipe_folder(stage: str, key: str) -> str:
+def recipe_folder(stage: str, key: str) -> str:
+    """The same of the stage and key of a recipe."""
     return f"traces/stage={stage}/recipe={key}"
 
 

@@ -1,7 +1,8 @@
-"""Commands that keep running: the server, its deployments and a worker."""
+"""Commands that keep running: the server with its deployments and a worker, and the viewer of a root."""
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -72,3 +73,29 @@ def up(
             print_line(f"Port {port + 1} is taken, so reports are not served; a night's page names its file.")
         print_line(f"next night   {moment(night.next_after(datetime.now(UTC)), ZoneInfo(night.timezone))}")
         serve(where, port, register, pool="a2r", say=print_line, timezone=night.timezone)
+
+
+@app.command(epilog="Example: a2r view     a2r view --root /srv/a2r --port 4300")
+def view(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve at; 0 takes a free one.")] = 4210,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen at. Beyond loopback, everyone who reaches it can read every trace."
+        ),
+    ] = "127.0.0.1",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Serve all runs of a root to a browser: history, charts, differences, and every trace as it happened.
+
+    Traces are read when they are opened, so a root of a million opens as fast as one of a hundred. Runs under way are
+    there too, from their first answer on. Nothing is written.
+    """
+    from flows.commands.terminal import print_line
+    from tasks.analysis.report.served import served_root
+    from warehouse.store import Store
+
+    with served_root(Store(root), host, port) as (address, serve_until_interrupted):
+        print_line(f"{address}   serves {Store(root).root}, read-only, until Ctrl-C")
+        with suppress(KeyboardInterrupt):
+            serve_until_interrupted()

@@ -19,8 +19,8 @@ from tasks.graders.protocol import Case, Said, Verdict, key_of, scored, settings
 from tasks.grading.traces import LONGEST_STORED
 from tasks.progress import PROGRESS
 from tasks.stage import Job, Stage, job_of, stage_of
-from warehouse.canonical import digest
 from warehouse.grades import valid_grades
+from warehouse.identity import shown_to_judge
 from warehouse.identity import trace_id as trace_id_of
 from warehouse.planner import missing_traces
 from warehouse.records import Member, Problem, Wanted
@@ -159,7 +159,7 @@ class Judge:
 
     def _wanted(self, case: Case) -> Wanted:
         scale = [] if self._form.rubric is None else [self._form.rubric, self._form.points]
-        shown = (digest([case.gold, case.answer, *scale])[:32],)
+        shown = (shown_to_judge(case.gold, case.answer, *scale),)
         held = trace_id_of(self.stage.recipe, case.problem_digest, 0, shown)
         return Wanted(held, case.problem_digest, self._problems[case.problem_digest].problem_id, 0, shown)
 

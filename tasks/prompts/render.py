@@ -81,6 +81,19 @@ def load_prompt(name: str) -> Prompt:
     return prompt
 
 
+def prompt_of_digest(digest: str, *names: str) -> Prompt | None:
+    """The template of this digest among those named and the shipped ones; None where it has changed or is gone."""
+    shipped = sorted(Path(str(resources.files("tasks.prompts"))).glob("*.jinja"))
+    for name in (*names, *(path.stem for path in shipped)):
+        try:
+            prompt = load_prompt(name)
+        except UserError:
+            continue
+        if prompt.digest == digest:
+            return prompt
+    return None
+
+
 @lru_cache(maxsize=64)
 def _compiled(source: str) -> Template:
     return _ENVIRONMENT.from_string(source)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from configs.experiment import Experiment
 from tasks.run import members_of, record, resolve
-from tasks.stage import plans_of
+from tasks.stage import missing_of
 from warehouse.identity import trace_id
 from warehouse.journal import traces_table
 from warehouse.loader import load
@@ -86,7 +86,7 @@ def finish_run(experiment, root, run_id, made, further=lambda run: None):
     run.run_id = run_id
     further(run)
     for stage in run.stages:
-        plans = plans_of(stage, run.problems)
+        plans = missing_of(stage, run.problems)
         _write(run, [(stage, plan.problem, w) for plan in plans for w in plan.wanted], made)
     run.members = members_of(run)
     record(run)

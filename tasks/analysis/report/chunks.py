@@ -9,22 +9,15 @@ import base64
 import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
-import duckdb
 import orjson
 
-from configs.roles import References
 from tasks.analysis.report.data import Findings
-from tasks.analysis.report.entries import Entry, ProblemTexts, reference_policy
+from tasks.analysis.report.texts import TextReader
 from tasks.progress import StageProgress
 from tasks.prompts.references import CHARACTERS_PER_TOKEN
-from warehouse.catalog import Rows, connect, rows
-from warehouse.relations import statement
+from warehouse.catalog import Rows, connect
 from warehouse.store import Store
-
-Policies = dict[str, dict[str, References | None]]
-"""How references were cut, by run and stage."""
 
 BATCH_CHARACTERS = 32_000_000
 CHUNK_BYTES = 400_000
@@ -68,14 +61,18 @@ def chunks(
     """The chunks as base64 of gzipped JSON: index → question, traces, and the samples of each run."""
     wordings = _wordings(found.problems)
     embedded.chunk_of = [None] * len(wordings)
-    policies = _policies(store, found)
+    configs, reader = {run["run_id"]: run["config"] for run in found.runs}, TextReader(store)
     number, entries, size = 0, list[bytes](), 0
     kept = _within(wordings, limits.total)
     progress.expect("report", len(kept))
     with connect(store) as catalog:
         for batch in _batches(kept):
-            for index, entry in _entries(catalog, batch, policies, limits.each, embedded):
-                packed = b'"%d":%b' % (index, orjson.dumps(entry))
+            indexes = {wording.digest: wording.index for wording in batch}
+            for problem in reader.read(catalog, configs, list(indexes), limits.each):
+                index, entry = indexes[problem.digest], problem.content()
+                embedded.num_traces += len(problem.traces)
+                embedded.num_cut += problem.num_cut
+                packed = b'"%d":%b' % (index, orjson.dumps(entry, option=orjson.OPT_UTC_Z))
                 embedded.chunk_of[index] = number
                 entries.append(packed)
                 size += len(packed)
@@ -85,19 +82,6 @@ def chunks(
             progress.advance("report", count=len(batch))
     if entries:
         yield packed_text(b"{%b}" % b",".join(entries))
-
-
-def _policies(store: Store, found: Findings) -> Policies:
-    configs = {run["run_id"]: run["config"] for run in found.runs}
-    policies: Policies = {run_id: {} for run_id in configs}
-    with connect(store) as catalog:
-        read = catalog.execute(
-            "select run_id, stage, settings from store.roles where list_contains($runs, run_id)",
-            {"runs": list(configs)},
-        ).fetchall()
-    for run_id, stage, settings in read:
-        policies[run_id][stage] = reference_policy(configs[run_id], settings)
-    return policies
 
 
 def packed_text(data: bytes) -> str:
@@ -143,35 +127,3 @@ def _batches(wordings: Sequence[_Wording]) -> Iterator[list[_Wording]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _entries(
-    catalog: duckdb.DuckDBPyConnection,
-    batch: Sequence[_Wording],
-    policies: Policies,
-    longest: int,
-    embedded: Embedded,
-) -> Iterator[tuple[int, Entry]]:
-    digests = {"problem_digests": [w.digest for w in batch]}
-    questions = dict(catalog.execute(statement("report/questions"), digests).fetchall())
-    recipes = catalog.execute(
-        "select distinct recipe from store.roles where list_contains($runs, run_id)", {"runs": list(policies)}
-    ).fetchall()
-    read = rows(
-        catalog,
-        statement("report/texts"),
-        digests
-        | {
-            "run_ids": list(policies),
-            "recipes": [row[0] for row in recipes],
-            "problem_ids": list({w.problem_id for w in batch}),
-        },
-    )
-    indexes = {w.digest: w.index for w in batch}
-    for digest, samples in groupby(read, key=lambda row: row["problem_digest"]):
-        entry = ProblemTexts(questions.get(digest), longest)
-        for run_id, run_samples in groupby(samples, key=lambda row: row["run_id"]):
-            entry.add_run(run_id, list(run_samples), policies[run_id])
-        embedded.num_traces += len(entry.traces)
-        embedded.num_cut += entry.num_cut
-        yield indexes[digest], entry.content()

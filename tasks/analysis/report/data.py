@@ -1,6 +1,6 @@
 """The numbers of a report, as plain rows of the catalog's relations; `tasks.analysis.report.chunks` has the texts of traces."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import duckdb
@@ -37,6 +37,8 @@ class Findings:
     """One row per run graded by a cascade, stage, two of its graders, and which of them decided."""
     problems: Rows
     """One row per run and problem; equal wordings share the index `place`."""
+    history: Rows
+    """One row per headline metric and run of these runs' experiments, the oldest first."""
 
     @property
     def num_problems(self) -> int:
@@ -50,20 +52,32 @@ def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = 
     Without run ids, the latest run of every configuration, of these experiments or of all.
     """
     with connect(store) as catalog:
-        chosen = {"run_ids": _chosen(catalog, run_ids, experiments, store.root)}
-        runs = rows(
-            catalog, "select * from runs where list_contains($run_ids, run_id) order by started_at", chosen
-        )
-        found = Findings(
-            runs=runs,
-            leaderboard=rows(catalog, "from leaderboard where list_contains($run_ids, run_id)", chosen),
-            metrics=rows(catalog, "from metrics where list_contains($run_ids, run_id)", chosen),
-            methods=rows(catalog, statement("report/methods"), chosen),
-            **{
-                name: rows(catalog, statement(f"report/{name}"), chosen)
-                for name in ("paths", "curves", "pairs", "flows", "agreement", "problems")
-            },
-        )
+        return read_findings(catalog, _chosen(catalog, run_ids, experiments, store.root))
+
+
+SUMMARY = frozenset({"leaderboard", "metrics"})
+"""The parts that a served page begins with."""
+_PARTS: Mapping[str, str] = {
+    "leaderboard": "from leaderboard where list_contains($run_ids, run_id)",
+    "metrics": "from metrics where list_contains($run_ids, run_id)",
+    **{
+        name: statement(f"report/{name}")
+        for name in ("methods", "paths", "curves", "pairs", "flows", "agreement", "problems", "history")
+    },
+}
+"""How each part is read, besides the runs."""
+
+
+def read_findings(
+    catalog: duckdb.DuckDBPyConnection, run_ids: Sequence[str], parts: Collection[str] = _PARTS
+) -> Findings:
+    """Read these parts of these runs; the others are left empty."""
+    chosen = {"run_ids": list(run_ids)}
+    runs = "select * from runs where list_contains($run_ids, run_id) order by started_at"
+    found = Findings(
+        runs=rows(catalog, runs, chosen),
+        **{name: rows(catalog, query, chosen) if name in parts else [] for name, query in _PARTS.items()},
+    )
     _label(found)
     return found
 
@@ -103,4 +117,5 @@ def _label(found: Findings) -> None:
         run["warnings"] = orjson.loads(run["warnings"])
     indexes: dict[str, int] = {}
     for problem in found.problems:
+        problem["metadata"] = orjson.loads(problem["metadata"] or "{}")
         problem["place"] = indexes.setdefault(problem["problem_digest"], len(indexes))

@@ -57,7 +57,7 @@ def charts(found: Findings) -> Iterator[Chart]:
             ("pairs", "Explorer × synthesizer", _PAIRS, _pairs(found, benchmark)),
         ):
             if figure is not None:
-                yield Chart(benchmark, key, title, note, _json(figure))
+                yield Chart(benchmark, key, title, note, figure_json(figure))
         for run_id, label in labels.items():
             figure = _flow([row for row in found.flows if row["run_id"] == run_id])
             if figure is not None:
@@ -66,7 +66,7 @@ def charts(found: Findings) -> Iterator[Chart]:
                     "flow",
                     "What the synthesizer made of the vote" + (f": {label}" if len(labels) > 1 else ""),
                     _FLOW,
-                    _json(figure),
+                    figure_json(figure),
                     run_id,
                 )
 
@@ -102,7 +102,7 @@ def _methods(found: Findings, labels: dict[str, str], styles: dict[str, tuple[st
             figure.add_scatter(
                 x=[row["estimate"] for row in points],
                 y=[_method(row["metric"]) for row in points],
-                error_x=_errors(points, "estimate"),
+                error_x=errors(points, "estimate"),
                 mode="markers",
                 orientation="h",
                 name=label,
@@ -169,7 +169,7 @@ def _frontier(
             figure.add_scatter(
                 x=[row["x"] for row in points],
                 y=[row["accuracy"] for row in points],
-                error_y=_errors(points, "accuracy"),
+                error_y=errors(points, "accuracy"),
                 mode="markers+text" if len(labels) <= FEW else "markers",
                 text=[row["metric"] for row in points],
                 textposition="bottom right",
@@ -238,7 +238,7 @@ def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str
                 figure.add_scatter(
                     x=[row["k"] for row in points],
                     y=[row["estimate"] for row in points],
-                    error_y=_errors(points, "estimate"),
+                    error_y=errors(points, "estimate"),
                     mode="lines+markers",
                     name=estimator if len(labels) == 1 else f"{label} {estimator}",
                     line={"color": styles[run_id][0], "dash": dash},
@@ -363,7 +363,8 @@ def _method(metric: str) -> str:
     return f"{meaning}<br>{metric}" if meaning else metric
 
 
-def _errors(found: Rows, value: str) -> dict[str, object]:
+def errors(found: Rows, value: str) -> dict[str, object]:
+    """Error bars around `value` from each row's interval."""
     return {
         "type": "data",
         "symmetric": False,
@@ -386,6 +387,7 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.35)"
 
 
-def _json(figure: go.Figure) -> str:
+def figure_json(figure: go.Figure) -> str:
+    """A figure as plotly's JSON, without its template: the page has its own colours."""
     figure.layout.template = None  # pyright: ignore[reportAttributeAccessIssue]
     return figure.to_json() or "{}"

@@ -7,38 +7,36 @@ turns it into text nodes, and into MathML with KaTeX, never into markup.
 
 import base64
 import hashlib
-import importlib.util
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import cache
-from importlib import metadata, resources
 from pathlib import Path
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
-from pydantic import JsonValue
 
 from configs.schema import UserError
+from tasks.analysis.report.assets import (
+    ENVIRONMENT,
+    READER,
+    katex_script,
+    page_file,
+    page_values,
+    run_labels,
+    script_of,
+)
 from tasks.analysis.report.chunks import Embedded, TextLimits, chunks, packed_text
 from tasks.analysis.report.data import Findings, findings
 from tasks.analysis.report.figures import charts
+from tasks.analysis.report.history import charts_as_json, history_charts
 from tasks.progress import PROGRESS
 from warehouse.files import atomic_file
 from warehouse.store import Store
 
-SCRIPTS = ("data.js", "maths.js", "charts.js", "problems.js", "reader.js", "start.js")
-"""Concatenated in this order into one script."""
-_ENVIRONMENT = Environment(
-    loader=PackageLoader("tasks.analysis.report", "page"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+FILE_SCRIPTS = ("dom.js", "embedded.js", *READER, "open_file.js")
+"""Concatenated in this order into the one script of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def write_findings(
     began = time.monotonic()
     limits = limits or TextLimits()
     embedded = Embedded()
-    pieces = _ENVIRONMENT.get_template("page.html.jinja").generate(
+    pieces = ENVIRONMENT.get_template("page.html.jinja").generate(
         **_static(found, limits),
         chunks=chunks(store, found, limits, embedded, PROGRESS),
         directory=lambda: packed_text(orjson.dumps(asdict(embedded))),
@@ -95,74 +93,37 @@ def write_findings(
 
 def _static(found: Findings, limits: TextLimits) -> dict[str, object]:
     """Everything that the template needs except the texts."""
-    figures = list(charts(found))
-    script, plotly, katex = _script(), get_plotlyjs(), _katex()
+    script, plotly, katex = script_of(*FILE_SCRIPTS), get_plotlyjs(), katex_script()
     names = list(found.problems[0]) if found.problems else []
     table = {"columns": names, "rows": [list(problem.values()) for problem in found.problems]}
-    runs = {run["run_id"]: {"label": run["label"], "benchmark": run["benchmark"]} for run in found.runs}
-    return {
-        "found": found,
-        "charts": figures,
+    return page_values(found, found.num_problems) | {
+        "is_served": False,
         "limits": limits,
-        "settings": _settings,
-        "made_at": datetime.now(UTC),
-        "version": metadata.version("a2r"),
-        "style": Markup(_file("page.css")),  # noqa: S704 - shipped with the package
+        "style": Markup(page_file("page.css")),  # noqa: S704 - shipped with the package
         "script": Markup(script),  # noqa: S704 - shipped with the package
         "hashes": [_hash(text) for text in (script, plotly, katex) if text],
         "libraries": {"plotly": _packed(plotly), "katex": _packed(katex) if katex else None},
         "data": packed_text(
             orjson.dumps(
                 {
-                    "runs": runs,
+                    "runs": run_labels(found),
+                    "keys": metadata_keys(found),
                     "problems": table,
-                    "figures": [orjson.Fragment(chart.figure) for chart in figures],
+                    "charts": charts_as_json([*charts(found), *history_charts(found.history)]),
                 }
             )
         ),
     }
 
 
-def _settings(config: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
-    """The settings that decided a run's results, as lines; engines and addresses are private and left out."""
-    fields = {name: config.get(name) for name in ("explorer", "explorers", "synthesizer", "rounds")}
-    lists = {name: value if isinstance(value, list) else [value] for name, value in fields.items()}
-    roles = [
-        (name if len(held) == 1 else f"{name}.{i}", role)
-        for name, held in lists.items()
-        for i, role in enumerate(held)
-    ]
-    for stage, role in roles:
-        if not isinstance(role, dict):
-            continue
-        for part in ("model", "prompt", "sampling", "references"):
-            setting = role.get(part)
-            if isinstance(setting, Mapping):
-                setting = ", ".join(f"{k} {v}" for k, v in setting.items() if v not in (None, [], {}, ()))
-            if setting:
-                yield f"{stage}: {part}", str(setting)
-
-
-def _script() -> str:
-    return '"use strict";\n' + "\n".join(_file(name) for name in SCRIPTS)
-
-
-def _file(name: str) -> str:
-    return resources.files("tasks.analysis.report").joinpath("page", name).read_text(encoding="utf-8")
+def metadata_keys(found: Findings) -> list[str]:
+    """The names of the benchmark's further columns, by which problems can be filtered."""
+    return list(dict.fromkeys(key for problem in found.problems for key in problem["metadata"]))
 
 
 @cache
 def _packed(text: str) -> str:
     return packed_text(text.encode())
-
-
-@cache
-def _katex() -> str | None:
-    """KaTeX from the package `pelican-katex`, found without importing it; None leaves maths as text."""
-    package = importlib.util.find_spec("pelican_katex")
-    folders = package.submodule_search_locations if package else None
-    files = sorted(Path(folders[0]).glob("katex.*.js")) if folders else []
-    return files[-1].read_text(encoding="utf-8") if files else None
 
 
 def _hash(script: str) -> str:

@@ -39,6 +39,7 @@ votes as (
 select
     counted.*,
     left(problems.question, 160) as question,
+    problems.metadata,
     votes.answers as majority,
     outcomes.majority_accuracy,
     outcomes.is_any_right,

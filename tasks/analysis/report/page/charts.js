@@ -26,13 +26,21 @@ function themed(figure) {
   return { data, layout };
 }
 
-/** Draw every chart, and redraw when the colour scheme changes. */
-async function drawCharts(figures) {
-  const elements = [...document.querySelectorAll("[data-figure]")];
-  if (!elements.length || !(await library("plotly"))) return;
+/** Make a place for each chart and draw them in the page's colours; redraw when the colour scheme changes. */
+async function drawCharts(place, charts, isLabelled) {
+  const flows = charts.filter((chart) => chart.run_id);
+  const drawn = charts.map((chart) => [chart, make("div", { class: `chart ${chart.key}` })]);
+  const figure = ([chart, element]) => make("figure", { class: "card" },
+    make("h3", {}, chart.title, isLabelled ? make("small", {}, ` ${chart.benchmark}`) : null), element, make("figcaption", {}, chart.note));
+  const [small, big] = [drawn.filter(([chart]) => chart.run_id && flows.length > 1), drawn.filter(([chart]) => !chart.run_id || flows.length === 1)];
+  place.replaceChildren(make("div", { class: "charts" }, ...big.map(figure)));
+  if (small.length) place.append(make("div", { class: "charts small" }, ...small.map(figure)));
+  if (!charts.length) place.append(make("p", { class: "note" }, "There is nothing to draw yet: no sample of these runs has a verdict."));
+  if (!charts.length || !(await plotly())) return;
   const draw = async () => {
-    for (const element of elements) {
-      const { data, layout } = themed(figures[element.dataset.figure]);
+    for (const [chart, element] of drawn) {
+      if (!element.isConnected) continue;
+      const { data, layout } = themed(chart.figure);
       await Plotly.react(element, data, layout, { responsive: true, displayModeBar: false });
       await new Promise((resolve) => setTimeout(resolve)); // keep the page responsive between charts
     }
@@ -40,3 +48,6 @@ async function drawCharts(figures) {
   await draw();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
+
+let plotlyIsThere = null;
+const plotly = () => (plotlyIsThere ??= library("plotly"));

@@ -1,15 +1,14 @@
 // Tables first, then everything that takes longer.
 
-addEventListener("hashchange", follow);
 addEventListener("keydown", (event) => {
   const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "");
   if (event.key === "Escape") {
     if (isTyping) document.activeElement.blur();
     else if (current) location.hash = "#problems";
   }
-  if (event.key === "Enter" && document.activeElement?.id === "search" && view.length) {
+  if (event.key === "Enter" && document.activeElement?.id === "search") {
     document.activeElement.blur();
-    location.hash = linkTo(view[0]);
+    openFirst();
     return;
   }
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -27,15 +26,22 @@ addEventListener("keydown", (event) => {
   if (event.key === "k" || event.key === "ArrowLeft") step(-1);
 });
 
-(async () => {
-  const data = JSON.parse(await unpack("data"));
-  openTable(data);
+/** The first problem of the filtered list, once that is there. */
+async function openFirst() {
+  await ready;
+  const first = await problemAt(0);
+  if (first) location.hash = linkTo(first);
+}
+
+/** The page of a report, from its source. */
+async function start(from) {
+  source = from;
+  await openTable();
+  openDifferences();
   document.documentElement.dataset.tables = "ready";
+  addEventListener("hashchange", follow);
   await follow();
-  parsed.then(() => drawCharts(data.figures)).then(() => { document.documentElement.dataset.charts = "ready"; });
-  const { chunk_of, num_traces, num_cut } = await directory;
-  const embedded = chunk_of.filter((chunk) => chunk !== null).length;
-  document.getElementById("embedded").textContent =
-    `It has the texts of ${number(embedded)} of ${number(chunk_of.length)} problems: ${number(num_traces)} traces, ` +
-    `${number(num_cut)} texts without their middle.`;
-})();
+  const place = document.getElementById("drawn");
+  const isLabelled = new Set(Object.values(source.runs).map((run) => run.benchmark)).size > 1;
+  drawCharts(place, await source.charts(), isLabelled).then(() => { document.documentElement.dataset.charts = "ready"; });
+}

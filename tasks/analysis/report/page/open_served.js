@@ -1,0 +1,3 @@
+// Opens a page that `a2r view` serves.
+
+start(servedSource(JSON.parse(document.getElementById("data").textContent)));
