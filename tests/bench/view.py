@@ -74,13 +74,12 @@ def texts():
 
 
 def build(folder, num_problems):
-    """The root, written through the store's own interface and loaded."""
+    """The root, written through the store's own interface and loaded: a large night, then a small one."""
     root, made = folder / "root", texts()
-    for night in (1, 2):
+    for night, size in ((1, num_problems), (2, num_problems // 10)):
         began = time.monotonic()
-        finish_run(
-            experiment(folder, num_problems, night), root, f"2026110{night}T020000-large-0000000{night}", made
-        )
+        run_id = f"2026110{night}T020000-large-0000000{night}"
+        finish_run(experiment(folder, size, night), root, run_id, made)
         print(f"  night {night} written and loaded in {time.monotonic() - began:.0f} s", flush=True)
     return str(root)
 

@@ -131,11 +131,13 @@ class Listing:
 
     def differences(self, pairing: Pairing, first: int, count: int) -> DifferencePage:
         """Problem by problem, the largest first."""
-        asked = asdict(pairing) | {"first": first, "count": count}
+        asked = asdict(pairing) | {"num_before": first, "num_rows": count}
         with self._lock:
             found = rows(self._catalog, statement("report/differences"), asked)
             counts = found or rows(
-                self._catalog, statement("report/differences"), asked | {"kind": "", "first": 0, "count": 1}
+                self._catalog,
+                statement("report/differences"),
+                asked | {"kind": "", "num_before": 0, "num_rows": 1},
             )
         numbers = counts[0] if counts else {}
         kinds = {key: numbers.get(column, 0) for key, column in KINDS.items()}
@@ -155,7 +157,7 @@ class Listing:
     def _listed(self, filters: Filters, first: int, count: int) -> Rows:
         compared = _COMPARED.fullmatch(filters.value)
         asked = {
-            "only": filters.only or None,
+            "wanted_run": filters.only or None,
             "verdict": filters.verdict or None,
             "words": filters.words.lower().split(),
             "pointer": _pointer(filters.key) if filters.key else None,
@@ -165,8 +167,8 @@ class Listing:
             "outcome": filters.outcome,
             "sort": filters.sort,
             "is_down": filters.is_down,
-            "first": first,
-            "count": count,
+            "num_before": first,
+            "num_rows": count,
         }
         with self._lock:
             return rows(self._catalog, statement("report/listed"), asked)

@@ -26,7 +26,7 @@ paired as (
         later.place_in_list
     from valued as later
     inner join valued as earlier on later.problem_digest = earlier.problem_digest
-    where later.run_id = $b and earlier.run_id = $a and later.value is not null and earlier.value is not null
+    where later.run_id = $b and earlier.run_id = $a and later.value is not null and earlier.value is not null  -- noqa: RF02
 ),
 
 counted as (
@@ -57,4 +57,4 @@ where
         else true
     end
 order by abs(difference) desc, place_in_list
-limit $count offset $first
+limit $num_rows offset $num_before

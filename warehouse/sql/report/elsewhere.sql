@@ -13,14 +13,14 @@ with found as (
     from store.problem_results as results
     inner join store.runs on results.run_id = runs.run_id
     inner join pools() as pools on results.run_id = pools.run_id and results.stage = pools.stage
-    where results.problem_digest = $digest
+    where results.problem_digest = $digest -- noqa: RF02
     group by runs.run_id, runs.started_at, results.problem_id
     order by runs.started_at desc, runs.run_id desc
     limit 100
 )
 
 select
-    found.* exclude (started_at),
+    found.* exclude (started_at), -- noqa: RF02
     outcomes.outcome
 from found
 left join synthesis_outcomes as outcomes

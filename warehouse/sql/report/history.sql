@@ -1,4 +1,4 @@
--- One row per headline metric and run of the experiments and benchmarks of the given runs, the oldest first; the last 200 runs of each.
+-- One row per headline metric and run of the given runs' experiments and benchmarks, the oldest first; at most 200 runs of each.
 with wanted as (
     select distinct
         experiment,

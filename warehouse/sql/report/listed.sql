@@ -5,7 +5,7 @@ with matching as (
         rowid as place_in_list
     from listed
     where
-        ($only is null or run_id = $only)
+        ($wanted_run is null or run_id = $wanted_run)
         and ($verdict is null or list_contains(verdicts, $verdict))
         and len(list_filter($words::varchar[], lambda word: not contains(lower(concat_ws(' ', problem_id, question)), word))) = 0
         and (
@@ -71,4 +71,4 @@ order by
     if($is_down, null, text_key),
     if($is_down, text_key, null) desc,
     place_in_list
-limit $count offset $first
+limit $num_rows offset $num_before
