@@ -22,15 +22,7 @@ with priced as (
 
 select
     *,
-    not exists (
-        select 1
-        from priced as better
-        where
-            better.benchmark = priced.benchmark
-            and better.cost_per_problem <= priced.cost_per_problem
-            and better.accuracy >= priced.accuracy
-            and (better.cost_per_problem < priced.cost_per_problem or better.accuracy > priced.accuracy)
-    ) as is_on_frontier
+    is_undominated(benchmark, cost_per_problem, accuracy) as is_on_frontier
 from priced
 where cost_per_problem is not null
 order by benchmark, cost_per_problem, run_id, metric

@@ -21,23 +21,7 @@ with found as (
 
 select
     *,
-    path_tokens_p50 is not null and not exists (
-        select 1
-        from found as better
-        where
-            better.benchmark = found.benchmark
-            and better.path_tokens_p50 <= found.path_tokens_p50
-            and better.accuracy >= found.accuracy
-            and (better.path_tokens_p50 < found.path_tokens_p50 or better.accuracy > found.accuracy)
-    ) as is_on_token_frontier,
-    path_seconds_p50 is not null and not exists (
-        select 1
-        from found as better
-        where
-            better.benchmark = found.benchmark
-            and better.path_seconds_p50 <= found.path_seconds_p50
-            and better.accuracy >= found.accuracy
-            and (better.path_seconds_p50 < found.path_seconds_p50 or better.accuracy > found.accuracy)
-    ) as is_on_second_frontier
+    is_undominated(benchmark, path_tokens_p50, accuracy) as is_on_token_frontier,
+    is_undominated(benchmark, path_seconds_p50, accuracy) as is_on_second_frontier
 from found
 order by benchmark, path_tokens_p50, run_id, metric

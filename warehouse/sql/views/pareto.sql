@@ -48,16 +48,7 @@ select
     if(
         petaflops is null or accuracy is null,
         null,
-        not exists (
-            select 1
-            from methods as better
-            where
-                better.benchmark = methods.benchmark
-                and better.num_wanted_problems = methods.num_wanted_problems
-                and better.petaflops <= methods.petaflops
-                and better.accuracy >= methods.accuracy
-                and (better.petaflops < methods.petaflops or better.accuracy > methods.accuracy)
-        )
+        is_undominated((benchmark, num_wanted_problems), petaflops, accuracy)
     ) as is_on_frontier
 from methods
 order by benchmark, petaflops
