@@ -1,6 +1,6 @@
 """What an experiment file says (closed and frozen; nothing happens on construction).
 
-Science and execution are separate types. `Model`, `Sampling` (`configs.models`), `References` and the prompt
+Science and execution are separate types. `Model` (`configs.models`), `Sampling` (`configs.sampling`), `References` and the prompt
 (`configs.roles`) decide what a trace can be and enter its identity (`warehouse.identity`); the `…Settings` of engines and
 `Execution` decide only how fast and from where it comes, and never do.
 """

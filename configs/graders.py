@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from configs.engines import EngineSettings
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from configs.schema import ConfigModel
 
 

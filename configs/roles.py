@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from configs.engines import EngineSettings
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from configs.schema import ConfigModel
 
 STAGE_NAME = r"^[a-z][a-z0-9_]*$"

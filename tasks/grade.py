@@ -10,8 +10,8 @@ from functools import partial
 
 from tasks.grading.assessment import Assessment
 from tasks.grading.cascade import Cascade, grade_by_cascade, is_lacking
+from tasks.grading.grader_of import judge_of
 from tasks.grading.judge import Judge
-from tasks.grading.kinds import judge_of
 from tasks.grading.traces import Grading, grade_traces
 from tasks.run import Run, members_of
 from tasks.stage import Stage

@@ -21,7 +21,7 @@ from tasks.engines.pool import ENGINES, open_engines
 from tasks.explore import explore_stage
 from tasks.generation.rendered import SEEN, changed_lengths, changed_templates
 from tasks.generation.spending import COUNTED, Meter, Spending, set_meter
-from tasks.grading.kinds import AnyGrader, grader_of, judge_of
+from tasks.grading.grader_of import AnyGrader, grader_of, judge_of
 from tasks.progress import PROGRESS
 from tasks.stage import Stage, plans_of, shards_by_stage
 from tasks.synthesize import synthesize_stage

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from configs.engines import EngineSettings, left_out
 from configs.graders import JudgeGrader
-from configs.models import Model, Sampling
+from configs.models import Model
 from configs.roles import References, Role
-from tasks.engines.kinds import is_same_process, resolved, share_hardware
+from configs.sampling import Sampling
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Request
+from tasks.engines.resolving import is_same_process, resolved, share_hardware
 from tasks.generation.generate import GenerationResult, Job, Jobs, generate
 from tasks.generation.spending import meter_of
 from tasks.prompts.references import Candidate, choose, shown

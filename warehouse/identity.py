@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from configs.models import Model, Sampling
+from configs.models import Model
 from configs.roles import References
+from configs.sampling import Sampling
 from warehouse.canonical import canonical_json, digest
 
 

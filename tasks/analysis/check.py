@@ -13,8 +13,8 @@ from tasks.analysis.mistakes import mistakes_of
 from tasks.analysis.usual import Usual, usual
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.cache_size import cache_tokens, gpu_bytes
-from tasks.engines.kinds import resolved
 from tasks.engines.pool import open_engines
+from tasks.engines.resolving import resolved
 from tasks.run import stages_of
 from tasks.stage import Stage, plans_of
 from warehouse.planner import distinct, missing_traces

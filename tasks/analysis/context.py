@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from tasks.engines.kinds import resolved
+from tasks.engines.resolving import resolved
 from tasks.engines.weights import weights_file
 from tasks.prompts.references import CHARACTERS_PER_TOKEN
 from tasks.stage import Stage

@@ -14,7 +14,7 @@ from configs.nightly import Nightly
 from configs.roles import Role
 from configs.schema import UserError
 from tasks.benchmarks.problems import load_problems
-from tasks.engines.kinds import resolved
+from tasks.engines.resolving import resolved
 from tasks.prompts.references import Reference
 from tasks.prompts.render import load_prompt
 from tasks.run import check_grader

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from configs.schema import ConfigModel, UserError
 from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats

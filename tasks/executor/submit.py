@@ -1,25 +1,20 @@
 """All stages of a run as Prefect tasks: one task per shard, submitted once; each problem waits only for what it reads."""
 
-import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from prefect import task
-from prefect.client.schemas.objects import State
-from prefect.exceptions import MissingContextError
 from prefect.futures import PrefectFuture
-from prefect.logging import get_run_logger
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from configs.experiment import Execution
 from configs.schema import UserError
-from tasks.engines.kinds import resolved
 from tasks.engines.pool import ENGINES, Stopped
-from tasks.executor.cache import ShardContent, quoted
+from tasks.engines.resolving import resolved
+from tasks.executor.cache import quoted
 from tasks.executor.errors import Failures, OverBudget, ShardFailed
-from tasks.executor.feed import Ended, Feed, Source
+from tasks.executor.feed import Ended, Source
+from tasks.executor.shard_task import generate_shard
 from tasks.progress import PROGRESS
 from tasks.stage import Shard, Stage, shards_by_stage
 from warehouse.records import Problem
@@ -125,53 +120,3 @@ def _settled(futures: Mapping[str, Parts]) -> list[str]:
             complaints.append(f"{label}: {type(outcome).__name__}: {outcome}")
     told = [text if count == 1 else f"{text} ({count} shards)" for text, count in Counter(complaints).items()]
     return [*told, *map(str, failed.values())]
-
-
-def is_worth_retrying(_task: object, _run: object, state: State[Any]) -> bool:
-    """Only a shard whose failures may pass is tried again; a wrong key or a full disk is not."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, ShardFailed) and error.is_transient
-
-
-@task(
-    name="generate-shard",
-    task_run_name="{label}",
-    cache_policy=ShardContent(),
-    persist_result=True,
-    result_serializer="json",
-    retry_condition_fn=is_worth_retrying,
-)
-def generate_shard(label: str, shard: Shard, sources: Sequence[Source] = ()) -> list[str]:  # noqa: ARG001 - the label names the run
-    """Make a shard's missing traces, each problem's once what it reads is settled; return the new parts.
-
-    `sources` are the shards of this run that make what it reads. Raises ShardFailed.
-    """
-    stage, log = shard.stage, run_log()
-    with Feed(shard, sources) as feed:
-        jobs = feed.begun()
-        if jobs is None:
-            return []
-        log.info("%s begins: %d traces of %d problems", shard.label, shard.num_traces, len(shard.problems))
-        began = time.monotonic()
-        result = stage.make(jobs, shard.rank)
-    seconds = time.monotonic() - began
-    kinds = ", ".join(f"{count} {code}" for code, count in result.failures.most_common())
-    failed = f", {result.num_failed} failed ({kinds})" if result.num_failed else ""
-    log.info("%s ends: %d traces stored%s, %.1f s", shard.label, result.num_stored, failed, seconds)
-    if not result.num_failed:
-        if result.is_over_budget:
-            raise OverBudget(
-                f"{shard.label}: the budget is spent; {result.num_stored} of its traces are stored."
-            )
-        return result.parts
-    num_traces = result.num_failed + result.num_stored
-    failures = Failures(shard.label, result.num_failed, num_traces, result.failures, result.example)
-    raise ShardFailed(failures, result.parts, is_transient=result.num_transient > 0)
-
-
-def run_log() -> Any:  # noqa: ANN401 - Prefect's adapter, or a plain logger with the same methods
-    """The present run's log; outside Prefect's runs one that nobody reads."""
-    try:
-        return get_run_logger()
-    except MissingContextError:
-        return logging.getLogger("a2r")

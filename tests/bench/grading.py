@@ -30,7 +30,8 @@ from cases.rewritings import drawn
 
 from configs.engines import OpenAISettings
 from configs.graders import MathGrader
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.graders import symbolic
 from tasks.graders.math import Math
 from tasks.graders.protocol import Case

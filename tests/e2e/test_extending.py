@@ -12,9 +12,9 @@ import yaml
 from configs.experiment import Experiment
 from configs.loading import load_experiment
 from configs.schema import UserError
-from tasks.engines.kinds import resolved
 from tasks.engines.onnx.kind import ONNX
 from tasks.engines.protocol import EngineKind
+from tasks.engines.resolving import resolved
 from tasks.run import stages_of
 
 A2R = str(Path(sys.executable).with_name("a2r"))

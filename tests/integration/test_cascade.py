@@ -12,8 +12,8 @@ from configs.graders import GraderSettings
 from configs.schema import UserError
 from tasks.grade import grade_members
 from tasks.grading.cascade import is_lacking
+from tasks.grading.grader_of import grader_of
 from tasks.grading.judge import judge_stage
-from tasks.grading.kinds import grader_of
 from tasks.grading.traces import Grading
 from warehouse.grades import read_grades
 from warehouse.integrity import verify

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from configs.schema import UserError
 from warehouse import dictionary
 from warehouse.catalog import connect, open_for_loading

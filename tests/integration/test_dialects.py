@@ -17,9 +17,10 @@ from pydantic import ValidationError
 
 from configs.dialects import DIALECTS
 from configs.engines import OpenAISettings
-from configs.models import Model, Sampling
+from configs.models import Model
 from configs.models import Model as Weights
 from configs.roles import Explorer
+from configs.sampling import Sampling
 from tasks.engines.openai.bodies import LEARNT
 from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.protocol import Completion, EngineError, Failure, Message, Request

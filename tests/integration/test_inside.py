@@ -98,7 +98,7 @@ SCRIPT = """
 import json
 from configs.loading import load_experiment
 from tasks.benchmarks.problems import load_problems
-from tasks.grading.kinds import grader_of
+from tasks.grading.grader_of import grader_of
 from tasks.grading.traces import Grading, grade_traces
 from tasks.run import stages_of
 from tasks.stage import jobs_of, missing_of

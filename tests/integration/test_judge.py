@@ -7,8 +7,8 @@ import pytest
 from made_run import store_answers
 
 from configs.graders import FunctionGrader, JudgeGrader
+from tasks.grading.grader_of import grader_of
 from tasks.grading.judge import judge_stage
-from tasks.grading.kinds import grader_of
 from tasks.grading.traces import Grading, grade_traces
 from warehouse.integrity import verify
 from warehouse.records import Problem

@@ -17,7 +17,8 @@ from endpoints.living import runs
 from endpoints.scripted import ScriptedEndpoint
 
 from configs.engines import OpenAISettings
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.protocol import Completion, EngineError, Message, Request
 

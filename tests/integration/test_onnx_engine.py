@@ -9,7 +9,8 @@ from numpy_qwen3 import Oracle
 
 from configs.engines import OnnxSettings
 from configs.experiment import GeneratedBenchmark
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.benchmarks.families.draw import problems
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder

@@ -7,7 +7,8 @@ import pytest
 from endpoints.scripted import ScriptedEndpoint
 
 from configs.engines import OpenAISettings
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.protocol import Completion, EngineError, Failure, Message, Request
 

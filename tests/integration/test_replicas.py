@@ -8,7 +8,8 @@ import pytest
 from endpoints.scripted import ScriptedEndpoint
 
 from configs.engines import OpenAISettings
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.engines.openai import replicas as openai_replicas
 from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.openai.metrics import parsed

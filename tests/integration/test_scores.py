@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from configs.graders import FunctionGrader
 from flows.cli import app
 from tasks.analysis.compare import compare_runs
-from tasks.grading.kinds import grader_of
+from tasks.grading.grader_of import grader_of
 from tasks.grading.traces import Grading, grade_traces
 from tasks.publish import summarize
 from warehouse.catalog import connect

@@ -19,7 +19,8 @@ import pytest
 
 from configs.engines import OnnxSettings
 from configs.experiment import GeneratedBenchmark
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from configs.training import load_training
 from tasks.benchmarks.families.draw import problems
 from tasks.engines.onnx.engine import OnnxEngine

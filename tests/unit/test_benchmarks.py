@@ -18,7 +18,7 @@ from tasks.benchmarks.families.puzzles import split_of
 from tasks.benchmarks.mapping import problems_of
 from tasks.benchmarks.problems import load_problems
 from tasks.graders.protocol import Case
-from tasks.grading.kinds import grader_of
+from tasks.grading.grader_of import grader_of
 
 ROWS = [{"question": "1+1?", "answer": 2.0, "level": 1}, {"question": "3+4?", "answer": "7", "level": 2}]
 

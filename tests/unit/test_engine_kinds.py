@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from configs.engines import CUSTOM, KINDS, EngineSettings
 from tasks.engines.address import kind_at
-from tasks.engines.kinds import is_same_process, resolved, share_hardware
+from tasks.engines.resolving import is_same_process, resolved, share_hardware
 
 
 def engine(**settings):
@@ -31,7 +31,7 @@ def test_every_kind_that_a_file_may_name_is_there_with_its_settings():
 
 def test_kinds_load_nothing_that_only_one_of_them_needs():
     heavy = {"vllm", "torch", "onnxruntime", "aiohttp", "pyarrow", "huggingface_hub"}
-    script = f"import sys, tasks.engines.kinds; print(*{heavy} & set(sys.modules))"
+    script = f"import sys, tasks.engines.resolving; print(*{heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", script], text=True).split() == []
 
 

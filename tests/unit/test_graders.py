@@ -21,7 +21,7 @@ from tasks.graders.extraction import extract_answer
 from tasks.graders.normalise import vote_key
 from tasks.graders.phrases import last_number, stated_answer
 from tasks.graders.protocol import Case
-from tasks.grading.kinds import grader_of
+from tasks.grading.grader_of import grader_of
 
 
 @pytest.mark.parametrize(

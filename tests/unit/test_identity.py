@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.models import Model, Sampling
+from configs.models import Model
 from configs.roles import References
+from configs.sampling import Sampling
 from configs.schema import UserError
 from warehouse.canonical import canonical_json, digest
 from warehouse.identity import (

@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from configs.engines import ReplaySettings
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.engines.protocol import EngineError, Failure, Request
 from tasks.engines.replay.engine import ReplayEngine
 from tasks.engines.replay.kind import recording_digest

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.engines.openai.faults import (
     TransientError,
     error_message,

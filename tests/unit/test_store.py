@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from configs.schema import UserError
 from warehouse.identity import problem_digest, recipe_of, trace_id
 from warehouse.index import RecipeIndex

@@ -6,7 +6,8 @@ import pytest
 
 from configs.engines import Serve, VllmSettings
 from configs.experiment import Experiment
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.engines.protocol import EngineError
 from tasks.engines.server.command import command_of
 from tasks.engines.vllm import arguments as vllm_arguments

@@ -11,7 +11,7 @@ from configs.schema import UserError
 from tasks.graders.function import load
 from tasks.graders.protocol import Case
 from tasks.graders.workers import Workers
-from tasks.grading.kinds import grader_of
+from tasks.grading.grader_of import grader_of
 
 MISBEHAVING = """
 import os, time

@@ -30,7 +30,7 @@ import orjson
 import yaml
 
 from configs.experiment import Experiment
-from configs.models import Sampling
+from configs.sampling import Sampling
 from tasks.benchmarks.problems import load_problems
 from tasks.prompts.render import load_prompt
 from warehouse.identity import sample_seed

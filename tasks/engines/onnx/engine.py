@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from configs.engines import OnnxSettings
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder
 from tasks.engines.onnx.model_folder import model_folder

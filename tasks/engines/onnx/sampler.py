@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from configs.models import Sampling
+from configs.sampling import Sampling
 from tasks.engines.protocol import EngineError
 
 _UNSUPPORTED = ("presence_penalty", "repetition_penalty")

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from configs.dialects import AS_IT_IS, DIALECTS, Dialect
 from configs.engines import OpenAISettings
-from configs.models import Sampling
+from configs.sampling import Sampling
 from configs.schema import JsonObject
 from tasks.engines.protocol import EngineError, Request
 

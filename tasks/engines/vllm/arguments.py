@@ -15,7 +15,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from configs.engines import VllmSettings
-from configs.models import Model, Sampling
+from configs.models import Model
+from configs.sampling import Sampling
 from tasks.engines.protocol import EngineError
 from tasks.engines.weights import hub_revision, positions, shipped_or_hub
 from warehouse.canonical import canonical_json

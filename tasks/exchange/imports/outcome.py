@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from tasks.exchange.imports.importing import Imported
-from tasks.grading.kinds import grader_of
+from tasks.grading.grader_of import grader_of
 from warehouse.catalog import connect
 from warehouse.loader import load
 from warehouse.store import Store

@@ -11,8 +11,9 @@ from enum import Enum
 from configs.engines import EngineSettings, OnnxSettings, ReplaySettings
 from configs.experiment import Experiment, GeneratedBenchmark
 from configs.graders import ExactGrader
-from configs.models import Model, Sampling
+from configs.models import Model
 from configs.roles import Explorer, References, Synthesizer
+from configs.sampling import Sampling
 from configs.training import Training
 from tasks.research.training.jobs import (
     EXPLORE_PROMPT,

@@ -12,7 +12,7 @@ from configs.training import Training
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, Stopped
 from tasks.executor.errors import FlowIncomplete
-from tasks.executor.submit import run_log
+from tasks.executor.run_log import run_log
 from tasks.research.study.cells import StudyCell, TrainedModels, study_cells
 from tasks.research.study.study_page import write_page
 from tasks.research.training.jobs import jobs_of

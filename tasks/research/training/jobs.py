@@ -15,8 +15,9 @@ from typing import Literal
 from configs.engines import OnnxSettings
 from configs.experiment import Experiment, GeneratedBenchmark
 from configs.graders import ExactGrader
-from configs.models import Model, Sampling
+from configs.models import Model
 from configs.roles import Explorer
+from configs.sampling import Sampling
 from configs.schema import ConfigModel
 from configs.training import Supervised, Training
 from tasks.prompts.render import load_prompt

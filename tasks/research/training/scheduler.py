@@ -22,7 +22,7 @@ from tasks.engines.pool import ENGINES, Stopped
 from tasks.engines.processes import Child, start
 from tasks.executor.cache import first_valid_key, quoted, unquoted
 from tasks.executor.errors import FlowIncomplete
-from tasks.executor.submit import run_log
+from tasks.executor.run_log import run_log
 from tasks.progress import PROGRESS
 from tasks.research.training.jobs import TrainingJob, jobs_of, needed_jobs, sampling_experiment
 from tasks.research.training.record import read_record
