@@ -15,7 +15,8 @@ from configs.schema import ConfigModel, UserError
 from tasks.engines import protocol
 from tasks.engines.pool import open_engines
 from tasks.engines.protocol import Completion, EngineError, EngineKind, Failure
-from tasks.executor.shard_task import generate_shard, submitted
+from tasks.executor.shard_task import generate_shard
+from tasks.executor.submit import submitted
 from tasks.grade import assess
 from tasks.publish import shortfall, summarize
 from tasks.run import members_of, record, resolve, stage_summary
