@@ -40,7 +40,7 @@ select
     count(*) filter (where is_by_hand) as num_by_hand,
     sum(num_cached_prompt_tokens)::bigint as num_cached_prompt_tokens,
     sum(num_reasoning_tokens)::bigint as num_reasoning_tokens,
-    sum(dollars) as dollars,
+    fsum(dollars) as dollars, -- the order of the traces does not matter
     count(*) filter (where status in ('ok', 'truncated') and dollars is null) as num_unpriced
 from priced
 group by run_id, stage
