@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, PositiveInt, model_validator
 
 from configs.engines import EngineSettings
 from configs.models import Model
@@ -29,11 +29,25 @@ def role_of(stage: str) -> str:
     return ROLES.get(stage, stage)
 
 
+CHOICE = frozenset({"groups", "per_group", "seed", "shares"})
+"""What only decides which traces are shown. It is in no recipe: the ids of what was shown say it, trace by trace."""
+
+
 class References(ConfigModel):
     """What a synthesizer is shown of the traces that it reads. All of it is part of a trace's identity."""
 
     count: int = Field(default=4, ge=1)
-    """Number of references: the first `count` usable traces by sample index."""
+    """Number of references: the first `count` usable traces by sample index, of several stages in turn."""
+    groups: Literal["same", "disjoint", "random"] = "same"
+    """Which of them each synthesis reads. `same`: all of a problem's read the same; `disjoint`: each the next `count`;
+    `random`: each `count` of all, drawn by `seed`."""
+    per_group: int = Field(default=1, ge=1)
+    """So many syntheses read the same group, one after the other; two or more tell how much the choice of references
+    matters (relation reference_groups)."""
+    seed: int = Field(default=0, ge=0)
+    """Another seed draws other `random` groups."""
+    shares: dict[str, PositiveInt] = Field(default_factory=dict)
+    """How many of `count` are of which stage, such as {small: 3, big: 1}; default: the stages take turns."""
     content: Literal["answer", "full", "last_paragraph"] = "answer"
     """`answer`: what follows the reasoning; `full`: reasoning and answer; `last_paragraph`: the last one of the answer."""
     order: Literal["shuffled", "sampled", "by_vote"] = "shuffled"
@@ -50,6 +64,22 @@ class References(ConfigModel):
     """`drop_last`: whole references are left out, from the end; `shorten_all`: each is cut to an equal share."""
     tokenizer: str | None = None
     """A tokenizer.json that counts tokens; default: four characters count as one token."""
+
+    def group_of(self, sample_index: int) -> int:
+        """Number of the group that a sample reads, from 0."""
+        return 0 if self.groups == "same" else sample_index // self.per_group
+
+    def num_groups(self, num_samples: int) -> int:
+        """Groups that so many samples read."""
+        return 1 + self.group_of(num_samples - 1)
+
+    @model_validator(mode="after")
+    def shares_add_up(self) -> "References":
+        """The shares of the stages are the references there are."""
+        total = sum(self.shares.values())
+        if self.shares and total != self.count:
+            raise ValueError(f"has shares that add up to {total} but count is {self.count}; make them equal.")
+        return self
 
 
 class Role(ConfigModel):
@@ -150,11 +180,32 @@ def _check(
         raise ValueError(
             f"{field}.reads names {unknown[0]}, which is {fault}; name one or more of: {', '.join(known)}."
         )
-    count, num_read = role.references.count, sum(stage.role.sampling.n for stage in read)
-    if count > num_read:
-        fields = [f"{stage.field}.sampling.n" for stage in read]
-        sizes = f"{fields[0]} is {num_read}" if len(read) == 1 else f"{' + '.join(fields)} is {num_read}"
+    shares = role.references.shares
+    if unread := [name for name in shares if name not in names]:
         raise ValueError(
-            f"{field}.references.count is {count} but {sizes}; raise {' or '.join(fields)} to {count} or more"
-            f"{'' if len(read) == 1 else ' together'}, or lower {field}.references.count."
+            f"{field}.references.shares names {unread[0]}, which {field} does not read; it reads: {', '.join(names)}."
         )
+    for stage in read if shares else ():
+        if stage.name in shares:
+            _check_size(f"{field}.references.shares.{stage.name}", shares[stage.name], field, role, [stage])
+    if not shares:
+        _check_size(f"{field}.references.count", role.references.count, field, role, read)
+
+
+def _check_size(
+    setting: str, count: int, field: str, role: Synthesizer, read: Sequence[StageSettings]
+) -> None:
+    """Raise ValueError where groups of so many references need more samples than these stages draw."""
+    references, n = role.references, role.sampling.n
+    num_groups = references.num_groups(n) if references.groups == "disjoint" else 1
+    wanted, num_read = count * num_groups, sum(stage.role.sampling.n for stage in read)
+    if wanted <= num_read:
+        return
+    fields = [f"{stage.field}.sampling.n" for stage in read]
+    together = "" if len(read) == 1 else " together"
+    disjoint = f" in {num_groups} disjoint groups, {wanted} samples," if num_groups > 1 else ""
+    other = f", set {field}.references.groups to random" if num_groups > 1 else ""
+    raise ValueError(
+        f"{setting} is {count}{disjoint} but {' + '.join(fields)} is {num_read}; raise {' or '.join(fields)} to {wanted} "
+        f"or more{together}{other}, or lower {setting}."
+    )

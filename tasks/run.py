@@ -23,7 +23,7 @@ from tasks.generation.rendered import SEEN, changed_lengths, changed_templates
 from tasks.generation.spending import COUNTED, Meter, Spending, set_meter
 from tasks.grading.grader_of import AnyGrader, grader_of, judge_of
 from tasks.progress import PROGRESS
-from tasks.stage import Stage, plans_of, shards_by_stage
+from tasks.stage import Stage, plans_of, shards_by_stage, wanted_by_problem
 from tasks.synthesize import synthesize_stage
 from warehouse.journal import recover
 from warehouse.locks import in_use
@@ -201,7 +201,7 @@ def members_of(run: Run) -> dict[str, list[Member]]:
     """Every trace the run wants, by stage; one still waiting for references has no id yet."""
     members = {}
     for stage in run.stages:
-        wanted = {plan.problem.problem_digest: plan.wanted for plan in plans_of(stage, run.problems)}
+        wanted = wanted_by_problem(plans_of(stage, run.problems))
         members[stage.name] = [
             Member(stage.name, p.problem_id, p.problem_digest, w.sample_index, w.trace_id, p.gold)
             for p in run.listed

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import NamedTuple
+from itertools import groupby
+from typing import NamedTuple, TypeVar
 
 from configs.engines import EngineSettings, left_out
 from configs.graders import JudgeGrader
@@ -30,6 +31,8 @@ from warehouse.index import RecipeIndex, Stored
 from warehouse.planner import cut, missing_traces, wanted_traces
 from warehouse.records import Problem, Wanted
 from warehouse.store import Store
+
+K = TypeVar("K")
 
 NUM_SHARDS = 8
 """Shards a stage is cut into; each costs Prefect about a tenth of a CPU second."""
@@ -109,7 +112,7 @@ class Stage:
 
 
 class Plan(NamedTuple):
-    """One problem's part of a stage."""
+    """One problem's part of a stage: the samples that read the same references."""
 
     problem: Problem
     references: tuple[Candidate, ...]
@@ -184,33 +187,54 @@ def stage_of(
 # --- plan: what is wanted, as the store is now ------------------------------------------------------
 
 
-def plans_of(stage: Stage, problems: Sequence[Problem], unfinished: Unfinished | None = None) -> list[Plan]:
-    """What is wanted of each problem; one whose references may still come is left out.
+Planned = dict[str, dict[str, list[Wanted]]]
+"""What is wanted of each problem, by stage."""
+
+
+def plans_of(
+    stage: Stage,
+    problems: Sequence[Problem],
+    unfinished: Unfinished | None = None,
+    planned: Planned | None = None,
+) -> list[Plan]:
+    """What is wanted of each problem, a plan for each group of references; one whose references may still come is left out.
 
     Args:
         stage: Whose traces.
         problems: Those to plan.
         unfinished: What is still made of the stages it reads, while shards are at work. The store is not listed
             then: what this process makes is known without.
+        planned: The plans of stages that it reads, as far as they are made already; the others are added.
     """
+    indexes = range(stage.num_samples)
     if stage.references is None:
-        return [Plan(p, (), wanted_traces(stage.recipe, p, stage.num_samples)) for p in problems]
-    policy, plans = stage.references, []
-    candidates = _candidates(stage, problems, unfinished)
+        return [Plan(p, (), wanted_traces(stage.recipe, p, indexes)) for p in problems]
+    policy, plans = stage.references, list[Plan]()
+    candidates = _candidates(stage, problems, unfinished, {} if planned is None else planned)
     if policy.order == "by_vote":
         candidates = _with_texts(stage, candidates)
+    groups = [list(group) for _, group in groupby(indexes, policy.group_of)]
     for problem in problems:
-        found = candidates.get(problem.problem_digest)
-        chosen = None if found is None else choose(found, policy, problem.problem_digest)
-        if chosen is not None:
-            ids = tuple(candidate.trace_id for candidate in chosen)
-            wanted = wanted_traces(stage.recipe, problem, stage.num_samples, ids)
-            plans.append(Plan(problem, chosen, wanted))
+        digest = problem.problem_digest
+        found = candidates.get(digest)
+        chosen = [found and choose(found, policy, digest, number) for number in range(len(groups))]
+        settled = [references for references in chosen if references is not None]
+        for references, samples in zip(settled, groups, strict=True) if len(settled) == len(groups) else ():
+            ids = tuple(candidate.trace_id for candidate in references)
+            plans.append(Plan(problem, references, wanted_traces(stage.recipe, problem, samples, ids)))
     return plans
 
 
+def wanted_by_problem(plans: Iterable[Plan]) -> dict[str, list[Wanted]]:
+    """The traces of all groups, by the problem's digest and by sample index."""
+    found: dict[str, list[Wanted]] = {}
+    for plan in plans:
+        found.setdefault(plan.problem.problem_digest, []).extend(plan.wanted)
+    return found
+
+
 def _candidates(
-    stage: Stage, problems: Sequence[Problem], unfinished: Unfinished | None
+    stage: Stage, problems: Sequence[Problem], unfinished: Unfinished | None, planned: Planned
 ) -> dict[str, tuple[Candidate, ...]]:
     """What the stages it reads want of each problem, each trace as the store has it.
 
@@ -218,13 +242,14 @@ def _candidates(
     """
     found: dict[str, tuple[Candidate, ...]] = {p.problem_digest: () for p in problems}
     for read in stage.reads:
-        wanted = {p.problem.problem_digest: p.wanted for p in plans_of(read, problems, unfinished)}
-        index = read.index if unfinished is None else read.known
+        if read.name not in planned:
+            planned[read.name] = wanted_by_problem(plans_of(read, problems, unfinished, planned))
+        wanted, index = planned[read.name], read.index if unfinished is None else read.known
         open_digests = (unfinished or {}).get(read.name, frozenset())
         found = {
             digest: earlier
             + tuple(
-                _candidate(trace, index.get(trace.trace_id), is_final=digest not in open_digests)
+                _candidate(read, trace, index.get(trace.trace_id), is_final=digest not in open_digests)
                 for trace in wanted[digest]
             )
             for digest, earlier in found.items()
@@ -233,15 +258,14 @@ def _candidates(
     return found
 
 
-def _candidate(trace: Wanted, stored: Stored | None, *, is_final: bool) -> Candidate:
-    if stored is None:
-        return Candidate(trace.trace_id, trace.sample_index, None)
-    return Candidate(trace.trace_id, trace.sample_index, stored.status, stored.is_permanent and is_final)
+def _candidate(stage: Stage, trace: Wanted, stored: Stored | None, *, is_final: bool) -> Candidate:
+    status, is_permanent = (stored.status, stored.is_permanent and is_final) if stored else (None, False)
+    return Candidate(trace.trace_id, trace.sample_index, status, is_permanent, stage=stage.name)
 
 
 def _with_texts(
-    stage: Stage, candidates: Mapping[str, tuple[Candidate, ...]]
-) -> dict[str, tuple[Candidate, ...]]:
+    stage: Stage, candidates: Mapping[K, tuple[Candidate, ...]]
+) -> dict[K, tuple[Candidate, ...]]:
     """The candidates with their texts, read from the store in one pass."""
     ids = [c.trace_id for group in candidates.values() for c in group]
     texts = {
@@ -250,13 +274,13 @@ def _with_texts(
         for row in read.index.rows(ids, ["reasoning", "answer"]).to_pylist()
     }
     return {
-        digest: tuple(
+        key: tuple(
             replace(c, reasoning=texts[c.trace_id][0], answer=texts[c.trace_id][1] or "")
             if c.trace_id in texts
             else c
             for c in group
         )
-        for digest, group in candidates.items()
+        for key, group in candidates.items()
     }
 
 
@@ -285,12 +309,11 @@ def shards_of(
         unsettled: Digests of problems of which a stage it reads still makes traces in this run. Their
             references are decided by the shard, when those traces are there.
     """
-    index = stage.index
-    planned = {p.problem.problem_digest: missing_traces(index, p.wanted) for p in plans_of(stage, problems)}
+    index, planned = stage.index, wanted_by_problem(plans_of(stage, problems))
     counts = {
         p.problem_digest: stage.num_samples
         if p.problem_digest in unsettled or p.problem_digest not in planned
-        else len(planned[p.problem_digest])
+        else len(missing_traces(index, planned[p.problem_digest]))
         for p in problems
     }
     lacking = [p for p in problems if counts[p.problem_digest]]
@@ -327,11 +350,9 @@ def shards_by_stage(stages: Sequence[Stage], problems: Sequence[Problem]) -> lis
 def jobs_of(stage: Stage, lacking: Sequence[Plan]) -> Iterator[Job]:
     """The requests for missing traces, each sample with its own derived seed."""
     policy = stage.references
-    chosen = {plan.problem.problem_digest: plan.references for plan in lacking}
-    texts = _with_texts(stage, chosen) if policy else {}
-    for plan in lacking:
-        digest = plan.problem.problem_digest
-        references = shown(texts[digest], policy) if policy else ()
+    texts = _with_texts(stage, {n: plan.references for n, plan in enumerate(lacking)}) if policy else {}
+    for number, plan in enumerate(lacking):
+        references = shown(texts[number], policy) if policy else ()
         yield job_of(stage, plan.problem.question, {"references": references}, plan.wanted)
 
 

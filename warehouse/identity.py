@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import orjson
 
 from configs.models import Model
-from configs.roles import References
+from configs.roles import CHOICE, References
 from configs.sampling import Sampling
 from warehouse.canonical import canonical_json, digest
 
@@ -69,7 +69,8 @@ def recipe_of(
 ) -> Recipe:
     """The recipe of a stage; `model.revision` is resolved before (weights digest, recording digest).
 
-    A stage that reads others also has how its references are made, and the recipes they come from. What a
+    A stage that reads others also has how its references are made, and the recipes they come from; which of them it is
+    shown is in the ids of its traces. What a
     judge is shown is in the ids of its traces instead. Settings in `left_out` never reach the model and so are not in
     the recipe, except the base seed, which tells one draw from another where it is not sent too.
     """
@@ -82,7 +83,7 @@ def recipe_of(
     }
     if references:
         digests = [recipe.digest for recipe in reads]
-        content["references"] = references.model_dump(mode="json", exclude_none=True)
+        content["references"] = references.model_dump(mode="json", exclude_none=True, exclude=set(CHOICE))
         content["explorer"] = digests[0] if len(digests) == 1 else digests
     return Recipe.of(stage, content)
 

@@ -8,13 +8,13 @@ from warehouse.records import Problem, Wanted
 
 
 def wanted_traces(
-    recipe: Recipe, problem: Problem, num_samples: int, reference_ids: tuple[str, ...] = ()
+    recipe: Recipe, problem: Problem, sample_indexes: Iterable[int], reference_ids: tuple[str, ...] = ()
 ) -> list[Wanted]:
-    """The traces an experiment wants of one problem, by sample index."""
+    """The traces an experiment wants of one problem that are shown the same references, by sample index."""
     digest = problem.problem_digest
     return [
         Wanted(trace_id(recipe, digest, i, reference_ids), digest, problem.problem_id, i, reference_ids)
-        for i in range(num_samples)
+        for i in sample_indexes
     ]
 
 

@@ -90,7 +90,7 @@ class _Bars:
                     client.update_artifact(self._ids[stage], ArtifactUpdate(data=percent, description=text))
                 else:
                     artifact = ArtifactCreate(
-                        key=f"a2r-progress-{stage}",
+                        key=f"a2r-progress-{stage.replace('_', '-')}",  # Prefect's keys have no underscores
                         type="progress",
                         data=percent,
                         description=text,

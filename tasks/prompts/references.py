@@ -1,4 +1,4 @@
-"""Which of the explorer's traces a synthesizer is shown, in what order, and how much of each.
+"""Which of the traces that it reads a synthesizer is shown, in what order, and how much of each.
 
 There are two pure steps. `choose` decides the ordered trace ids, which are part of the identity of the
 synthesizer's trace. `shown` decides the texts from the same policy. The policy is in the recipe, so equal ids
@@ -23,9 +23,10 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One explorer sample as stored."""
+    """One sample of a stage that is read, as stored."""
 
     trace_id: str
+    """Empty where it is not known yet."""
     sample_index: int
     status: str | None
     """`ok`, `truncated`, `error`; or None if not generated yet."""
@@ -33,6 +34,8 @@ class Candidate:
     """Whether the failure is permanent, so that a retry would not help."""
     reasoning: str | None = None
     answer: str = ""
+    stage: str = ""
+    """What the run calls the stage it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,49 @@ class Reference:
 
 
 def choose(
-    candidates: Sequence[Candidate], policy: References, problem_digest: str
+    candidates: Sequence[Candidate], policy: References, problem_digest: str, group: int = 0
 ) -> tuple[Candidate, ...] | None:
-    """The ordered references, or None while a missing sample could still change them.
+    """The ordered references of a group, or None while a missing sample could still change them.
 
-    These are the first `count` usable samples by index. There may be fewer, or none, if the rest is truncated or
-    failed permanently: a problem is never left out because it was hard to explore.
+    They are usable samples by index: the first `count`, in groups that are disjoint the next for each, in random ones
+    any `count` of all. There may be fewer, or none, if the rest is truncated or failed permanently: a problem is never left
+    out because it was hard to explore. With shares, each stage gives its own.
     """
+    chosen: list[Candidate] = []
+    for stage, count in (policy.shares or {"": policy.count}).items():
+        own = [c for c in candidates if stage in ("", c.stage)]
+        taken = _group(own, count, policy, group, f"{policy.seed}/{problem_digest}/{stage}")
+        if taken is None:
+            return None
+        chosen += taken
+    if policy.order == "shuffled":
+        seed = f"references/{problem_digest}" + (f"/{group}" if group else "")
+        random.Random(seed).shuffle(chosen)  # noqa: S311 - not a secret
+    elif policy.order == "by_vote":
+        votes = Counter(map(_vote, chosen))
+        chosen.sort(key=lambda c: (-votes[_vote(c)], _vote(c) == "", _vote(c), c.sample_index))
+    return tuple(chosen)
+
+
+def _group(
+    candidates: Sequence[Candidate], count: int, policy: References, group: int, seed: str
+) -> list[Candidate] | None:
+    """A group's references by index, or None while a sample that may come could change them."""
+    if policy.groups == "random":
+        usable = _usable(candidates, policy, len(candidates))
+        if usable is None:
+            return None
+        drawn = random.Random(f"groups/{seed}/{group}").sample(range(len(usable)), min(count, len(usable)))  # noqa: S311
+        return [usable[place] for place in sorted(drawn)]
+    usable = _usable(candidates, policy, (group + 1) * count)
+    return None if usable is None else usable[group * count :]
+
+
+def _usable(candidates: Sequence[Candidate], policy: References, count: int) -> list[Candidate] | None:
+    """The first usable samples, at most so many; None where one that may still come is before the last of them."""
     usable: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda c: c.sample_index):
-        if len(usable) == policy.count:
+        if len(usable) == count:
             break
         match candidate.status:
             case "ok":
@@ -67,12 +103,7 @@ def choose(
             case _:
                 if not candidate.is_permanent:
                     return None
-    if policy.order == "shuffled":
-        random.Random(f"references/{problem_digest}").shuffle(usable)  # noqa: S311 - not a secret
-    elif policy.order == "by_vote":
-        votes = Counter(map(_vote, usable))
-        usable.sort(key=lambda c: (-votes[_vote(c)], _vote(c) == "", _vote(c), c.sample_index))
-    return tuple(usable)
+    return usable
 
 
 def shown(chosen: Sequence[Candidate], policy: References) -> tuple[Reference, ...]:

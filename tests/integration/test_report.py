@@ -206,6 +206,7 @@ def test_data_says_the_same(store):
             "pairs",
             "flows",
             "agreement",
+            "contributions",
             "problems",
             "history",
         ),

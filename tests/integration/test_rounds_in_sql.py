@@ -122,3 +122,42 @@ def test_method_costs_all_that_its_answers_rest_on(catalog):
 def test_run_names_all_explorers_and_the_last_round(catalog):
     row = asked(catalog, "select num_explored, num_synthesized, num_references, num_rounds from runs")
     assert row == [(5, 1, 2, 2)]
+
+
+def test_reference_is_known_by_where_it_came_from(catalog):
+    rows = asked(
+        catalog, "select stage, reference_stage, count(*) from shown_references group by all order by all"
+    )
+    assert rows == [("first", "big", 48), ("first", "small", 48), ("last", "first", 24)], (
+        "two of each, in turn"
+    )
+    rows = asked(
+        catalog,
+        "select problem_id, reference_stage, reference_index, is_reference_correct from shown_references",
+    )
+    assert all(is_right == RIGHT[stage](int(problem[1:]), index) for problem, stage, index, is_right in rows)
+
+
+def test_explorer_contributes_what_no_other_showed(catalog):
+    shown = {
+        name: {p for p in range(12) if any(RIGHT[name](p, i) for i in range(2))} for name in ("small", "big")
+    }
+    outcomes = asked(catalog, "select problem_id, outcome from synthesis_outcomes")
+    rescued = {int(problem[1:]) for problem, outcome in outcomes if outcome == "rescued"}
+    rows = asked(
+        catalog,
+        "select stage, num_shown, num_problems_right, num_problems_right_alone, num_rescues, num_rescues_alone "
+        "from contributions",
+    )
+    assert rows == [
+        (
+            name,
+            48,
+            len(shown[name]),
+            len(shown[name] - shown[other]),
+            len(shown[name] & rescued),
+            len((shown[name] - shown[other]) & rescued),
+        )
+        for name, other in (("small", "big"), ("big", "small"))
+    ]
+    assert rescued & (shown["small"] - shown["big"]), "the case is there"

@@ -35,8 +35,8 @@ def catalog(empty_catalog):
 def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
     """Enter samples and reduce them as a load does.
 
-    `verdicts[problem][index]` is True, False, None (failed); `votes`, `score`, `mean_logprob` and
-    `latency_seconds` have the same shape. A vote is the verdict itself unless given.
+    `verdicts[problem][index]` is True, False, None (failed); `votes`, `score`, `mean_logprob`,
+    `latency_seconds` and `reads` have the same shape. A vote is the verdict itself unless given.
     """
     n = max(len(row) for row in verdicts.values())
     recipe, reads = f"{run_id}-{stage}", [] if stage == "explore" else ["explore"]
@@ -64,7 +64,7 @@ def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
             "vote_key": columns["votes"][problem][index] if "votes" in columns else str(verdict),
             **{
                 name: columns[name][problem][index] if name in columns else None
-                for name in ("score", "mean_logprob", "latency_seconds")
+                for name in ("score", "mean_logprob", "latency_seconds", "reads")
             },
         }
         for problem, row in verdicts.items()
@@ -84,7 +84,7 @@ ENTER = (
     select trace_id, stage, recipe, problem_id as problem_digest, sample_index, 'ok' as status,
         10 as num_billed_prompt_tokens, 20 as num_completion_tokens, now() as started_at, 1 as num_tries,
         latency_seconds::double as latency_seconds, mean_logprob::double as mean_logprob,
-        score::double as score, [] as reference_ids, 'part' as part
+        score::double as score, coalesce(reads::varchar[], []) as reference_ids, 'part' as part
     from entered where is_correct is not null""",
     """insert into store.grades by name
     select trace_id, 'g-1' as grader, 'gold' as gold, if(is_correct, 'correct', 'wrong') as verdict,
@@ -188,6 +188,45 @@ def test_bootstrap_intervals_cover_and_agree_with_the_analytic_ones(catalog, num
     answered(catalog, {str(i): [j < 8 * value for j in range(8)] for i, value in enumerate(values[0])})
     _, low, high, *_ = metric(catalog, "mean@1")
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.25 * (high - low) / 2)
+
+
+def grouped(rng, shape):
+    """Verdicts of samples in groups of problems, whose chances are 0.5 ± 0.2 by problem and ± 0.2 by group."""
+    problems, groups, samples = shape
+    chances = 0.5 + rng.choice([-0.2, 0.2], (problems, 1, 1)) + rng.choice([-0.2, 0.2], (problems, groups, 1))
+    return rng.random((problems, groups, samples)) < chances
+
+
+def test_variance_between_groups_of_references_is_recovered(catalog):
+    verdicts = grouped(np.random.default_rng(14), (1500, 3, 2)).reshape(1500, 6)
+    reads = {str(i): [[f"{i}-{j // 2}"] for j in range(6)] for i in range(1500)}
+    answered(catalog, {"0": [True]})
+    answered(
+        catalog, {str(i): row.tolist() for i, row in enumerate(verdicts)}, stage="synthesize", reads=reads
+    )
+    row = catalog.execute(
+        "select num_groups, sample_variance, group_variance, problem_variance from reference_groups"
+    ).fetchone()
+    assert row == (4500, *(pytest.approx(value, abs=0.012) for value in (0.17, 0.04, 0.04)))
+
+
+def test_variance_between_groups_is_unknown_where_all_read_the_same_or_each_another(catalog):
+    answered(catalog, {"0": [True]})
+    for run_id, reads in (("same", [["a"], ["a"]]), ("each", [["a"], ["b"]])):
+        answered(catalog, {"0": [True]}, run_id=run_id)
+        answered(catalog, {"0": [True, False]}, stage="synthesize", run_id=run_id, reads={"0": reads})
+    rows = (
+        "select run_id, sample_variance, group_variance from reference_groups where run_id <> 'r' order by 1"
+    )
+    assert catalog.execute(rows).fetchall() == [("each", None, None), ("same", 0.5, None)]
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_intervals_count_the_variance_between_groups(catalog, groups):
+    """2,000 runs of 60 problems with four syntheses each, all of one group or each of its own."""
+    rng = np.random.default_rng(groups)
+    values = grouped(rng, (2000 * 60, groups, 4 // groups)).mean((1, 2)).reshape(2000, 60)
+    assert 0.93 <= analytic(catalog, values, 0.5) <= 0.97
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 30), (7, 30), (499, 500)])

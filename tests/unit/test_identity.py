@@ -83,6 +83,15 @@ def test_recipe_depends_on_prompt_references_and_explorer():
     assert len(recipes) == 4
 
 
+@pytest.mark.parametrize(
+    "change", [{"groups": "random"}, {"per_group": 2}, {"seed": 1}, {"shares": {"a": 4}}]
+)
+def test_what_chooses_references_is_in_the_ids_alone(change):
+    """So a trace that is shown the same is the same, however it came to be chosen."""
+    policy = References.model_validate(change)
+    assert recipe_of("synthesize", MODEL, "p2", SAMPLING, references=policy, reads=[EXPLORER]) == SYNTHESIZER
+
+
 def test_recipe_read_back_is_the_same():
     assert Recipe.read(SYNTHESIZER.content) == SYNTHESIZER
 

@@ -101,3 +101,56 @@ def test_total_budget_shortens_all_to_an_equal_share():
 
 def test_places_are_numbered_from_one():
     assert [r.index for r in shown([candidate(0), candidate(1)], References())] == [1, 2]
+
+
+def grouped(groups, candidates, count=2, **more):
+    policy = References(count=count, order="sampled", groups=groups, **more)
+    return [
+        ids(chosen) if (chosen := choose(candidates, policy, "d", n)) is not None else None for n in range(3)
+    ]
+
+
+def test_disjoint_groups_take_the_next_usable_samples():
+    samples = [candidate(0), candidate(1, "truncated"), *(candidate(i) for i in range(2, 7))]
+    assert grouped("disjoint", samples) == [["t0", "t2"], ["t3", "t4"], ["t5", "t6"]]
+
+
+def test_disjoint_group_waits_only_for_its_own_and_those_before():
+    samples = [*(candidate(i) for i in range(4)), candidate(4, None), candidate(5)]
+    assert grouped("disjoint", samples) == [["t0", "t1"], ["t2", "t3"], None]
+
+
+def test_random_groups_are_drawn_of_all_by_a_seed_of_the_problem_and_wait_for_all():
+    samples = [candidate(i) for i in range(6)]
+    drawn = grouped("random", samples, count=3)
+    assert drawn == grouped("random", samples[::-1], count=3), (
+        "the order in which they are stored does not matter"
+    )
+    assert len({tuple(group) for group in drawn}) == 3
+    assert all(len(set(group)) == 3 for group in drawn)
+    assert drawn != grouped("random", samples, count=3, seed=1)
+    assert grouped("random", [*samples, candidate(6, None)]) == [None] * 3
+
+
+def test_random_groups_draw_every_sample_equally_often():
+    policy, samples = References(count=2, groups="random"), [candidate(i) for i in range(4)]
+    drawn = [choose(samples, policy, str(problem), group) for problem in range(500) for group in range(2)]
+    counts = [sum(f"t{i}" in ids(group) for group in drawn) for i in range(4)]
+    assert all(abs(count - 500) < 4 * (1000 * 0.25) ** 0.5 for count in counts), counts
+
+
+def test_stages_take_turns_or_give_their_shares():
+    samples = [candidate(i, stage="a") for i in range(3)] + [
+        Candidate(f"b{i}", i, "ok", stage="b") for i in range(3)
+    ]
+    turns = choose(samples, References(count=3, order="sampled"), "d")
+    assert ids(turns) == ["t0", "b0", "t1"]
+    shares = References(count=3, order="sampled", groups="disjoint", shares={"b": 1, "a": 2})
+    assert ids(choose(samples, shares, "d")) == ["b0", "t0", "t1"]
+    assert ids(choose(samples, shares, "d", 1)) == ["b1", "t2"], "what one stage lacks no other gives"
+
+
+def test_samples_read_their_group():
+    policy = References(groups="random", per_group=2)
+    assert [policy.group_of(i) for i in range(5)] == [0, 0, 1, 1, 2]
+    assert (policy.num_groups(5), References().num_groups(5)) == (3, 1)

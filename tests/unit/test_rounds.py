@@ -85,10 +85,34 @@ def test_override_reaches_an_entry_by_its_number(file):
             "rounds.0.references.count=5",
             "rounds.0.references.count is 5 but rounds.0.sampling.n is 2; raise rounds.0.sampling.n to 5 or more, or lower",
         ),
+        (
+            "rounds.0.references={count: 4, shares: {explore: 3, seeded: 2}}",
+            "rounds.0.references has shares that add up to 5 but count is 4; make them equal.",
+        ),
+        (
+            "rounds.1.references.shares={explore: 1, seeded: 1}",
+            "rounds.1.references.shares names seeded, which rounds.1 does not read; it reads: explore, synthesize_2.",
+        ),
+        (
+            "rounds.1.references={count: 5, shares: {explore: 4, synthesize_2: 1}}",
+            "rounds.1.references.shares.explore is 4 but explorers.0.sampling.n is 3; raise explorers.0.sampling.n to 4 or",
+        ),
+        (
+            "rounds.0.references={groups: disjoint, count: 5}",
+            "rounds.0.references.count is 5 in 2 disjoint groups, 10 samples, but explorers.0.sampling.n + explorers.1",
+        ),
     ],
 )
 def test_refusal_names_field_value_and_remedy(file, override, said):
     assert told(file, override).startswith(said)
+
+
+def test_groups_that_need_more_samples_than_there_are_have_three_ways_out(file):
+    said = told(file, "rounds.0.references={groups: disjoint, count: 5}")
+    assert said.endswith(
+        "is 8; raise explorers.0.sampling.n or explorers.1.sampling.n to 10 or more together, set "
+        "rounds.0.references.groups to random, or lower rounds.0.references.count."
+    )
 
 
 def test_both_forms_at_once_are_refused_where_nothing_merges_them():

@@ -158,7 +158,7 @@ def test_answer_replaces_a_failure_within_a_journal():
 
 
 def test_failure_is_missing_until_an_answer_comes(store):
-    wanted = wanted_traces(RECIPE, problem(1), 2)
+    wanted = wanted_traces(RECIPE, problem(1), range(2))
     index = RecipeIndex(store, RECIPE)
     store.write_part(traces_folder(RECIPE), traces_table([row(1, 0, status="error"), row(1, 1)]))
     assert missing_traces(index.refresh(), wanted) == wanted[:1]
@@ -175,7 +175,7 @@ def test_index_reads_rows_of_several_parts(store):
 
 
 def test_raising_n_keeps_the_samples_there_are():
-    assert wanted_traces(RECIPE, problem(1), 8)[:4] == wanted_traces(RECIPE, problem(1), 4)
+    assert wanted_traces(RECIPE, problem(1), range(8))[:4] == wanted_traces(RECIPE, problem(1), range(4))
 
 
 def test_cut_never_splits_a_problem_and_keeps_order():

@@ -35,6 +35,8 @@ class Findings:
     """One row per run, quality of the explorers' samples, and outcome of the synthesizer."""
     agreement: Rows
     """One row per run graded by a cascade, stage, two of its graders, and which of them decided."""
+    contributions: Rows
+    """One row per run with several explorers, and explorer: what its references were worth."""
     problems: Rows
     """One row per run and problem; equal wordings share the index `place`."""
     history: Rows
@@ -62,7 +64,17 @@ _PARTS: Mapping[str, str] = {
     "metrics": "from metrics where list_contains($run_ids, run_id)",
     **{
         name: statement(f"report/{name}")
-        for name in ("methods", "paths", "curves", "pairs", "flows", "agreement", "problems", "history")
+        for name in (
+            "methods",
+            "paths",
+            "curves",
+            "pairs",
+            "flows",
+            "agreement",
+            "contributions",
+            "problems",
+            "history",
+        )
     },
 }
 """How each part is read, besides the runs."""

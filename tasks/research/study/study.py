@@ -92,7 +92,9 @@ def _record_mismatched(pair: Experiment, root: str) -> str:
     """Write a recording in which each problem has the explorer's answers to the next one, read from the store."""
     stage = stages_of(pair, root)[0]
     problems = distinct(load_problems(pair.benchmark, store=stage.index.store))
-    wanted = [[w.trace_id for w in wanted_traces(stage.recipe, p, stage.sampling.n)] for p in problems]
+    wanted = [
+        [w.trace_id for w in wanted_traces(stage.recipe, p, range(stage.num_samples))] for p in problems
+    ]
     rows = stage.index.rows([i for ids in wanted for i in ids], ["answer"]).to_pylist()
     texts = {row["trace_id"]: row["answer"] for row in rows}
     path = Path(root) / "study" / f"{pair.name}.elsewhere.jsonl"

@@ -180,7 +180,7 @@ def answered_puzzles(job: TrainingJob, root: str, split: TrainingSplit) -> list[
         stage = explore_stage(experiment, root)
         benchmark = distinct(load_problems(experiment.benchmark, store=stage.index.store))
         wanted = {
-            problem: [w.trace_id for w in wanted_traces(stage.recipe, problem, stage.sampling.n)]
+            problem: [w.trace_id for w in wanted_traces(stage.recipe, problem, range(stage.num_samples))]
             for problem in benchmark
         }
         ids = [trace_id for group in wanted.values() for trace_id in group]
