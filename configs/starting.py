@@ -42,12 +42,12 @@ explorer:                     # answers each problem n times, independently
     kind: openai              # any OpenAI-compatible endpoint; also vllm, onnx, replay
     base_url: {endpoint}
     # api_key_env: MY_API_KEY # the environment variable that holds the key
-    concurrency: 64           # samples in flight
+    # concurrency: 64         # samples in flight; absent: as many as keep the endpoint busy
   sampling: {{n: 4, temperature: 0.6, top_p: 0.95, max_tokens: 8192}}
 
 synthesizer:                  # reads the problem and the explorer's answers, and reasons once more; leave it out for a vote alone
   model: {{id: {model}}}
-  engine: {{kind: openai, base_url: {endpoint}, concurrency: 64}}
+  engine: {{kind: openai, base_url: {endpoint}}}
   references: {{count: 4}}      # how many of the answers it is shown
   sampling: {{n: 1, temperature: 0.6, top_p: 0.95, max_tokens: 8192}}
 

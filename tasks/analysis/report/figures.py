@@ -22,6 +22,8 @@ PALETTE = ("#4c78db", "#e0803a", "#2fa37c", "#b065c9", "#d9537a", "#9a8b2f", "#3
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "triangle-down")
 FEW = 3
 """Up to this many runs, points can be labelled without overlapping."""
+_DOLLARS, _PLAIN, _PREFIXED = "$.3~r", ".3~g", ".3~s"
+"""How numbers are written: dollars in plain decimals, seconds short, tokens and FLOP with their prefix."""
 RIGHT, WRONG, UNKNOWN = "#2fa37c", "#d9537a", "#8a8f98"
 
 
@@ -126,13 +128,14 @@ def _cost(
     methods = [row for row in found.methods if row["benchmark"] == benchmark]
     if not methods:
         return None
-    unit, scale = (
-        ("dollars per problem", 1.0) if methods[0]["unit"] == "dollars" else ("FLOP per problem", 1e15)
+    is_priced = methods[0]["unit"] == "dollars"
+    title, scale, shape = (
+        ("dollars per problem", 1.0, _DOLLARS) if is_priced else ("FLOP per problem", 1e15, _PREFIXED)
     )
     points = [
         row | {"x": row["cost_per_problem"] * scale, "is_best": row["is_on_frontier"]} for row in methods
     ]
-    return _frontier(points, unit, labels, styles)
+    return _frontier(points, title, shape, labels, styles)
 
 
 def _path(
@@ -145,11 +148,12 @@ def _path(
         if row["benchmark"] == benchmark and row[f"path_{unit}s_p50"]
     ]
     title = f"{unit}s on the critical path of a problem, median"
-    return _frontier(sorted(points, key=itemgetter("x")), title, labels, styles) if points else None
+    shape = _PLAIN if unit == "second" else _PREFIXED
+    return _frontier(sorted(points, key=itemgetter("x")), title, shape, labels, styles) if points else None
 
 
 def _frontier(
-    rows: Rows, title: str, labels: dict[str, str], styles: dict[str, tuple[str, str]]
+    rows: Rows, title: str, shape: str, labels: dict[str, str], styles: dict[str, tuple[str, str]]
 ) -> go.Figure:
     """Methods by what they take (`x`, logarithmic) and their accuracy; those that are `is_best` are joined by a line."""
     figure = go.Figure()
@@ -178,25 +182,20 @@ def _frontier(
                 marker={"color": colour, "symbol": symbol, "size": 11},
                 customdata=[[row["metric"], row["low"], row["high"], row["num_problems"]] for row in points],
                 hovertemplate="%{customdata[0]}: %{y:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}] at %{x:"
-                f"{_format_of(title)}}}, "
+                f"{shape}}}, "
                 "%{customdata[3]} problems<extra>%{fullData.name}</extra>",
             )
     figure.update_layout(
         xaxis={
             "title": title,
             "type": "log",
-            "tickformat": _format_of(title),
+            "tickformat": shape,
             **_decades([row["x"] for row in rows]),
         },
         yaxis={"title": "accuracy", "tickformat": ".0%", "rangemode": "tozero"},
         showlegend=len(labels) > 1,
     )
     return figure
-
-
-def _format_of(title: str) -> str:
-    """Dollars in plain decimals, seconds short, tokens and FLOP with their prefix."""
-    return "$.3~r" if title.startswith("dollars") else ".3~g" if "seconds" in title else ".3~s"
 
 
 def _not_drawn(found: Findings, labels: dict[str, str]) -> str:
