@@ -204,18 +204,26 @@ def latex(folder: Path) -> None:
     told("  the same in a later run, remembered, no worker started, CPU s", f"{spent.cpu:.2f}")
 
 
-def pairs(_: Path) -> None:
-    """20,000 golds and answers drawn at random, whose values are known by construction (tests/cases/rewritings.py)."""
-    rng = random.Random(0)
-    rows = [drawn(rng) for _ in range(20_000)]
+def decided(rows: list[tuple[str, str, str, bool]]) -> tuple[Counter, Spent]:
+    """How often each verdict was given, by kind and by whether the answer has the gold's value, and what it cost."""
     cases = [Case("", gold, answer) for _, gold, answer, _ in rows]
     with closing(Math(MathGrader(kind="math"))) as grader:
         grader.work_out([Case("", "x", "y+1")])
         with measured() as spent:
             said = {case: grader.decide(case.gold, case.answer) for case in set(cases)}
             said |= grader.work_out([case for case, verdict in said.items() if verdict is None])
-    found = Counter((keeps, said[case]) for case, (*_, keeps) in zip(cases, rows, strict=True))
-    by_kind = Counter((kind, keeps, said[case]) for case, (kind, *_, keeps) in zip(cases, rows, strict=True))
+    drawn_cases = zip(cases, rows, strict=True)
+    return Counter((kind, keeps, said[case]) for case, (kind, *_, keeps) in drawn_cases), spent
+
+
+def pairs(_: Path) -> None:
+    """20,000 golds and answers drawn at random, whose values are known by construction (tests/cases/rewritings.py)."""
+    rng = random.Random(0)
+    rows = [drawn(rng) for _ in range(20_000)]
+    by_kind, spent = decided(rows)
+    found = Counter[tuple[bool, str]]()
+    for (_, keeps, verdict), number in by_kind.items():
+        found[keeps, verdict] += number
     same, other = (sum(n for (keeps, _), n in found.items() if keeps is wanted) for wanted in (True, False))
     told("pairs: 20,000 drawn, CPU s", f"{spent.cpu:.2f}")
     told("  of the same value, rejected or left out", f"{same - found[True, 'correct']} of {same}")
@@ -240,17 +248,11 @@ def mutations(_: Path) -> None:
     """20,000 random sums, rewritten or changed in one way each (tests/cases/mutations.py); rates by the way."""
     rng = random.Random(0)
     rows = [mutated(rng) for _ in range(20_000)]
-    cases = [Case("", gold, answer) for _, gold, answer, _ in rows]
-    with closing(Math(MathGrader(kind="math"))) as grader:
-        grader.work_out([Case("", "x", "y+1")])
-        with measured() as spent:
-            said = {case: grader.decide(case.gold, case.answer) for case in set(cases)}
-            said |= grader.work_out([case for case, verdict in said.items() if verdict is None])
+    found, spent = decided(rows)
     told("mutations: 20,000 drawn, CPU s", f"{spent.cpu:.2f}")
-    found = Counter((keeps, kind, said[case]) for case, (kind, *_, keeps) in zip(cases, rows, strict=True))
     for keeps, kind in sorted({(keeps, kind) for kind, *_, keeps in rows}, reverse=True):
-        total = sum(n for key, n in found.items() if key[:2] == (keeps, kind))
-        amiss = total - found[keeps, kind, "correct" if keeps else "wrong"]
+        total = sum(n for key, n in found.items() if key[:2] == (kind, keeps))
+        amiss = total - found[kind, keeps, "correct" if keeps else "wrong"]
         told(f"  {kind}: {'wrongly rejected' if keeps else 'accepted or left out'}", f"{amiss} of {total}")
 
 
