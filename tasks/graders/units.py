@@ -10,6 +10,11 @@ _FACTORS = {
     "million": r"\cdot 1000000",
     "billion": r"\cdot 1000000000",
     "trillion": r"\cdot 1000000000000",
+    "lakh": r"\cdot 100000",
+    "lakhs": r"\cdot 100000",
+    "crore": r"\cdot 10000000",
+    "crores": r"\cdot 10000000",
+    "gross": r"\cdot 144",
     "dozen": r"\cdot 12",
     "score": r"\cdot 20",
     "half": "/2",
@@ -37,11 +42,11 @@ _NO_UNITS = frozenset({
     "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "cis", "lcm", "gcd", "max", "min", "pairs",
     "dozens", "hundreds", "thousands", "millions", "billions", "base", "is", "are", "equals",
     "equal", "then", "therefore", "so", "thus", "implies", "or", "and", "remainder", "nth", "st",
-    "nd", "rd", "th", "eighth", "ninth", "tenth", "quarter", "fold",
+    "nd", "rd", "th", "mille", "permille", "ppm", "ppb", "eighth", "ninth", "tenth", "quarter", "fold",
 })  # fmt: skip
 _SHORT_UNITS = frozenset({
     "am", "pm", "au", "bc", "ad", "cc", "cl", "cm", "dl", "dm", "ev", "fl", "ft", "gb", "gm", "gs", "ha", "hp", "hr", "hz", "in",
-    "kb", "kg", "kj", "km", "kn", "kv", "kw", "lb", "ly", "ma", "mb", "mg", "mi", "mj", "ml", "mm", "mn", "ms", "mv", "mw",
+    "kb", "kg", "kj", "km", "kn", "kv", "kw", "lb", "ly", "ma", "mb", "mg", "mi", "mj", "ml", "mm", "ms", "mv", "mw",
     "nm", "ns", "oz", "pa", "pc", "pt", "px", "qt", "rs", "sq", "st", "tb", "us", "wk", "yd", "yr",
     "an", "as", "at", "by", "he", "it", "of", "on", "we",
 })  # fmt: skip

@@ -21,6 +21,7 @@ from tasks.graders.algebra.forms import (
     Value,
 )
 from tasks.graders.algebra.functions import close
+from tasks.graders.algebra.logarithms import equal_or_huge
 from tasks.graders.algebra.nodes import Apply, Node, Number, Symbol, replaced, symbols
 from tasks.graders.algebra.points import equal, quotient
 from tasks.graders.algebra.regions import same_region
@@ -39,14 +40,15 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
     gold, answer = _alone(_without_domains(gold, answer)), _alone(_without_domains(answer, gold))
     match gold, answer:
         case Value(one), Value(two):
-            return equal(one, two)
+            return equal_or_huge(one, two)
         case Chain(nodes), _:
             return any(same(Value(node), answer) for node in _said(nodes))
         case _, Chain(nodes):
             return any(same(gold, Value(node)) for node in _said(nodes))
         case Named(name, one), Named(other, two):
-            return name.count("'") == other.count("'") and (
-                same(one, two) or same(one, _renamed(two, other, name)) or _is_turned(gold, answer)
+            is_alike = name.count("'") == other.count("'")
+            return (is_alike and (same(one, two) or same(one, _renamed(two, other, name)))) or _is_turned(
+                gold, answer
             )
         case Many("list", items), Named(name, Many("tuple", named)) if "," in name and _in_order(
             items, named

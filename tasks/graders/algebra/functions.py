@@ -13,7 +13,7 @@ DIGITS = 120
 MAX_BITS = 250_000
 """Of a number's size: 75,000 digits, and 9^{9^9} has 369 million."""
 
-MAX_TERMS = 1000
+MAX_TERMS = 5000
 """Of sums and products that are worked out term by term, together."""
 
 _SAME = 80

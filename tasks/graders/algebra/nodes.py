@@ -74,6 +74,17 @@ def mentions(node: Node, name: str) -> bool:
             return False
 
 
+def has_numbers(node: Node) -> bool:
+    """Whether a number stands anywhere in an expression."""
+    match node:
+        case Number():
+            return True
+        case Apply(_, arguments):
+            return any(map(has_numbers, arguments))
+        case _:
+            return False
+
+
 def infinite(node: Node) -> int:
     """1 for infinity, -1 for minus infinity, 0 for others."""
     match node:

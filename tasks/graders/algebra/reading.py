@@ -33,6 +33,7 @@ _SUCH_THAT = frozenset({"|", ":", r"\mid", r"\vert"})
 _SETS = frozenset({r"\emptyset", r"\mathbb"})
 _REALS = (["\\mathbb", "{", "R", "}"], ["\\mathbb", "R"], ["\\R"], ["\\Reals"])
 _SIGNS = frozenset({r"\pm", r"\mp"})
+_OF_EVENTS = (["P"], ["E"], ["p"], [r"\Pr"], [r"\mathbb"])
 MAX_SIGNS = 3
 """Of \\pm in one expression."""
 
@@ -189,7 +190,7 @@ def _is_of_events(side: list[str]) -> bool:
     if side in ([r"\max"], [r"\min"]):
         return True
     head = 4 if side[:1] == [r"\mathbb"] else 1
-    return side[0] in {"P", "E", "p", r"\Pr", r"\mathbb"} and len(side) > head and encloses(side[head:])
+    return side[:1] in _OF_EVENTS and len(side) > head and encloses(side[head:])
 
 
 def _name(tokens: list[str]) -> str | None:
