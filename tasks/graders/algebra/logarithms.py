@@ -41,8 +41,7 @@ def logarithm(node: Node) -> Real | None:
             return _combined(lambda one, two: one - two, logarithm(above), logarithm(below))
         case Apply("factorial", (inner,)):
             value = _real(inner)
-            is_known = value is not None and 0 <= value <= _MOST
-            return numbers().loggamma(value + 1) if is_known else None
+            return numbers().loggamma(value + 1) if value is not None and 0 <= value <= _MOST else None
         case _:
             value = _real(node)
             return numbers().log(value) if value is not None and value > 0 else None
