@@ -129,6 +129,12 @@ class OpenAISettings(ConfigModel):
     """`auto` asks for all samples of a problem at once where the server honours `n`, else one by one."""
     logprobs: bool = False
     """Whether the server is asked for the tokens' log-probabilities, whose mean is stored; longer replies."""
+    batch: bool = False
+    """Whether a stage's requests go out together through the provider's batch interface: half the price, within a day."""
+    batch_wait_seconds: float | None = Field(default=None, ge=0)
+    """How long a run waits for its batches; then it ends, and a later one collects them. Absent: until they have ended."""
+    batch_poll_seconds: float = Field(default=30.0, gt=0)
+    """Between two looks at a batch."""
 
     @field_validator("base_url", mode="before")
     @classmethod
@@ -177,6 +183,10 @@ class OpenAISettings(ConfigModel):
             )
         if self.base_url and self.serve is not None:
             raise ValueError("has base_url and serve; leave one of them out: serve says its own address.")
+        if (self.batch and len(self.urls) != 1) or (self.batch and self.serve is not None):
+            raise ValueError(
+                "has batch: true; name the one endpoint that takes batches in base_url, without serve."
+            )
         return self
 
     @property
@@ -315,6 +325,11 @@ KINDS: Mapping[str, str] = {
 def left_out(engine: "EngineSettings") -> frozenset[str]:
     """Settings of sampling that an engine does not send: they change nothing there, so no recipe holds them."""
     return engine.left_out if isinstance(engine, OpenAISettings) else frozenset()
+
+
+def goes_out_together(engine: "EngineSettings") -> bool:
+    """Whether a stage's requests are best asked for all at once, and so in as few shards as can be."""
+    return isinstance(engine, OpenAISettings) and engine.batch
 
 
 def is_billed_elsewhere(engine: object) -> bool:

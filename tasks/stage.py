@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
-from configs.engines import EngineSettings, left_out
+from configs.engines import EngineSettings, goes_out_together, left_out
 from configs.graders import JudgeGrader
 from configs.models import Model
 from configs.roles import References, Role
@@ -102,6 +102,8 @@ class Stage:
         """Traces per shard where so many are missing: about eight shards, so that stages stream."""
         kind, settings = resolved(self.engine)
         largest = kind.largest_shard(settings)
+        if goes_out_together(self.engine):
+            return self.shard_size or largest
         return self.shard_size or min(largest, max(SMALLEST_SHARD, -(-num_traces // NUM_SHARDS)))
 
     def cannot_run_beside(self, other: "Stage") -> bool:
@@ -364,6 +366,7 @@ def job_of(stage: Stage, question: str, values: Mapping[str, object], wanted: Se
         seeds=tuple(sample_seed(stage.sampling.seed, w.problem_digest, w.sample_index) for w in wanted),
         question=question,
         sample_indexes=tuple(w.sample_index for w in wanted),
+        trace_ids=tuple(w.trace_id for w in wanted),
     )
     return Job(request, tuple(wanted))
 

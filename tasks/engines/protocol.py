@@ -39,6 +39,8 @@ class Request(NamedTuple):
     """The bare problem text, by which `replay` finds its recording; no other engine reads it."""
     sample_indexes: tuple[int, ...]
     """The samples' indexes, by which `replay` picks a recorded output; no other engine reads them."""
+    trace_ids: tuple[str, ...] = ()
+    """The samples' identities, by which a batch interface's lines are found again; no other engine reads them."""
 
 
 class Completion(NamedTuple):

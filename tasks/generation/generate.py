@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -195,11 +195,8 @@ class _Shard:
             return None
         request = job.request
         seeds = tuple(request.seeds[place] for place in lacking)
-        indexes = tuple(request.sample_indexes[place] for place in lacking)
-        return Job(
-            request._replace(seeds=seeds, sample_indexes=indexes),
-            tuple(job.wanted[place] for place in lacking),
-        )
+        wanted = tuple(job.wanted[place] for place in lacking)
+        return Job(_of_samples(request, seeds, wanted), wanted)
 
     def _deliver(
         self, job: Job, driver: asyncio.Task[None] | None, place: int, outcome: Completion | Failure
@@ -245,9 +242,18 @@ def _pieces_of(job: Job, engine: Engine) -> Iterator[Job]:
     start, request = 0, job.request
     while start < len(job.wanted):
         taken = slice(start, start + engine.group)
-        seeds, indexes = request.seeds[taken], request.sample_indexes[taken]
-        yield Job(request._replace(seeds=seeds, sample_indexes=indexes), job.wanted[taken])
+        seeds, wanted = request.seeds[taken], job.wanted[taken]
+        yield Job(_of_samples(request, seeds, wanted), wanted)
         start += len(seeds)
+
+
+def _of_samples(request: Request, seeds: tuple[int, ...], wanted: Sequence[Wanted]) -> Request:
+    """The request for these of its samples alone."""
+    return request._replace(
+        seeds=seeds,
+        sample_indexes=tuple(trace.sample_index for trace in wanted),
+        trace_ids=tuple(trace.trace_id for trace in wanted),
+    )
 
 
 def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, object]:

@@ -117,8 +117,10 @@ def address(url: str, path: str) -> URL:
 
 @lru_cache(maxsize=256)
 def _address(url: str, path: str) -> URL:
-    base, mark, parameters = url.partition("?")
-    return URL(base.rstrip("/") + path + mark + parameters)
+    base, _, parameters = url.partition("?")
+    path, _, further = path.partition("?")
+    asked = "&".join(filter(None, (parameters, further)))
+    return URL(f"{base.rstrip('/')}{path}{'?' if asked else ''}{asked}")
 
 
 def to_mend(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from tasks.engines.openai.limits import Limits, seconds_of, tokens_of
 from tasks.engines.openai.pacing import Pace, Turn
 from tasks.engines.openai.refusals import refused_field
 from tasks.engines.openai.replies import models_served
-from tasks.engines.openai.streaming import Stream, received_whole
+from tasks.engines.openai.streaming import Received, Stream, received_whole
 from tasks.engines.protocol import EngineError
 from warehouse.failures import FailureCode
 
@@ -135,12 +135,48 @@ class Replica:
         turn: Turn | None = None,
     ) -> Any:  # noqa: ANN401 - JSON
         """One HTTP exchange. Raises TransientError, RefusedError or EngineError for all but a good reply."""
+        received = await self._received(method, path, body, stream)
+        status, headers, data, reply = received
+        if turn:
+            self.pace.told(turn, headers)
+        if OK <= status < HTTPStatus.MULTIPLE_CHOICES and (status := error_status(reply)) == OK:
+            if reply is None:
+                said = self.hidden(one_line(data.decode(errors="replace"))[:200])
+                raise TransientError(
+                    FailureCode.BAD_REPLY, f"the reply is not whole JSON ({len(data)} bytes): {said}"
+                )
+            return reply
+        raise self._refused(f"{method} {path}", received._replace(status=status), body, turn)
+
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        body: aiohttp.Payload | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        """The same of an exchange whose reply need not be JSON: its bytes."""
+        received = await self._received(method, path, body, None, {"Content-Type": content_type})
+        if OK <= received.status < HTTPStatus.MULTIPLE_CHOICES:
+            return received.data
+        raise self._refused(f"{method} {path}", received, None, None)
+
+    async def _received(
+        self,
+        method: str,
+        path: str,
+        body: bytes | aiohttp.Payload | None,
+        stream: Stream | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Received:
+        """One HTTP exchange, whatever its status. Raises TransientError or EngineError where there is no reply."""
         if self._session is None:
             raise EngineError("the endpoint's client is closed.")
         try:
             where = address(self.url, path)
             if stream is None:
-                received = await received_whole(self._session.request(method, where, data=body))
+                asked = self._session.request(method, where, data=body, headers=headers)
+                received = await received_whole(asked)
             else:
                 asked = self._session.request(
                     method, where, data=body, timeout=NO_LIMIT_ON_THE_WHOLE, read_bufsize=STREAM_BUFFER_BYTES
@@ -152,22 +188,19 @@ class Replica:
             if stream and isinstance(broken, TransientError):
                 broken.is_paid = stream.has_begun
             raise broken from None
+        return received
+
+    def _refused(
+        self, asked: str, received: Received, body: bytes | None, turn: Turn | None
+    ) -> TransientError | RefusedError | EngineError:
+        """What an exchange that ended in an error means."""
         status, headers, data, reply = received
-        if turn:
-            self.pace.told(turn, headers)
-        if OK <= status < HTTPStatus.MULTIPLE_CHOICES and (status := error_status(reply)) == OK:
-            if reply is None:
-                said = self.hidden(one_line(data.decode(errors="replace"))[:200])
-                raise TransientError(
-                    FailureCode.BAD_REPLY, f"the reply is not whole JSON ({len(data)} bytes): {said}"
-                )
-            return reply
         message = self.hidden(error_message(status, data, reply))
         is_group = turn is not None and turn.units > 1
-        error = self._error(f"{method} {path}", status, message, reply, body, is_group=is_group)
+        error = self._error(asked, status, message, reply, body, is_group=is_group)
         if isinstance(error, TransientError):
             error.retry_after = seconds_of(headers.get("Retry-After"))
-        raise error
+        return error
 
     async def _broken(self, error: Exception) -> TransientError | EngineError:
         """What an exchange without a reply means; a server of ours that has died is started again first."""

@@ -10,10 +10,16 @@ from tasks.engines.weights import shipped_or_hub
 
 AUTO = 256
 """What a concurrency that finds itself counts as where shards are cut."""
+LARGEST_BATCH = 50_000
+"""Requests that providers take in one batch."""
 
 
 def _build(model: Model, settings: OpenAISettings) -> Engine:
-    from tasks.engines.openai.engine import OpenAIEngine  # noqa: PLC0415 - aiohttp, for those alone who use it
+    if settings.batch:
+        from tasks.engines.openai.batch_engine import BatchEngine  # noqa: PLC0415 - aiohttp, for those alone who use it
+
+        return BatchEngine(model, settings)
+    from tasks.engines.openai.engine import OpenAIEngine  # noqa: PLC0415 - the same
 
     return OpenAIEngine(model, settings)
 
@@ -45,6 +51,8 @@ def _context_setting(settings: OpenAISettings) -> str | None:
 
 
 def _largest_shard(settings: OpenAISettings) -> int:
+    if settings.batch:
+        return LARGEST_BATCH
     concurrency = AUTO if settings.concurrency == "auto" else settings.concurrency
     return max(512, 16 * concurrency * len(settings.urls))
 
