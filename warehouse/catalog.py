@@ -101,16 +101,30 @@ def create_tables(connection: duckdb.DuckDBPyConnection, root: str) -> None:
 
 
 def create_relations(connection: duckdb.DuckDBPyConnection, root: str) -> None:
-    """The views and the macros over them, all with their comments; anew where trace files come or go, whose columns they have."""
+    """The views and the macros over them, all with their comments; anew where they no longer fit the trace files."""
     files = f"{root}/traces/*/*/*.parquet"
-    has_traces = connection.execute("select exists (from store.traces)").fetchone() == (True,)
+    is_bare = not has_traces(connection)
     connection.execute(f"create or replace macro trace_files() as {_quoted(files)}")
     for made in definitions():
         if made not in before_views():
-            is_empty = made.key == "traces" and not has_traces  # no file whose columns DuckDB could read
+            is_empty = made.key == "traces" and is_bare  # no file whose columns DuckDB could read
             connection.execute(statement("load/no_traces" if is_empty else made.file))
     for sentence in _comments(connection):
         connection.execute(sentence)
+
+
+def has_traces(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there is a trace file that the views read."""
+    return connection.execute("select exists (from store.traces)").fetchone() == (True,)
+
+
+def relations_fit(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the views still have the columns of the trace files: DuckDB refuses those that have not."""
+    try:
+        connection.execute("from traces limit 0")
+    except duckdb.BinderException:
+        return False
+    return True
 
 
 def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:

@@ -17,7 +17,14 @@ import duckdb
 import orjson
 
 from configs.schema import UserError
-from warehouse.catalog import create_relations, create_tables, known_files, open_for_loading
+from warehouse.catalog import (
+    create_relations,
+    create_tables,
+    has_traces,
+    known_files,
+    open_for_loading,
+    relations_fit,
+)
 from warehouse.files import atomic_file, leftovers
 from warehouse.locks import publishing
 from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
@@ -101,13 +108,12 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
                 connection.begin()
                 if not known:
                     create_tables(connection, store.root)
+                had_traces = has_traces(connection)
                 num_rows = _take_in(connection, store, new)
                 _follow(connection, store, known.keys() - found.keys(), found)
                 for file in new:
                     connection.execute(statement("load/part"), {"path": file, "content": found[file]})
-                if not known or any(
-                    file.startswith("traces/") for file in {*new, *(known.keys() - found.keys())}
-                ):
+                if not known or had_traces != has_traces(connection) or not relations_fit(connection):
                     create_relations(connection, store.root)
                 connection.commit()
                 connection.execute("checkpoint")

