@@ -43,8 +43,14 @@ _CHOSEN = re.compile(
 _ALONE = re.compile(rf"[ \t]*{_LETTERED}(?:[.):][^\n]{{0,200}})?[ \t]*")
 """A last line that is a letter and at most its choice's text."""
 _STYLED = re.compile(r"\\math(?:cal|bb|frak)\s*\{\s*([A-Za-z])\s*\}")
+_SEVERAL = re.compile(
+    r"[)\]*}$.\"']*\s*(?:(?:and|or|&|/)\s*(?:option\s+)?[(\[*\"'$]*[A-J][)\]*}$\"']*(?![A-Za-z0-9])(?!\s+(?:is|are|was|would|being|has|does)\b)"
+    r"|,\s*[(\[*]*[A-J][)\]*]*\s*(?=$|[.,\n]|and\b|or\b))"
+)
+"""Further letters behind the first: B or C; (B) and (C); A, B, D."""
+_ONE = re.compile(r"(?<![A-Za-z])[A-J](?![A-Za-z])")
 _DRESS = (
-    r"(?:[\s*_$\"'“”\u2018\u2019`:(\[{]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|<(?=[A-Z]>)"
+    r"(?:[\s*_$\"'“”«\u2018\u2019`:(\[{]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|<(?=[A-Z]>)"
     r"|(?:option|choice|therefore|thus|then|hence|clearly|indeed|likely|most|simply)\b,?)*"
 )
 _STATED = re.compile(
@@ -107,7 +113,10 @@ def letter_of(answer: str) -> str | None:
 
 
 def stated_letter(text: str) -> str | None:
-    """The letter after the last "the answer is", "Answer:", "the correct option is" or heading that one follows."""
+    """The letter after the last "the answer is", "Answer:", "the correct option is" or heading that one follows.
+
+    All that is said where it is several.
+    """
     last = deque(
         (found for match in _STATED.finditer(text) if (found := _after(text, match.end()))), maxlen=1
     )
@@ -127,6 +136,8 @@ def _after(text: str, place: int) -> str | None:
     if match is None:
         return None
     letter, rest = match[1], match["rest"]
+    if letter.isupper() and (several := _SEVERAL.match(rest)):
+        return " and ".join([letter, *_ONE.findall(several[0])])
     if letter in "aI" and re.match(r"\s+[A-Za-z]", rest):
         return None  # an article, a pronoun
     if (

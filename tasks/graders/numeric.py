@@ -10,7 +10,9 @@ from tasks.graders.arithmetic import value_of
 from tasks.graders.extraction import boxed_answers
 from tasks.graders.normalise import normalised, vote_key
 from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
+from tasks.graders.units import is_unit
 
+_LETTERS = re.compile("[A-Za-z]+")
 _WITH_UNIT = re.compile(r"([-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))[A-Za-z°%$€£²³/^]+\d?")
 
 
@@ -50,6 +52,6 @@ def number_of(text: str) -> Fraction | None:
     plain = normalised(text)
     if (value := value_of(plain)) is not None:
         return value
-    if match := _WITH_UNIT.fullmatch(plain):
+    if (match := _WITH_UNIT.fullmatch(plain)) and all(map(is_unit, _LETTERS.findall(plain))):
         return value_of(match[1].replace(",", ""))
     return real_value(plain)

@@ -8,8 +8,8 @@ MAX_PHRASE = 200
 """Characters of a stated answer; what is longer is a sentence about one."""
 
 STATED = (
-    r"\banswer\b[*_}]*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?|[ \t]*\([^()\n]{1,40}\)|,[ \t]*(?:then|therefore|thus)\b,?)?"
-    r"[ \t]*(?:[:\uff1a=]|[\u2014\u2013](?=[ \t*]*[-$\\(\d])|-+>|→"
+    r"\banswer\b[*_}\"']*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?|[ \t]*\([^()\n]{1,40}\)|,[ \t]*(?:then|therefore|thus)\b,?)?"
+    r"[ \t]*(?:[:\uff1a=]|[\u2014\u2013](?=[ \t*]*(?:[-$\\(\d]|[A-J]\b))|-[ \t]+(?=[A-J]\b)|-+>|→"
     r"|\b(?:is|must be|should be|would be|will be|equals|comes to|turns out to be)\b|[ \t](?=\$|\\\(|\\\[))"
     r"[ \t*_}]*:?|<(?:final_)?answer>|答案(?:是|为|[:\uff1a])"
 )
@@ -49,6 +49,8 @@ _SUBJECT = re.compile(
 """The number of ways is, before the number: a sentence behind "Answer:" that says whose value it is."""
 _RESULT = re.compile(r"\b(?:solution|result)\b[*_]*[ \t]*(?::|=|\b(?:is|equals)\b)", re.IGNORECASE)
 """The result is 31, where nothing is called an answer."""
+_OF_FILLER = re.compile(r"^[*_]*(?:is|are|equals)\b\s*")
+_LOUD = re.compile(r"[*_]+[!?]+$")
 _VALUE_OF = re.compile(r"\s*(?:=|\bis\b)\s*")
 _FACTOR = re.compile(
     r"\s*(?:hundred|thousand|million|billion|trillion|dozen|squared|cubed|factorial|times)\b[^.,;\n]*"
@@ -81,7 +83,8 @@ def stated_answer(text: str) -> str | None:
         return None
     rest = _CLOSING.split(text[last[0].end() : last[0].end() + 2 * MAX_PHRASE], maxsplit=1)[0]
     rest = _BULLET.sub("", _TOKENS.sub("", rest)).lstrip(" \t\n*_:>,")
-    rest = _FILLER.sub("", rest, count=1) if _FILLER.match(rest) else rest
+    if filler := _FILLER.match(rest):
+        rest = _OF_FILLER.sub("", rest[filler.end() :]).lstrip(" *_")
     if display := _DISPLAY.match(rest):
         return (display[3] or display[4]).strip()
     if maths := _in_maths(rest):
@@ -90,7 +93,7 @@ def stated_answer(text: str) -> str | None:
         rest = rest[subject.end() :]
         if maths := _in_maths(rest):
             return maths
-    stated = _sentence(rest).strip(" \t*_.,;")
+    stated = _LOUD.sub("", _sentence(rest)).strip(' \t*_.,;"')
     return stated if 0 < len(stated) <= MAX_PHRASE else None
 
 
@@ -140,6 +143,9 @@ def _sentence(rest: str) -> str:
     depth, end = 0, len(rest)
     for place, character in enumerate(rest):
         depth += (character in "([{") - (character in ")]}")
+        if depth < 0:  # a bracket that was opened before the answer
+            end = place
+            break
         if depth > 0 and character != "\n":
             continue
         is_stop = character == "." and (

@@ -131,6 +131,13 @@ def _unit(match: re.Match[str]) -> str:
     return match[1]
 
 
+def is_unit(word: str) -> bool:
+    """Whether letters behind a number can be a unit: m, cm, meters; neither a variable, nor a word that changes the value."""
+    if len(word) == 1:
+        return word in UNIT_LETTERS
+    return not (_is_operator(word) or _is_product(word) or word.lower() in _FACTORS)
+
+
 def _is_product(word: str) -> bool:
     """Whether letters are variables side by side."""
     return bool(_VARIABLES.fullmatch(word)) or (len(word) == 2 and word.lower() not in _SHORT_UNITS)  # noqa: PLR2004
