@@ -86,8 +86,8 @@ class Role(ConfigModel):
     """Who answers in one stage, and how."""
 
     name: str | None = Field(default=None, pattern=STAGE_NAME)
-    """What `stage` says of its traces in every relation, in small letters, digits and underscores. Default: explore or
-    synthesize, with a number from the second on. It is not part of a trace's identity."""
+    """What `stage` says of its traces in every relation, in small letters, digits and underscores. Default: explore, synthesize
+    or select, with a number from the second on. It is not part of a trace's identity."""
     model: Model
     """Which weights answer."""
     engine: EngineSettings
@@ -108,14 +108,33 @@ class Explorer(Role):
 class Synthesizer(Role):
     """The role that reads the problem and the references and reasons once more."""
 
+    kind: Literal["synthesize", "select"] = "synthesize"
+    """`synthesize`: its reply is the answer; `select`: it names one of the references, whose answer is then its own. A
+    reply that names none falls back to their vote."""
     prompt: str = "synthesize"
-    """Name of a shipped prompt or path of a .jinja file, which can use `question` and `references`."""
+    """Name of a shipped prompt or path of a .jinja file, which can use `question` and `references`; default: that of its
+    kind."""
     references: References = References()
     """Which of the answers it reads it is shown, and how."""
     reads: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Names of the earlier stages it reads. Default: the round before it; of the first round, every explorer."""
     repeat: int = Field(default=1, ge=1)
     """So many rounds of this kind, each reading the former."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def prompt_is_of_its_kind(cls, data: object) -> object:
+        """Without a prompt, a role has the shipped one of its kind."""
+        return {"prompt": data["kind"]} | data if isinstance(data, dict) and "kind" in data else data
+
+    @model_validator(mode="after")
+    def there_is_a_choice(self) -> "Synthesizer":
+        """To select among one would be no selection."""
+        if self.kind == "select" and self.references.count == 1:
+            raise ValueError(
+                "selects among one candidate (references.count is 1); raise references.count to 2 or more."
+            )
+        return self
 
 
 class StageSettings(NamedTuple):
@@ -160,7 +179,7 @@ def stages_in(
         former = role.reads or former
         for _ in range(role.repeat):
             _check(field, role, [stage for stage in made if stage.name in former], former, made)
-            former = (add(field, "synthesize", role, former),)
+            former = (add(field, role.kind, role, former),)
     return tuple(made)
 
 
@@ -176,7 +195,7 @@ def _check(
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"{field}.reads names {twice[0]} twice; name each stage once.")
     if unknown := [name for name in names if name not in known]:
-        fault = "the round itself" if unknown[0] == (role.name or "synthesize") else "not an earlier stage"
+        fault = "the round itself" if unknown[0] == (role.name or role.kind) else "not an earlier stage"
         raise ValueError(
             f"{field}.reads names {unknown[0]}, which is {fault}; name one or more of: {', '.join(known)}."
         )

@@ -25,6 +25,7 @@ from tasks.generation.generate import GenerationResult, Job, Jobs, generate
 from tasks.generation.spending import meter_of
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
+from tasks.prompts.selection import reading_of
 from warehouse.canonical import canonical_json
 from warehouse.identity import Recipe, recipe_of, sample_seed
 from warehouse.index import RecipeIndex, Stored
@@ -355,7 +356,8 @@ def jobs_of(stage: Stage, lacking: Sequence[Plan]) -> Iterator[Job]:
     texts = _with_texts(stage, {n: plan.references for n, plan in enumerate(lacking)}) if policy else {}
     for number, plan in enumerate(lacking):
         references = shown(texts[number], policy) if policy else ()
-        yield job_of(stage, plan.problem.question, {"references": references}, plan.wanted)
+        job = job_of(stage, plan.problem.question, {"references": references}, plan.wanted)
+        yield job._replace(read=reading_of(stage.recipe.stage, texts.get(number, ()), references))
 
 
 def job_of(stage: Stage, question: str, values: Mapping[str, object], wanted: Sequence[Wanted]) -> Job:

@@ -220,7 +220,7 @@ def _run_values(manifest: Manifest) -> dict[str, object]:
 
 def _role_values(run_id: str, name: str, stage: StageRecord) -> dict[str, object]:
     counts = {f"num_{count}": stage.counts[count] for count in ("wanted", "blocked")}
-    role = stage.role.model_dump(mode="json", exclude={"stored_as"})
+    role = stage.role.model_dump(mode="json")
     return {"run_id": run_id, "stage": name, **role, **counts}
 
 

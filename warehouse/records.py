@@ -54,6 +54,7 @@ TRACES = pa.schema(
         ("num_reasoning_tokens", pa.int32()),
         ("billed_dollars", pa.float64()),
         ("service_tier", pa.string()),
+        ("selected_id", pa.string()),
     ]
 )
 

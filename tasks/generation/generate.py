@@ -16,6 +16,7 @@ from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
 from tasks.generation.spending import meter_of
 from tasks.progress import PROGRESS, WORKING_ON
+from tasks.prompts.selection import Reading
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover
 from warehouse.leases import Leases
@@ -33,6 +34,8 @@ class Job(NamedTuple):
 
     request: Request
     wanted: tuple[Wanted, ...]
+    read: Reading | None = None
+    """What its replies mean; None where each is itself the answer."""
 
 
 @dataclass(slots=True)
@@ -196,14 +199,14 @@ class _Shard:
         request = job.request
         seeds = tuple(request.seeds[place] for place in lacking)
         wanted = tuple(job.wanted[place] for place in lacking)
-        return Job(_of_samples(request, seeds, wanted), wanted)
+        return job._replace(request=_of_samples(request, seeds, wanted), wanted=wanted)
 
     def _deliver(
         self, job: Job, driver: asyncio.Task[None] | None, place: int, outcome: Completion | Failure
     ) -> None:
         try:
             self._journal = self._journal or self._index.opened()
-            stored = self._journal.append(_row(job.wanted[place], outcome))
+            stored = self._journal.append(_row(job.wanted[place], outcome, job.read))
         except OSError as error:
             self._broken.append(error)
             if driver:
@@ -243,7 +246,7 @@ def _pieces_of(job: Job, engine: Engine) -> Iterator[Job]:
     while start < len(job.wanted):
         taken = slice(start, start + engine.group)
         seeds, wanted = request.seeds[taken], job.wanted[taken]
-        yield Job(_of_samples(request, seeds, wanted), wanted)
+        yield job._replace(request=_of_samples(request, seeds, wanted), wanted=wanted)
         start += len(seeds)
 
 
@@ -256,7 +259,7 @@ def _of_samples(request: Request, seeds: tuple[int, ...], wanted: Sequence[Wante
     )
 
 
-def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, object]:
+def _row(wanted: Wanted, outcome: Completion | Failure, read: Reading | None) -> dict[str, object]:
     """One trace with the columns of `TRACES`, times in microseconds; fields of an outcome are named like columns."""
     if isinstance(outcome, Failure):
         row: dict[str, object] = wanted._asdict() | {
@@ -268,6 +271,7 @@ def _row(wanted: Wanted, outcome: Completion | Failure) -> dict[str, object]:
     else:
         row = dict(zip(_COLUMNS, (*wanted, *outcome), strict=True))
         row["status"] = "truncated" if ending_of(outcome.finish_reason) == "length" else "ok"
+        row |= read(outcome)._asdict() if read else {}
     row["started_at"] = _microseconds(outcome.started_at)
     return row
 

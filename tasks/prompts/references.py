@@ -47,6 +47,8 @@ class Reference:
     text: str
     count: int
     """How many traces have exactly this text; above 1 only if duplicates are merged."""
+    first: int = 0
+    """Place among the chosen candidates, from 0, of the first that has it."""
 
 
 def choose(
@@ -112,10 +114,15 @@ def shown(chosen: Sequence[Candidate], policy: References) -> tuple[Reference, .
     texts = [_content(candidate, policy) for candidate in chosen]
     if policy.max_tokens:
         texts = [counter.tail(text, policy.max_tokens) for text in texts]
-    counted = list(Counter(texts).items()) if policy.duplicates == "merge" else [(t, 1) for t in texts]
+    is_merged = policy.duplicates == "merge"
+    counted = list(Counter(texts).items()) if is_merged else [(t, 1) for t in texts]
+    firsts = [texts.index(text) for text, _ in counted] if is_merged else range(len(texts))
     if policy.total_max_tokens:
         counted = _within(counted, policy.total_max_tokens, policy.overflow, counter)
-    return tuple(Reference(index, text, count) for index, (text, count) in enumerate(counted, start=1))
+    return tuple(
+        Reference(index, text, count, first)
+        for index, ((text, count), first) in enumerate(zip(counted, firsts, strict=False), start=1)
+    )
 
 
 def _vote(candidate: Candidate) -> str:

@@ -1,6 +1,7 @@
 """Explorers, rounds and groups, by the endpoint's own counter: what is added is sent, and nothing else. Ten problems."""
 
 import pytest
+from endpoints.scripted import answered
 
 from warehouse.catalog import connect
 from warehouse.store import Store
@@ -47,3 +48,32 @@ def test_only_an_added_group_is_sent(sent):
     more = grouped | {"sampling": sampling(3)}
     assert sent([{"sampling": sampling(6)}], [more]) == {"small": 20, "big": 10}, "and the samples it reads"
     assert sent(rounds=[{"references": {"count": 2}}]) == {"big": 10}, "the first group is what all read else"
+
+
+def test_selection_answers_with_its_candidate_and_counts_its_fallbacks(sent, endpoint, tmp_path):
+    """The model names candidate 2, except for every other problem, where it says nothing of use."""
+
+    def chosen(prompt, seed):
+        if "## Candidate 1" not in prompt:
+            return answered(prompt, seed)
+        return "I cannot say." if int(prompt.split("What is ")[1].split()[0]) % 2 else "Choice: 2"
+
+    endpoint.answer = chosen
+    rounds = [{"kind": "select", "sampling": sampling(1)}]
+    assert sent(rounds=rounds) == {"small": 40, "big": 10}
+    assert sent(rounds=rounds) == {}
+    with connect(Store(str(tmp_path / "root"))) as catalog:
+        rows = catalog.execute(
+            "select traces.selected_id, traces.reasoning, traces.answer = candidates.answer, shown.place "
+            "from traces left join traces as candidates on traces.selected_id = candidates.trace_id "
+            "left join (from shown_references semi join latest_runs using (run_id)) as shown "
+            "on traces.selected_id = shown.reference_id where traces.stage = 'select'"
+        ).fetchall()
+        counted = catalog.execute(
+            "select stage, num_attempts, num_fallbacks, round from leaderboard semi join latest_runs using (run_id) "
+            "order by round"
+        ).fetchall()
+    assert counted == [("explore", 40, None, 0), ("select", 10, 5, 1)]
+    named = [row for row in rows if row[0]]
+    assert len(named) == 5
+    assert all(said.endswith("Choice: 2") and is_same and place == 2 for _, said, is_same, place in named)

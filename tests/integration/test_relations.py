@@ -94,7 +94,7 @@ def test_one_file_is_one_more_relation(project):
 def test_one_line_is_one_more_column_of_traces(project):
     """Declared once, it is stored, loaded, and NULL for what was stored before; engines give it by its name."""
     records = project / "warehouse/records.py"
-    declared = '        ("service_tier", pa.string()),\n    ]\n)\n\n_FIRST'
+    declared = "    ]\n)\n\n_FIRST_LAYOUT"
     more = declared.replace("    ]", '        ("num_draft_tokens", pa.int32()),\n    ]')
     records.write_text(records.read_text().replace(declared, more))
     found = run(

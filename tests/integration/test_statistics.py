@@ -49,8 +49,8 @@ def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
     catalog.execute("update store.runs set is_stale = true where run_id = ?", [run_id])
     catalog.execute(
         "insert into store.roles values "
-        "(?, ?, 'm', null, 1e9, 1, 2, null, null, 0.5, ?, 'e', 'p', ?, 1, 9, null, ?, 0, ?, ?, ?, '')",
-        [run_id, stage, recipe, n, n * len(verdicts), len(reads), int(len(reads) > 0), reads],
+        "(?, ?, 'm', null, 1e9, 1, 2, null, null, 0.5, ?, 'e', 'p', ?, 1, 9, null, ?, 0, ?, ?, ?, '', ?)",
+        [run_id, stage, recipe, n, n * len(verdicts), len(reads), int(len(reads) > 0), reads, stage],
     )
     rows = [
         {

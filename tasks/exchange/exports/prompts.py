@@ -16,6 +16,7 @@ from tasks.engines.protocol import Message
 from tasks.exchange.exports.source import Source
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
+from tasks.prompts.selection import READINGS
 from warehouse.catalog import Row
 
 
@@ -67,6 +68,11 @@ def policy_of(source: Source, stage: str | None, prompt: str | None, count: int 
             f"--prompt and --references are for runs without a synthesizer; {source.run_id} has prompts of its own."
         )
     name, recipe = source.manifest.prompt(chosen), source.recipe(chosen)
+    if recipe.stage in READINGS:
+        raise UserError(
+            f"The answers of {chosen} in {source.run_id} are those of its candidates, not its model's own words; export a stage "
+            "that it reads, or its traces with --format parquet."
+        )
     template = load_prompt(name)
     if template.digest != recipe.prompt_digest:
         raise UserError(

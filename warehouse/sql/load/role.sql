@@ -23,5 +23,6 @@ values (
     $place,
     $round,
     $reads,
-    $settings
+    $settings,
+    $stored_as
 )

@@ -4,6 +4,7 @@ insert into store.stage_results by name
 with priced as (
     select
         samples.* replace (pooled.pool as stage),
+        roles.stored_as,
         dollars_of(samples, roles) as dollars
     from store.samples as samples
     inner join store.roles as roles on samples.run_id = roles.run_id and samples.stage = roles.stage
@@ -41,6 +42,11 @@ select
     sum(num_cached_prompt_tokens)::bigint as num_cached_prompt_tokens,
     sum(num_reasoning_tokens)::bigint as num_reasoning_tokens,
     fsum(dollars) as dollars, -- the order of the traces does not matter
-    count(*) filter (where status in ('ok', 'truncated') and dollars is null) as num_unpriced
+    count(*) filter (where status in ('ok', 'truncated') and dollars is null) as num_unpriced,
+    if(
+        bool_or(stored_as = 'select'),
+        count(*) filter (where stored_as = 'select' and status = 'ok' and selected_id is null),
+        null
+    ) as num_fallbacks
 from priced
 group by run_id, stage

@@ -22,5 +22,6 @@ create table store.roles (
     place integer not null,
     round integer not null,
     reads varchar[] not null,
-    settings varchar not null
+    settings varchar not null,
+    stored_as varchar not null
 )

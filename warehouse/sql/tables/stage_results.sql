@@ -27,5 +27,6 @@ create table store.stage_results (
     num_cached_prompt_tokens bigint,
     num_reasoning_tokens bigint,
     dollars double,
-    num_unpriced integer not null
+    num_unpriced integer not null,
+    num_fallbacks integer
 )

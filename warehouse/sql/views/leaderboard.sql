@@ -29,7 +29,8 @@ select
     costs.cost_note,
     scored.estimate as points,
     counted.num_by_hand,
-    roles.round
+    roles.round,
+    counted.num_fallbacks
 from store.runs
 inner join store.roles on runs.run_id = roles.run_id
 left join store.stage_results as counted on roles.run_id = counted.run_id and roles.stage = counted.stage
