@@ -24,6 +24,8 @@ COUNTED = (
     "service_tier",
 )
 """Columns of a trace that its cost follows from."""
+TraceRow = Mapping[str, Any]
+"""A trace with the columns of `TRACES`, of which some may be missing."""
 _CHARACTERS_PER_TOKEN = 4
 _LONGEST_ANSWERS = 8
 """Answers of the longest kind that each mean begins with: short ones come first and say little of the others."""
@@ -109,7 +111,7 @@ class Meter:
     def __post_init__(self) -> None:
         self.spending.meters.append(self)
 
-    def count(self, row: Mapping[str, Any]) -> None:
+    def count(self, row: TraceRow) -> None:
         """Add one trace that came, with the columns of `TRACES`."""
         tokens, dollars = tokens_of(row), dollars_of(row, self.price) or 0.0
         self.num_counted += 1
@@ -118,7 +120,7 @@ class Meter:
         self.spending.tokens += tokens
         self.spending.dollars += dollars
 
-    def count_stored(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def count_stored(self, rows: Iterable[TraceRow]) -> None:
         """Add traces that were there before the run; they are spent, and no answers of this run."""
         for row in rows:
             self.spending.tokens += tokens_of(row)
@@ -149,7 +151,7 @@ def meter_of(root: str, recipe: Recipe) -> Meter:
     return _METERS.setdefault((root, recipe.digest), Meter())
 
 
-def tokens_of(row: Mapping[str, Any]) -> int:
+def tokens_of(row: TraceRow) -> int:
     """Tokens of a trace: prompt as billed, and completion; what the engine did not count is taken from the text's length."""
     completion = row.get("num_completion_tokens")
     if completion is None:
@@ -159,7 +161,7 @@ def tokens_of(row: Mapping[str, Any]) -> int:
     return completion + (row.get("num_billed_prompt_tokens") or 0)
 
 
-def dollars_of(row: Mapping[str, Any], price: Price | None) -> float | None:
+def dollars_of(row: TraceRow, price: Price | None) -> float | None:
     """Dollars of a trace, by the rule of `sql/macros/dollars_of.sql`; None where neither bill nor price is known."""
     if row.get("billed_dollars") is not None:
         return row["billed_dollars"]

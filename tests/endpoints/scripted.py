@@ -33,7 +33,7 @@ class ScriptedEndpoint:
     models_reply: tuple[int, bytes, str] | None = None
     """Status, body and type of the list of models in place of the good one."""
     health: Callable[[], int] | None = None
-    """The status of /health; None: there is no such page."""
+    """The status of /health, 0 where it is never answered; None: there is no such page."""
     metrics: Callable[[], str] | None = None
     """The text of /metrics; None: there is no such page."""
     silent: threading.Event = field(default_factory=threading.Event)
@@ -99,7 +99,10 @@ class ScriptedEndpoint:
         return await handler(request)
 
     async def _health(self, _: web.Request) -> web.Response:
-        return web.Response(status=self.health() if self.health else 404)
+        status = self.health() if self.health else 404
+        if not status:
+            await asyncio.sleep(600)
+        return web.Response(status=status)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         if self.metrics is None:

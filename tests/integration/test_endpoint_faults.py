@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from endpoints.scripted import ScriptedEndpoint
+from endpoints.scripted import ScriptedEndpoint, events_of
 from test_openai_engine import complete, request
 
 from configs.engines import OpenAISettings
@@ -582,6 +582,60 @@ def test_dead_engine_behind_a_living_api_is_noticed(endpoint, monkeypatch, most)
     assert "the engine behind it is dead" in str(stopped.value)
     assert time.monotonic() - began < 300, "long before the requests' own limit"
     assert len(endpoint.requests) <= 6 + 4
+
+
+@pytest.mark.parametrize("from_the_start", [False, True])
+def test_silent_health_is_believed_once_a_reply_may_be_silent_no_longer(
+    endpoint, monkeypatch, from_the_start
+):
+    monkeypatch.setattr("tasks.engines.openai.health.EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("tasks.engines.openai.health.ASK_SECONDS", 0.05)
+    endpoint.health = lambda: 0 if endpoint.requests or from_the_start else 200
+    endpoint.fault = lambda *_: ("hang", 600)
+    with pytest.raises(BaseException) as stopped:
+        some_at_once(endpoint, 8, most=4, concurrency=4, timeout_seconds=2, idle_seconds=2, stream=True)
+    assert "/health is silent" in str(stopped.value) and "the engine behind it is dead" in str(stopped.value)
+    assert len(endpoint.requests) <= 4
+
+
+def test_silent_health_of_a_server_that_streams_is_not_believed(endpoint, monkeypatch):
+    monkeypatch.setattr("tasks.engines.openai.health.EVERY_SECONDS", 0.02)
+    monkeypatch.setattr("tasks.engines.openai.health.ASK_SECONDS", 0.02)
+    endpoint.health = lambda: 0 if endpoint.requests else 200
+
+    def slowly(_, body):
+        events = events_of(endpoint._reply(body), body)
+        return ("stream", [step for event in events for step in (event, 0.1)])
+
+    endpoint.fault = slowly
+    outcomes = some_at_once(
+        endpoint, 4, most=4, concurrency=4, timeout_seconds=0.4, idle_seconds=0.4, stream=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [Completion] * 4
+    assert len(endpoint.requests) == 4
+
+
+DEATHS = [
+    "EngineCore encountered an issue. See stack trace (above) for the root cause.",
+    "vllm.v1.engine.exceptions.EngineDeadError",
+    "Background loop has errored already.",
+    "AsyncEngineDeadError: Background loop is stopped",
+]
+
+
+@pytest.mark.parametrize("message", DEATHS)
+def test_error_that_names_the_engine_s_death_stops_the_stage_at_once(endpoint, message):
+    endpoint.fault = lambda number, _: (500, message, {}) if number > 6 else None
+    with pytest.raises(BaseException) as stopped:
+        some_at_once(endpoint, 40, most=4, concurrency=4, retries=6)
+    assert "says that its engine is dead" in str(stopped.value) and "Restart the server" in str(stopped.value)
+    assert len(endpoint.requests) <= 6 + 3 + 4
+
+
+def test_one_dead_engine_of_several_behind_an_address_stops_nothing(endpoint):
+    endpoint.fault = lambda number, _: (500, DEATHS[0], {}) if number % 5 == 0 else None
+    outcomes = some_at_once(endpoint, 40, most=1, concurrency=1, retries=6)
+    assert [type(outcome) for outcome in outcomes] == [Completion] * 40
 
 
 def test_bad_health_of_a_server_that_answers_is_not_believed(endpoint, monkeypatch):

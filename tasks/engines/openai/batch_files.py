@@ -71,7 +71,7 @@ class BatchFiles:
         about = described(scope, lines)
         asked = orjson.dumps(
             {
-                "input_file_id": uploaded["id"],
+                "input_file_id": uploaded,
                 "endpoint": "/v1/chat/completions",
                 "completion_window": "24h",
                 "metadata": about,
@@ -81,7 +81,7 @@ class BatchFiles:
         async def create() -> Any:  # noqa: ANN401 - JSON
             if tries:
                 for batch in await self.listed(scope):
-                    if batch.input_file == uploaded["id"]:
+                    if batch.input_file == uploaded:
                         return batch
             tries.append(1)
             return batch_of(await self._replica.call("POST", "/batches", asked))
@@ -92,14 +92,14 @@ class BatchFiles:
             raise EngineError(f"{self._replica.url}/batches created no batch; set engine.batch: false.")
         return created._replace(scope=about["scope"], lines=about["lines"])
 
-    async def _upload(self, data: bytes) -> Any:  # noqa: ANN401 - JSON
+    async def _upload(self, data: bytes) -> str:
         form = aiohttp.FormData({"purpose": "batch"})
         form.add_field("file", data, filename="a2r.jsonl", content_type="application/jsonl")
         payload = form()
         told = orjson.loads(await self._replica.raw("POST", "/files", payload, payload.content_type))
         if not isinstance(told, dict) or not isinstance(told.get("id"), str):  # pyright: ignore[reportUnknownMemberType] - JSON
             raise EngineError(f"{self._replica.url}/files took no file; set engine.batch: false.")
-        return cast("dict[str, Any]", told)
+        return told["id"]
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until answered; what may pass is waited for, each time longer."""

@@ -21,7 +21,7 @@ from tasks.engines.openai.bodies import body_of, dialect_of, learnt_of, left_out
 from tasks.engines.openai.concurrency import MOST
 from tasks.engines.openai.connecting import file_limit, room_for
 from tasks.engines.openai.faults import RefusedError, TransientError, refuses_many_choices
-from tasks.engines.openai.health import watch_health
+from tasks.engines.openai.health import SAID_DEAD, says_it_is_dead, watch_health
 from tasks.engines.openai.http import Replica
 from tasks.engines.openai.key import api_key
 from tasks.engines.openai.replicas import Replicas
@@ -97,7 +97,8 @@ class OpenAIEngine:
             await self._replicas.close()
             raise EngineError(self._replicas.pick().unreachable(error)) from None
         await self._replicas.watch(self._settings)
-        self._health = [asyncio.create_task(watch_health(r, self._dead)) for r in self._replicas]
+        silent = max(self._settings.timeout_seconds, self._settings.idle_seconds)
+        self._health = [asyncio.create_task(watch_health(r, silent, self._dead)) for r in self._replicas]
 
     async def complete(self, request: Request, deliver: Deliver) -> None:
         """Deliver every sample; grouped into one request where the server honours `n`."""
@@ -220,6 +221,8 @@ class OpenAIEngine:
                 await self._learn(error.field, error.message, replica)
             except TransientError as error:
                 sending.error = error
+                if says_it_is_dead(error.message):
+                    await self._said_dead(replica, error.message)
                 raise
             finally:
                 replica.in_flight -= len(places)
@@ -285,6 +288,13 @@ class OpenAIEngine:
         except EngineError as stopping:
             self._stopped_by = self._stopped_by or str(stopping)
             raise await self._stopped() from None
+
+    async def _said_dead(self, replica: Replica, message: str) -> None:
+        """An error names the engine's death; the third in a row is believed."""
+        replica.num_said_dead += 1
+        if replica.num_said_dead == SAID_DEAD:
+            await self._dead(replica, f"says that its engine is dead ({message})")
+            replica.num_said_dead = 0
 
     async def _dead(self, replica: Replica, why: str) -> None:
         """The engine behind a living address is dead: ours is started again, others are left out or stop the stage."""

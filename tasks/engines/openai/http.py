@@ -34,6 +34,8 @@ from tasks.engines.protocol import EngineError
 from warehouse.failures import FailureCode
 
 CONNECT_SECONDS = 10.0
+SILENT = 0
+"""In place of a status: the connection was taken, and nothing came in time."""
 STREAM_BUFFER_BYTES = 2**18
 """Of a streamed reply; with less, reading one that comes fast is paused and resumed again and again."""
 NO_LIMIT_ON_THE_WHOLE = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
@@ -63,7 +65,10 @@ class Replica:
         self.is_up = True
         self.is_dead = ""
         """Why nothing is sent to it any more, as a sentence."""
-        self.last_alive = self.last_completion = time.monotonic()
+        self.last_alive = self.last_text = time.monotonic()
+        """When it last answered anything, and when any of an answer's text last came (monotonic seconds)."""
+        self.num_said_dead = 0
+        """Errors in a row that say that the engine behind it is dead."""
         self._settings, self._revive = settings, revive
         self.pace = Pace(
             settings.patience_seconds,
@@ -113,11 +118,11 @@ class Replica:
             if self.is_dead:
                 raise EngineError(self.is_dead)
             sent_at, began = datetime.now(UTC), time.perf_counter()
-            stream = Stream(self._settings, num_choices) if is_streamed else None
+            stream = Stream(self._settings, num_choices, self._heard) if is_streamed else None
             reply = await self.call("POST", "/chat/completions", body, stream, turn)
             self.pace.answered(turn, tokens_of(reply), tokens_of(reply, "prompt_tokens"))
             self._has_answered, self._doubts = True, 0
-            self.last_completion = time.monotonic()
+            self._heard()
             return Answer(reply, sent_at, time.perf_counter() - began)
         except TransientError as error:
             if error.code == FailureCode.RATE_LIMITED or error.is_busy or error.retry_after is not None:
@@ -260,16 +265,23 @@ class Replica:
             f"{self.url}: {asked}: {message}; check engine.base_url, model.id, the settings of sampling and {named}."
         )
 
+    def _heard(self) -> None:
+        self.last_text, self.num_said_dead = time.monotonic(), 0
+
     async def status(self, path: str, seconds: float) -> int | None:
-        """The status of a page beside the API, such as /health; None where there is no answer."""
+        """The status of a page beside the API, such as /health; SILENT where it is not answered, None out of reach."""
         if self._session is None:
             return None
         beside = URL(self.url).origin().with_path(path)
         try:
-            async with self._session.get(beside, timeout=aiohttp.ClientTimeout(total=seconds)) as response:
+            limit = aiohttp.ClientTimeout(total=seconds, sock_connect=seconds / 2)
+            async with self._session.get(beside, timeout=limit) as response:
                 return response.status
-        except (aiohttp.ClientError, TimeoutError, ConnectionError):
-            return None
+        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
+            is_silent = isinstance(error, TimeoutError) and not isinstance(
+                error, aiohttp.ConnectionTimeoutError
+            )
+            return SILENT if is_silent else None
 
     async def text(self, path: str, seconds: float, body: bytes | None = None) -> str | None:
         """What stands beside the API, such as /metrics, or answers this body there; None where there is nothing to be had."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 import orjson
 
 from configs.engines import OpenAISettings
+from configs.schema import JsonObject
 from tasks.engines.openai.http import Replica
 from tasks.engines.openai.lenient import loads
 from warehouse.canonical import digest
@@ -22,7 +23,7 @@ READ_SECONDS = 5.0
 _THEIR_OWN = frozenset({None, "vllm", "sglang", "llama.cpp", "ollama"})
 """Dialects of servers that one runs; a provider's does not show its template, and is not asked."""
 _USER = {"role": "user", "content": "Which of the two is larger, one half or a third?"}
-_CONVERSATIONS: tuple[dict[str, Any], ...] = (
+_CONVERSATIONS: tuple[JsonObject, ...] = (
     {"messages": [_USER]},
     {"messages": [{"role": "system", "content": "Be brief."}, _USER]},
     {"messages": [_USER], "chat_template_kwargs": {"enable_thinking": False}},
@@ -55,7 +56,7 @@ async def _seen(replica: Replica, model: str) -> str | None:
     return _digest([shown]) if isinstance(shown, str) and shown else None
 
 
-async def _rendered(replica: Replica, model: str, conversation: dict[str, Any]) -> str | None:
+async def _rendered(replica: Replica, model: str, conversation: JsonObject) -> str | None:
     """A conversation as the server's prompt; None where it does not say, or refuses one of this kind."""
     asked = {"model": model, **conversation, "add_generation_prompt": True, "return_token_strs": True}
     reply = await _asked(replica, "/tokenize", asked)
@@ -65,10 +66,10 @@ async def _rendered(replica: Replica, model: str, conversation: dict[str, Any]) 
     return str(cast("list[Any]", numbers)) if isinstance(numbers, list) and numbers else None
 
 
-async def _asked(replica: Replica, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+async def _asked(replica: Replica, path: str, body: JsonObject | None = None) -> JsonObject:
     text = await replica.text(path, READ_SECONDS, orjson.dumps(body) if body else None)
     reply = loads(text.encode(errors="replace")) if text else None
-    return cast("dict[str, Any]", reply) if isinstance(reply, dict) else {}
+    return cast("JsonObject", reply) if isinstance(reply, dict) else {}
 
 
 def _digest(rendered: Sequence[str | None]) -> str:

@@ -8,6 +8,7 @@ also where the connection then broke or stayed open.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -48,7 +49,8 @@ async def received_whole(exchange: AbstractAsyncContextManager[aiohttp.ClientRes
 class Stream:
     """One streamed reply on its way."""
 
-    def __init__(self, settings: OpenAISettings, num_choices: int) -> None:
+    def __init__(self, settings: OpenAISettings, num_choices: int, on_text: Callable[[], None]) -> None:
+        self._on_text = on_text
         self._first, self._idle = settings.longest_wait_for_text, settings.idle_seconds
         self._events = Events(num_choices)
         self._bytes = bytearray()
@@ -100,8 +102,9 @@ class Stream:
                 return
             if self._num_signs > seen:
                 seen, now = self._num_signs, loop.time()
-                if now - extended_at > self._idle / 8:  # not for each of a thousand pieces
+                if now - extended_at > min(1.0, self._idle / 8):  # not for each of a thousand pieces
                     extended_at = now
+                    self._on_text()
                     limit.reschedule(now + self._idle * 9 / 8)
 
     @property
