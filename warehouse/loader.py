@@ -6,6 +6,8 @@ part compaction has merged into another are followed there. A catalog that is mi
 other SQL, or that knows runs or rows the store lost is built from nothing.
 """
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -119,6 +121,8 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
                 connection.execute("checkpoint")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
+        if os.strerror(errno.ENOSPC) in reason:  # DuckDB passes on the system's words, without their number
+            raise store.complaint(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from error
         raise UserError(
             f"{store.root} cannot be loaded: {reason}. The catalog stays as it was; "
             f"`a2r verify --root {store.root}` names every damaged file."
