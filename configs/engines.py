@@ -21,6 +21,8 @@ class OnnxSettings(ConfigModel):
     """Samples that are computed together."""
     threads: int = Field(default=1, ge=1)
     """Threads of one model; 1 is the fastest per core."""
+    think_marks: dict[str, str] | None = None
+    """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
 
 
 class Serve(ConfigModel):
@@ -133,6 +135,8 @@ class OpenAISettings(ConfigModel):
     """Whether a stage's requests go out together through the provider's batch interface: half the price, within a day."""
     batch_wait_seconds: float | None = Field(default=None, ge=0)
     """How long a run waits for its batches; then it ends, and a later one collects them. Absent: until they have ended."""
+    think_marks: dict[str, str] | None = None
+    """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
     batch_poll_seconds: float = Field(default=30.0, gt=0)
     """Between two looks at a batch."""
 
@@ -231,6 +235,8 @@ class VllmSettings(ConfigModel):
     """Sequences handed to vLLM at once; absent: an eighth more than max_num_seqs, so that none of its places is empty."""
     logprobs: bool = False
     """Keep each trace's mean log-probability."""
+    think_marks: dict[str, str] | None = None
+    """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
 
     @field_validator("args")
     @classmethod
@@ -280,6 +286,8 @@ class ReplaySettings(ConfigModel):
     """Column with the seconds the reply took."""
     error: str | None = None
     """Column that says why there is no output."""
+    think_marks: dict[str, str] | None = None
+    """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
 
 
 class CustomSettings(ConfigModel):

@@ -1,7 +1,7 @@
 """Where a model's reasoning ends and its answer begins, for the marks of every model family we know."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -39,6 +39,11 @@ FAMILIES: Mapping[str, Marks] = {
     "pangu": Marks("[unused16]", "[unused17]"),
     "solar": Marks("<|think|>", "<|end|>", closes_alone=False),
     "marco": Marks("<Thought>", "</Thought>"),  # Marco-o1
+    **{
+        name: Marks(f"<{name}>", f"</{name}>")
+        for name in ("Think", "THINK", "thoughts", "reason", "analysis", "reflection")
+    },
+    **{f"<|{name}|>": Marks(f"<|{name}|>", f"<|/{name}|>") for name in ("thinking", "thought")},
     "scratchpad": Marks("<scratchpad>", "</scratchpad>"),
     "huatuo": Marks("## Thinking", "## Final Response", closes_alone=False),  # HuatuoGPT-o1
     "granite": Marks(
@@ -46,6 +51,8 @@ FAMILIES: Mapping[str, Marks] = {
     ),  # Granite 3.2
 }
 """A family, and its marks. Harmony (gpt-oss), which has channels instead, is read beside them."""
+
+KNOWN = tuple(FAMILIES.values())
 
 _AROUND_ANSWER = re.compile(
     r"<\|(?:(?:START|END)_(?:RESPONSE|TEXT)|(?:begin|end)_of_solution|begin|content)\|>(?:assistant(?=<\|content))?|</?Output>"
@@ -60,7 +67,12 @@ _WITHOUT_MARKS = re.compile(
 """Harmony whose special tokens were left out when the text was decoded, perhaps cut off before its answer."""
 
 
-def split_reasoning(text: str, families: Sequence[str] = tuple(FAMILIES)) -> tuple[str | None, str]:
+def marks_of(setting: Mapping[str, str] | None) -> tuple[Marks, ...]:
+    """The marks that an engine's `think_marks` names; all known ones where it is absent."""
+    return KNOWN if setting is None else tuple(Marks(*pair) for pair in setting.items())
+
+
+def split_reasoning(text: str, families: tuple[Marks, ...] = KNOWN) -> tuple[str | None, str]:
     """Reasoning and answer of a raw completion; None where there was no reasoning.
 
     What stands before a first closing mark is reasoning, also without an opening one, since some chat
@@ -68,11 +80,12 @@ def split_reasoning(text: str, families: Sequence[str] = tuple(FAMILIES)) -> tup
     one that is never closed has no answer behind it. A mark elsewhere in the answer is part of the answer.
     """
     has_tags = "<" in text  # one character is found a hundred times faster than several
-    if has_tags and "<|channel|>" in text:
+    is_any = families is KNOWN
+    if is_any and has_tags and "<|channel|>" in text:
         return _by_channel(text)
-    if text.startswith("analysis") and (match := _WITHOUT_MARKS.fullmatch(text)):
+    if is_any and text.startswith("analysis") and (match := _WITHOUT_MARKS.fullmatch(text)):
         return (match["reasoning"] or match["cut"] or "").strip(), (match["answer"] or "").strip()
-    marked = _marked(text, tuple(families))
+    marked = _marked(text, families)
     if not (marked or has_tags):
         return None, text.strip()
     reasoning, answer, place = [], [], 0
@@ -88,46 +101,42 @@ def split_reasoning(text: str, families: Sequence[str] = tuple(FAMILIES)) -> tup
         place = end + len(marks.closing) if end >= 0 else len(text)
     answer.append(text[place:])
     said = "".join(answer).strip()
-    if has_tags and "<|" in said:
+    if is_any and has_tags and "<|" in said:
         said = _AROUND_ANSWER.sub("", said).strip()
     return ("\n\n".join(filter(None, reasoning)) if reasoning else None), said
 
 
-def _marked(text: str, families: tuple[str, ...]) -> tuple[str, ...]:
+def _marked(text: str, families: tuple[Marks, ...]) -> tuple[Marks, ...]:
     """The families of which a mark that can begin or end reasoning is in the text; most texts have none."""
     firsts = [first for first in _firsts(families) if first in text]  # which most texts lack
     if not firsts:
         return ()
-    held = ((name, FAMILIES[name]) for name in families if FAMILIES[name].opening[0] in firsts)
+    held = (marks for marks in families if marks.opening[0] in firsts)
     return tuple(
-        name
-        for name, marks in held
-        if marks.opening in text or (marks.closes_alone and marks.closing in text)
+        marks for marks in held if marks.opening in text or (marks.closes_alone and marks.closing in text)
     )
 
 
 @cache
-def _firsts(families: tuple[str, ...]) -> tuple[str, ...]:
+def _firsts(families: tuple[Marks, ...]) -> tuple[str, ...]:
     """The characters of which one is in every text with a mark of these families."""
-    return tuple({FAMILIES[name].opening[0] for name in families})
+    return tuple({marks.opening[0] for marks in families})
 
 
-def _next_mark(text: str, place: int, families: tuple[str, ...]) -> tuple[Marks, int, bool] | None:
+def _next_mark(text: str, place: int, families: tuple[Marks, ...]) -> tuple[Marks, int, bool] | None:
     """The next mark that opens a block, at the start of a line or sentence; a closing one counts if it is the first."""
     match = _marks(families, place == 0).search(text, place)
     if match is None:
         return None
     mark = match["mark"]
-    marks = next(
-        FAMILIES[name] for name in families if mark in {FAMILIES[name].opening, FAMILIES[name].closing}
-    )
+    marks = next(marks for marks in families if mark in {marks.opening, marks.closing})
     return marks, match.start("mark"), mark == marks.opening
 
 
 @cache
-def _marks(families: tuple[str, ...], at_start: bool) -> re.Pattern[str]:  # noqa: FBT001 - a key of the cache
-    opening = "|".join(re.escape(FAMILIES[name].opening) for name in families)
-    closing = "|".join(re.escape(FAMILIES[name].closing) for name in families if FAMILIES[name].closes_alone)
+def _marks(families: tuple[Marks, ...], at_start: bool) -> re.Pattern[str]:  # noqa: FBT001 - a key of the cache
+    opening = "|".join(re.escape(marks.opening) for marks in families)
+    closing = "|".join(re.escape(marks.closing) for marks in families if marks.closes_alone)
     before = r"(?:^|(?<=[.!?}\])>$*]))[ \t]*"
     opened = rf"{before}(?P<mark>{opening})"
     return re.compile(

@@ -162,6 +162,17 @@ def test_any_notation_of_a_gold_answer_is_rewarded(gold):
         assert verl_reward(completion, verl_ground_truth(gold)) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("gold", "braced"),
+    [("\\frac43", "\\frac{4}{3}"), ("11\\sqrt2", "11\\sqrt{2}"), ("\\frac 59", "\\frac{5}{9}")],
+)
+def test_gold_answers_without_braces_are_rewarded_where_the_completion_has_them(gold, braced):
+    """TRL reads no completion without them, whatever the solution says."""
+    completion = f"Hence $\\boxed{{{braced}}}$."
+    assert accuracy_reward(completion, trl_solution(gold)) == 1.0
+    assert verl_reward(completion, verl_ground_truth(gold)) == 1.0
+
+
 def test_delimiters_around_a_whole_gold_answer_are_not_exported_to_verl():
     golds = ["$3^{12}$", "$$x$$", "\\(x\\)", "\\[x\\]", "\\boxed{\\frac{1}{2}}", "$-1$, $0$", "\\$5", "8"]
     told = ["3^{12}", "x", "x", "x", "\\frac{1}{2}", "$-1$, $0$", "\\$5", "8"]

@@ -1,11 +1,14 @@
 """Reasoning is told from the answer for the marks of every family, whole, cut off or opened again."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.engines.endings import finish_of
-from tasks.engines.reasoning import FAMILIES, split_reasoning
+from tasks.engines.openai.replies import Sent, outcomes_of
+from tasks.engines.reasoning import FAMILIES, marks_of, split_reasoning
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -50,7 +53,25 @@ def test_marks_of_reasoning(text, reasoning, answer):
 
 
 def test_families_can_be_chosen():
-    assert split_reasoning("[THINK]a[/THINK]c", ["think"]) == (None, "[THINK]a[/THINK]c")
+    assert split_reasoning("[THINK]a[/THINK]c", (FAMILIES["think"],)) == (None, "[THINK]a[/THINK]c")
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "expected"),
+    [
+        (None, "<think>a</think>c", ("a", "c")),
+        ({"{{": "}}"}, "{{a}}c", ("a", "c")),
+        ({"{{": "}}"}, "{{a", ("a", "")),
+        ({"{{": "}}"}, "<think>a</think>c", (None, "<think>a</think>c")),
+        ({}, "<|channel|>final<|message|>c", (None, "<|channel|>final<|message|>c")),
+    ],
+)
+def test_an_engine_s_setting_names_its_marks(setting, text, expected):
+    assert split_reasoning(text, marks_of(setting)) == expected
+    reply = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    sent = Sent(None, datetime.now(UTC), 0.0, 1, marks_of(setting))
+    [done] = outcomes_of(reply, sent)
+    assert (done.reasoning, done.answer) == expected
 
 
 MARKS = [mark for family in FAMILIES.values() for mark in (family.opening, family.closing)]

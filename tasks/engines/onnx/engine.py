@@ -22,7 +22,7 @@ from tasks.engines.onnx.decoder import Decoder
 from tasks.engines.onnx.model_folder import model_folder
 from tasks.engines.onnx.sampler import Sampler, refuse_unsupported
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
-from tasks.engines.reasoning import split_reasoning
+from tasks.engines.reasoning import Marks, marks_of, split_reasoning
 from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
 
@@ -60,6 +60,7 @@ class OnnxEngine:
         self.group = settings.batch_size
         self._folder = model_folder(model, settings)
         self._settings = settings
+        self._marks = marks_of(settings.think_marks)
         self._waiting: deque[list[_Sequence]] = deque()
         self._wake = threading.Condition()
         self._is_closing = False
@@ -187,7 +188,7 @@ class OnnxEngine:
             text, reason = self._ending(sequence)
             if reason:
                 slots[slot] = None
-                ended = (sequence, _completion(sequence, text, reason))
+                ended = (sequence, _completion(sequence, text, reason, self._marks))
                 finished.setdefault(sequence.call.loop, []).append(ended)
         for loop, ended in finished.items():
             loop.call_soon_threadsafe(_deliver, ended)
@@ -217,8 +218,8 @@ class OnnxEngine:
             call.loop.call_soon_threadsafe(_break, call.done, complaint)
 
 
-def _completion(sequence: _Sequence, text: str, reason: str) -> Completion:
-    reasoning, answer = split_reasoning(text)
+def _completion(sequence: _Sequence, text: str, reason: str, marks: tuple[Marks, ...]) -> Completion:
+    reasoning, answer = split_reasoning(text, marks)
     is_first = sequence.place == 0
     return Completion(
         reasoning=reasoning,

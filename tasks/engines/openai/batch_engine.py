@@ -20,6 +20,7 @@ from tasks.engines.openai.key import api_key
 from tasks.engines.openai.replicas import Replicas
 from tasks.engines.openai.retrying import retrying
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
+from tasks.engines.reasoning import marks_of
 from tasks.progress import PROGRESS
 from warehouse.canonical import digest
 from warehouse.servers import ServerStats
@@ -166,7 +167,9 @@ class BatchEngine:
         is_news = not told_of(batch.batch_id)
         for file_id in batch.result_files:
             file = await self._files.file(file_id)
-            for trace_id, outcome in outcomes_in(file or b"", batch, seeds):
+            for trace_id, outcome in outcomes_in(
+                file or b"", batch, seeds, marks_of(self._settings.think_marks)
+            ):
                 if is_news or isinstance(outcome, Completion):
                     self._deliver(trace_id, outcome)
         remember(batch.batch_id)

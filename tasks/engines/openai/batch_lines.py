@@ -24,6 +24,7 @@ from tasks.engines.openai.kind import LARGEST_BATCH
 from tasks.engines.openai.lenient import loads
 from tasks.engines.openai.replies import Sent, outcomes_of
 from tasks.engines.protocol import Completion, Failure
+from tasks.engines.reasoning import KNOWN, Marks
 from warehouse.failures import FailureCode
 
 ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
@@ -130,12 +131,12 @@ def ids_in(file: bytes) -> set[str]:
 
 
 def outcomes_in(
-    file: bytes, batch: Batch, seeds: dict[str, int | None]
+    file: bytes, batch: Batch, seeds: dict[str, int | None], marks: tuple[Marks, ...] = KNOWN
 ) -> Iterator[tuple[str, Completion | Failure]]:
     """What became of the lines of a result file that belong to these traces, each with its seed."""
     for trace_id, line in _objects(file):
         if trace_id in seeds:
-            yield trace_id, _outcome(line, batch, seeds[trace_id])
+            yield trace_id, _outcome(line, batch, seeds[trace_id], marks)
 
 
 def never_came(batch: Batch) -> Failure:
@@ -144,7 +145,9 @@ def never_came(batch: Batch) -> Failure:
     return Failure(code, f"the batch {batch.batch_id} ended ({batch.status}) without it", batch.created_at, 1)
 
 
-def _outcome(line: JsonObject, batch: Batch, seed: int | None) -> Completion | Failure:
+def _outcome(
+    line: JsonObject, batch: Batch, seed: int | None, marks: tuple[Marks, ...]
+) -> Completion | Failure:
     response, error = line.get("response"), line.get("error")
     reply = cast("JsonObject", response).get("body") if isinstance(response, dict) else None
     status = cast("JsonObject", response).get("status_code") if isinstance(response, dict) else None
@@ -152,7 +155,7 @@ def _outcome(line: JsonObject, batch: Batch, seed: int | None) -> Completion | F
         return _failure(500, {"error": error}, batch)
     if status != OK or (status := error_status(reply)) != OK:
         return _failure(status if isinstance(status, int) else 500, reply, batch)
-    sent = Sent(seed, batch.created_at, 0.0, 1)
+    sent = Sent(seed, batch.created_at, 0.0, 1, marks)
     try:
         [outcome, *_] = outcomes_of(reply, sent)
     except TransientError as broken:

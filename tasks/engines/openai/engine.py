@@ -29,6 +29,7 @@ from tasks.engines.openai.replies import Outcome, Sent, outcomes_of
 from tasks.engines.openai.resending import Resends
 from tasks.engines.openai.retrying import retrying
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
+from tasks.engines.reasoning import marks_of
 from tasks.engines.server.managed import ManagedServer
 from tasks.progress import PROGRESS
 from warehouse.failures import FailureCode
@@ -53,6 +54,7 @@ class OpenAIEngine:
 
     def __init__(self, model: Model, settings: OpenAISettings) -> None:
         self._model, self._settings = model, settings
+        self._marks = marks_of(settings.think_marks)
         self._server = ManagedServer(model, settings.serve) if settings.serve else None
         revive = self._server.revive if self._server else None
         self._replicas = Replicas([Replica(url, settings, revive) for url in settings.urls], model.id)
@@ -265,7 +267,7 @@ class OpenAIEngine:
             self._all_replied.set()
         if answer is None:
             raise await self._stopped()
-        sent = Sent(body.get("seed"), answer.sent_at, answer.latency_seconds, tries)
+        sent = Sent(body.get("seed"), answer.sent_at, answer.latency_seconds, tries, self._marks)
         outcomes = outcomes_of(answer.reply, sent, replica.hidden)[:num_places]
         if isinstance(outcomes[0], TransientError) and not any(isinstance(o, Completion) for o in outcomes):
             raise outcomes[0]

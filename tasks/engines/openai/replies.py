@@ -20,7 +20,7 @@ from tasks.engines.openai.faults import (
 from tasks.engines.openai.lenient import loads
 from tasks.engines.openai.usage import dollars_shared_out, shared_out, usage_of
 from tasks.engines.protocol import Completion, Failure
-from tasks.engines.reasoning import split_reasoning
+from tasks.engines.reasoning import KNOWN, Marks, split_reasoning
 from warehouse.failures import FailureCode
 from warehouse.storable import finite_number, storable_text, whole_number
 
@@ -34,6 +34,8 @@ class Sent(NamedTuple):
     started_at: datetime
     latency_seconds: float
     num_tries: int
+    marks: tuple[Marks, ...] = KNOWN
+    """What the model writes around its reasoning."""
 
 
 Outcome = Completion | Failure | TransientError
@@ -64,7 +66,7 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
     if len(choices) > 1:
         choices = sorted(choices, key=_index)
     usage = usage_of(content)
-    texts = [_texts(choice) for choice in choices]
+    texts = [_texts(choice, sent.marks) for choice in choices]
     lengths = [len(r or "") + len(a) for r, a in texts]
     shares, dollars = shared_out(usage.completion, lengths), dollars_shared_out(usage.dollars, lengths)
     thoughts = shared_out(usage.reasoning, lengths)
@@ -163,7 +165,7 @@ def _reason(choice: Any) -> str | None:  # noqa: ANN401 - JSON
     return reason if is_plain else one_line(storable_text(reason))
 
 
-def _texts(choice: Any) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
+def _texts(choice: Any, marks: tuple[Marks, ...]) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
     """Reasoning and answer: from fields or parts of their own, else from think tags."""
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
@@ -171,7 +173,7 @@ def _texts(choice: Any) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
     reasoning, content = said(cast("JsonObject", message))
     if reasoning:
         return reasoning.strip(), content.strip()
-    return split_reasoning(content)
+    return split_reasoning(content, marks)
 
 
 def _mean_logprob(logprobs: object) -> float | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from configs.engines import ReplaySettings
 from configs.models import Model
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
-from tasks.engines.reasoning import split_reasoning
+from tasks.engines.reasoning import Marks, marks_of, split_reasoning
 from tasks.engines.replay.recorded_outputs import Recorded, RecordedOutputs
 from warehouse.failures import FailureCode
 from warehouse.servers import ServerStats
@@ -19,6 +19,7 @@ class ReplayEngine:
 
     def __init__(self, model: Model, settings: ReplaySettings) -> None:
         self._model, self._settings = model, settings
+        self._marks = marks_of(settings.think_marks)
         self._recorded: RecordedOutputs | None = None
 
     async def start(self) -> None:
@@ -34,7 +35,7 @@ class ReplayEngine:
         for place, index in enumerate(request.sample_indexes):
             recorded = outputs[index] if index < len(outputs) else None
             if recorded is not None and recorded.output is not None:
-                deliver(place, _completion(recorded, recorded.output, now))
+                deliver(place, _completion(recorded, recorded.output, now, self._marks))
                 continue
             if recorded is not None:
                 reason = recorded.error or "there is no output in the recording"
@@ -51,8 +52,10 @@ class ReplayEngine:
         return ()
 
 
-def _completion(recorded: Recorded, text: str, now: datetime) -> Completion:
-    reasoning, answer = split_reasoning(text) if recorded.reasoning is None else (recorded.reasoning, text)
+def _completion(recorded: Recorded, text: str, now: datetime, marks: tuple[Marks, ...]) -> Completion:
+    reasoning, answer = (
+        split_reasoning(text, marks) if recorded.reasoning is None else (recorded.reasoning, text)
+    )
     return Completion(
         reasoning=reasoning,
         answer=answer,

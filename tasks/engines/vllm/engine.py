@@ -17,7 +17,7 @@ from configs.engines import VllmSettings
 from configs.models import Model
 from tasks.engines.processes import Leash
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
-from tasks.engines.reasoning import split_reasoning
+from tasks.engines.reasoning import marks_of, split_reasoning
 from tasks.engines.vllm.arguments import (
     NUM_SEQUENCES,
     check_arguments,
@@ -43,6 +43,7 @@ class VllmEngine:
         self.group = self.concurrency
         self._kept = {"logprobs": 0} if settings.logprobs else {}
         self._arguments = engine_arguments(model, settings)
+        self._marks = marks_of(settings.think_marks)
         self._loaded: Loaded | None = None
         self._leash: Leash | None = None
         self._numbers = itertools.count()
@@ -126,7 +127,7 @@ class VllmEngine:
             reason = output.finish_reason if output else "nothing"
             deliver(place, Failure(FailureCode.SERVER_ERROR, f"vLLM ended with {reason}", started, 1))
             return
-        reasoning, answer = split_reasoning(output.text)
+        reasoning, answer = split_reasoning(output.text, self._marks)
         tokens, total = len(output.token_ids), output.cumulative_logprob
         deliver(
             place,
