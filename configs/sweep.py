@@ -16,13 +16,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, JsonValue
 
 from configs.experiment import Experiment
 from configs.layers import anchor, text_at
-from configs.loading import FileKind, is_path, load, load_experiment
+from configs.loading import EXPERIMENTS, FileKind, content_of, is_path, load, load_experiment
 from configs.schema import ConfigModel, UserError
 
 Scalar = str | int | float | bool | None
@@ -63,6 +64,14 @@ def _anchor(tree: dict[Any, Any]) -> None:
 
 
 _SWEEPS = FileKind(Sweep, "a sweep file", "a shipped sweep", "sweeps", anchor=_anchor)
+
+
+def is_sweep(config: str) -> bool:
+    """Whether a name or a path means a sweep file, which has axes. Raises UserError."""
+    if not is_path(config):
+        return config in _SWEEPS.names() and config not in EXPERIMENTS.names()
+    file = Path(config).expanduser()
+    return file.is_file() and "axes" in content_of(EXPERIMENTS, file)
 
 
 def load_sweep(config: str, overrides: Sequence[str] = ()) -> Sweep:

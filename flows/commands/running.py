@@ -145,21 +145,28 @@ def grade(
 @app.command(epilog="Example: a2r check a2r-efficient")
 def check(
     config: Annotated[
-        str, typer.Argument(help="A preset's name, or the path of an experiment file or of a nightly file.")
+        str,
+        typer.Argument(
+            help="A preset's name, or the path of an experiment file, a nightly file or a sweep file."
+        ),
     ],
     overrides: Overrides = None,
     limit: Limit = None,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Validate an experiment or a night, reach the engines, and count what is stored and what a run would cost."""
+    """Validate an experiment, a night or a sweep, reach the engines, and count what is stored and what a run would cost."""
     from configs.loading import load_experiment
     from configs.nightly import is_night
+    from configs.sweep import is_sweep
 
     if is_night(config):
         if overrides or limit:
             raise typer.BadParameter("a night takes no --set and no --limit; write them into its file.")
         _check_night(config, root, as_json=as_json)
+        return
+    if is_sweep(config):
+        _check_sweep(config, overrides, limit, root, as_json=as_json)
         return
     experiment = load_experiment(config, overrides or ())
     configure_process(verbose=False)
@@ -185,6 +192,19 @@ def _check_night(config: str, root: str, *, as_json: bool) -> None:
     print_night_check(check_night(night, shown_as(config), root), as_json=as_json)
 
 
+def _check_sweep(
+    config: str, overrides: list[str] | None, limit: int | None, root: str, *, as_json: bool
+) -> None:
+    from configs.sweep import load_sweep
+
+    grid = load_sweep(config, overrides or ())
+    configure_process(verbose=False)
+    from flows.commands.printing.checks import print_sweep_check
+    from tasks.ops.sweep_check import check_sweep
+
+    print_sweep_check(check_sweep(grid, root, limit), as_json=as_json)
+
+
 @app.command(epilog="Example: a2r sweep references --dry-run")
 def sweep(
     config: Annotated[str, typer.Argument(help="The path of a sweep file, or the name of a shipped one.")],
@@ -198,16 +218,13 @@ def sweep(
     verbose: Verbose = False,
 ) -> None:
     """Run an experiment over a grid of settings; what cells share is generated once."""
+    if dry_run:
+        _check_sweep(config, overrides, limit, root, as_json=as_json)
+        return
     from configs.sweep import load_sweep
 
     grid = load_sweep(config, overrides or ())
     configure_process(verbose=verbose)
-    if dry_run:
-        from flows.commands.printing.checks import print_sweep_check
-        from tasks.ops.sweep_check import check_sweep
-
-        print_sweep_check(check_sweep(grid, root, limit), as_json=as_json)
-        return
     from flows.commands.printing.runs import print_sweep
     from flows.commands.run_flow import run_flow
 

@@ -142,8 +142,9 @@ def test_check_says_what_is_missing_and_whether_engines_answer(a2r):
     assert found["stages"]["synthesize"]["context"]["fits"] is True
 
 
-def test_dry_run_of_a_sweep_is_a_row_per_cell(a2r):
-    said = a2r("sweep", "references", "--limit", "1", "--dry-run")
+@pytest.mark.parametrize("command", [("sweep", "references", "--dry-run"), ("check", "references")])
+def test_dry_run_or_check_of_a_sweep_is_a_row_per_cell(a2r, command):
+    said = a2r(*command, "--limit", "1")
     assert "shared traces counted once" in said
     assert len([line for line in said.splitlines() if "count=" in line]) > 1
 

@@ -51,6 +51,7 @@ def root(tmp_path_factory):
         (("--help",), set()),
         (("--version",), set()),
         (("run", "--help"), set()),
+        (("view", "--help"), set()),
         (("presets",), set()),
         (("sql", "select 1"), CATALOG),
         (("runs",), CATALOG),

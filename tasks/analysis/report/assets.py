@@ -22,11 +22,10 @@ ENVIRONMENT = Environment(
 )
 
 
-def page_values(found: Findings, num_problems: int) -> dict[str, object]:
+def page_values(found: Findings) -> dict[str, object]:
     """What the template shows of findings, as a file or served."""
     return {
         "found": found,
-        "num_problems": num_problems,
         "settings": _settings,
         "made_at": datetime.now(UTC),
         "version": metadata.version("a2r"),

@@ -96,7 +96,7 @@ def _static(found: Findings, limits: TextLimits) -> dict[str, object]:
     script, plotly, katex = script_of(*FILE_SCRIPTS), get_plotlyjs(), katex_script()
     names = list(found.problems[0]) if found.problems else []
     table = {"columns": names, "rows": [list(problem.values()) for problem in found.problems]}
-    return page_values(found, found.num_problems) | {
+    return page_values(found) | {
         "is_served": False,
         "limits": limits,
         "style": Markup(page_file("page.css")),  # noqa: S704 - shipped with the package

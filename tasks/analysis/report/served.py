@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from configs.schema import UserError
@@ -43,6 +43,8 @@ from warehouse.store import Store
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 NUM_RUNS = 50
 """Runs on one page of the overview."""
+NUM_NIGHTS = 7
+"""Nights whose reports the overview names."""
 MOST_ROWS = 200
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -64,8 +66,8 @@ Answer = Callable[["Pages", QueryParams], object]
 class Pages:
     """What each address answers, from the query of its request. Raises UserError."""
 
-    def __init__(self, store: Store) -> None:
-        self.root = LiveRoot(store)
+    def __init__(self, store: Store, reports: Path | None) -> None:
+        self.root, self.reports = LiveRoot(store), reports
         self.under_way = UnderWay(self.root)
 
     def overview(self, query: QueryParams) -> str:
@@ -86,14 +88,30 @@ class Pages:
             experiments=experiments,
             experiment=experiment,
             problem=problem,
+            nights=self._nights()[:NUM_NIGHTS],
         )
+
+    def night(self, name: str) -> Path | None:
+        """The report of that name."""
+        return next((path for path in self._nights() if path.name == name), None)
+
+    def _nights(self) -> list[Path]:
+        return sorted(self.reports.glob("night-*.html"), reverse=True) if self.reports else []
 
     def report(self, query: QueryParams) -> str:
         """The report of some runs."""
-        listing = self.root.listing(query.getlist("run"))
-        data = {"runs": run_labels(listing.found), "keys": listing.keys, "verdicts": listing.verdicts}
-        values = page_values(listing.found, listing.num_problems) | {"is_served": True, "data": data}
+        found = self.root.summary(query.getlist("run"))
+        values = page_values(found) | {"is_served": True, "data": {"runs": run_labels(found)}}
         return ENVIRONMENT.get_template("page.html.jinja").render(values)
+
+    def listed(self, query: QueryParams) -> object:
+        """What the list of problems of some runs can be filtered by, and how many there are."""
+        listing = self.root.listing(query.getlist("run"))
+        return {
+            "keys": listing.keys,
+            "verdicts": listing.verdicts,
+            "num_problems": listing.num_problems,
+        }
 
     def underway(self, query: QueryParams) -> str:
         """A stage under way, and one of its problems."""
@@ -106,7 +124,7 @@ class Pages:
         from tasks.analysis.report.figures import charts  # noqa: PLC0415 - loads slowly, and the tables do not wait for it
         from tasks.analysis.report.history import charts_as_json, history_charts  # noqa: PLC0415
 
-        run_ids = [run["run_id"] for run in self.root.listing(query.getlist("run")).found.runs]
+        run_ids = [run["run_id"] for run in self.root.summary(query.getlist("run")).runs]
         with self.root.catalog() as catalog:
             found = read_findings(catalog, run_ids, _CHARTED)
         return charts_as_json([*charts(found), *history_charts(found.history)])
@@ -161,7 +179,7 @@ _PAGES: Mapping[str, Answer] = {"/": Pages.overview, "/report": Pages.report, "/
 _ANSWERS: Mapping[str, Answer] = {
     name: getattr(Pages, name)
     for name in (
-        *("problems", "values", "find", "texts", "elsewhere", "differences"),
+        *("listed", "problems", "values", "find", "texts", "elsewhere", "differences"),
         *("charts", "history", "stages", "arrived"),
     )
 }
@@ -179,11 +197,18 @@ def served_root(store: Store, host: str, port: int) -> Iterator[tuple[str, Calla
     app = application(store, LOOPBACK_NAMES if is_loopback else ("*",))
     with _listening(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        server = server_of(app)
         yield (
             f"http://{name}:{listening.getsockname()[1]}",
             lambda: server.run(sockets=[listening]),
         )
+
+
+def server_of(app: Starlette) -> uvicorn.Server:
+    """What serves an application, and ends within seconds of being told to."""
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    )
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -197,17 +222,23 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def application(store: Store, names: tuple[str, ...] = LOOPBACK_NAMES) -> Starlette:
-    """The application over a root, answering under these host names; `*` is any."""
-    pages = Pages(store)
+def application(
+    store: Store, names: tuple[str, ...] = LOOPBACK_NAMES, reports: Path | None = None
+) -> Starlette:
+    """The application over a root, answering under these host names; `*` is any.
+
+    `reports` is the folder of the nights' reports, which are served too.
+    """
+    pages = Pages(store, reports)
     routes = [
         *(Route(path, _answered(pages, answer, "page"), methods=["GET"]) for path, answer in _PAGES.items()),
         *(
             Route(f"/api/{name}", _answered(pages, answer, "data"), methods=["GET"])
             for name, answer in _ANSWERS.items()
         ),
-        Route("/assets/{name}", _asset, methods=["GET"]),
         Route("/favicon.ico", lambda _: RedirectResponse("/assets/favicon.svg", headers=_HEADERS)),
+        Route("/assets/{name}", _asset, methods=["GET"]),
+        Route("/{name}", _night_of(pages), methods=["GET"]),
     ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(names), www_redirect=False)
     return Starlette(routes=routes, middleware=[hosts, Middleware(GZipMiddleware, compresslevel=1)])
@@ -222,6 +253,16 @@ def _answered(
         except UserError as error:
             return _refused(str(error), kind)
         return _response(content, kind)
+
+    return handle
+
+
+def _night_of(pages: Pages) -> Callable[[Request], Awaitable[Response]]:
+    async def handle(request: Request) -> Response:
+        path = await run_in_threadpool(pages.night, request.path_params["name"])
+        if path is None:
+            return _refused("There is no such page.", "page")
+        return FileResponse(path, headers={"X-Content-Type-Options": "nosniff"})  # with a policy of its own
 
     return handle
 

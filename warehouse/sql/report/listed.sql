@@ -32,14 +32,19 @@ with matching as (
 
 counted as (
     select
+        count(*) as num_all,
+        count(*) filter (where outcome = 'rescued') as num_rescued,
+        count(*) filter (where outcome = 'harmed') as num_harmed,
+        count(*) filter (where outcome = 'missed' and is_any_right) as num_missed_any,
+        count(*) filter (where outcome = 'missed') as num_missed,
+        count(*) filter (where outcome = 'kept') as num_kept,
+        count(*) filter (where outcome is null) as num_unjudged
+    from matching
+),
+
+chosen as (
+    select
         *,
-        count(*) over () as num_all,
-        count(*) filter (where outcome = 'rescued') over () as num_rescued,
-        count(*) filter (where outcome = 'harmed') over () as num_harmed,
-        count(*) filter (where outcome = 'missed' and is_any_right) over () as num_missed_any,
-        count(*) filter (where outcome = 'missed') over () as num_missed,
-        count(*) filter (where outcome = 'kept') over () as num_kept,
-        count(*) filter (where outcome is null) over () as num_unjudged,
         case $sort
             when 'explorer' then num_explored_correct / nullif(num_explored_attempts, 0)
             when 'synthesizer' then num_synthesized_correct / nullif(num_synthesized_attempts, 0)
@@ -54,21 +59,24 @@ counted as (
             when 'outcome' then coalesce(outcome, '')
         end as text_key
     from matching
+    where
+        case $outcome
+            when '' then true
+            when 'missed-any' then outcome = 'missed' and is_any_right
+            when 'unjudged' then outcome is null
+            else outcome = $outcome
+        end
+    order by
+        number_key is null,
+        if($is_down, -number_key, number_key),
+        if($is_down, null, text_key),
+        if($is_down, text_key, null) desc,
+        place_in_list
+    limit $num_rows offset $num_before
 )
 
-select * exclude (number_key, text_key, place_in_list)
-from counted
-where
-    case $outcome
-        when '' then true
-        when 'missed-any' then outcome = 'missed' and is_any_right
-        when 'unjudged' then outcome is null
-        else outcome = $outcome
-    end
-order by
-    number_key is null,
-    if($is_down, -number_key, number_key),
-    if($is_down, null, text_key),
-    if($is_down, text_key, null) desc,
-    place_in_list
-limit $num_rows offset $num_before
+select
+    chosen.* exclude (number_key, text_key, place_in_list), -- noqa: RF02
+    counted.*
+from chosen
+cross join counted

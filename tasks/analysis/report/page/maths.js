@@ -58,3 +58,23 @@ function rendered(formula, isDisplay, source) {
     return document.createTextNode(source);
   }
 }
+
+const waiting = new WeakMap();
+const nearby = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue;
+    nearby.unobserve(target);
+    target.replaceChildren();
+    appendText(target, waiting.get(target));
+  }
+}, { rootMargin: "800px" });
+
+/** The same, with the formulas drawn only when the element comes near the window: a problem may have many samples. */
+function appendTextWhenNear(parent, text) {
+  parent.append(plain(text));
+  waiting.set(parent, text);
+  nearby.observe(parent);
+}
+
+/** A text as one string, with a word where a cut one lacks its middle. */
+const plain = (text) => [text ?? ""].flat().map((part) => (typeof part === "number" ? ` … ${number(part)} characters left out of this file … ` : part)).join("");

@@ -1,3 +1,8 @@
 // Opens a page that `a2r view` serves.
 
-start(servedSource(JSON.parse(document.getElementById("data").textContent)));
+(async () => {
+  const { runs } = JSON.parse(document.getElementById("data").textContent);
+  const listed = await ask("listed", { run: Object.keys(runs) });
+  document.getElementById("num-problems").textContent = number(listed.num_problems);
+  await start(servedSource({ runs, ...listed }));
+})();

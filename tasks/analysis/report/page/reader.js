@@ -99,7 +99,7 @@ async function card(sample, texts, by) {
   const answer = make("div", { class: "prose" });
   if (trace.error_message) answer.append(make("em", {}, trace.error_message));
   else if (trace.answer === null && trace.reasoning === null) answer.append(make("em", {}, "this trace was never generated"));
-  else await appendText(answer, trace.answer);
+  else appendTextWhenNear(answer, trace.answer);
   return make("article", { class: `card sample ${kind}`, "data-sample": `${sample.stage}-${sample.index}` },
     make("header", {}, make("b", {}, `${sample.round ? "answer" : "sample"} ${sample.index}`), verdictBadge(sample.verdict, sample.points),
       sample.by_hand === null ? null : make("span", { class: "badge hand", title: sample.why }, `by hand: ${sample.by_hand}`),
@@ -138,7 +138,6 @@ function written(pieces, sample, texts) {
     return [reference.text ?? trimmed(texts.traces[reference.of[0]].answer), `reference ${piece.reference + 1}`];
   });
 }
-const plain = (text) => [text ?? ""].flat().map((part) => (typeof part === "number" ? ` … ${number(part)} characters left out of this file … ` : part)).join("");
 
 /** The messages of a prompt, as they were sent. */
 function sent(title, index, sample, texts) {
