@@ -24,7 +24,8 @@ async function step(by) {
 }
 
 async function read(problem) {
-  const [texts, elsewhere] = await Promise.all([source.texts(problem), source.elsewhere(problem)]);
+  const elsewhere = source.elsewhere(problem);
+  const texts = await source.texts(problem);
   if (current !== problem) return;
   const bar = make("div", { class: "bar" },
     make("a", { class: "back", href: "#problems", title: "Esc" }, "← All problems"),
@@ -42,7 +43,7 @@ async function read(problem) {
       ...fact("explorer", share(problem.num_explored_correct, problem.num_explored_attempts, problem.num_explored)),
       ...fact("synthesizer", problem.num_synthesized ? share(problem.num_synthesized_correct, problem.num_synthesized_attempts, problem.num_synthesized) : "–"),
       ...fact("tokens", number(problem.num_tokens))),
-    metadata(texts?.metadata), inOtherRuns(problem, elsewhere));
+    metadata(texts?.metadata));
   await appendText(question, texts ? texts.question : problem.question);
   const parts = [bar, head];
   if (texts) parts.push(...(await stages(texts, texts.runs[problem.run_id] ?? [])));
@@ -53,6 +54,8 @@ async function read(problem) {
   if (current !== problem) return;
   document.getElementById("reader").replaceChildren(...parts);
   scrollTo(0, 0);
+  const others = inOtherRuns(problem, await elsewhere);
+  if (others && current === problem) head.append(others);
 }
 
 const fact = (name, value) => [make("div", {}, make("dt", {}, name), make("dd", {}, value))];
