@@ -96,7 +96,8 @@ def test_inspect_failures_choices_and_messages_are_told_as_they_are(tmp_path):
     chosen |= {"choices": ["x", "y"], "target": ["B"]}
     chat["input"] = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "1+1?"}]
     chat["target"] = ["2", "two"]
-    _, [failed, chosen, chat], judgements, _ = taken(written(tmp_path / "log.json", [log]))
+    header, [failed, chosen, chat], judgements, _ = taken(written(tmp_path / "log.json", [log]))
+    assert any("lists several answers" in note for note in header.notes)
     assert (failed.recorded.output, failed.recorded.error) == (None, "refused")
     assert chosen.question.endswith("A) x\nB) y") and chosen.gold == "B"
     assert (chat.question, chat.gold, chat.metadata["targets"]) == ("1+1?", "2", ["2", "two"])

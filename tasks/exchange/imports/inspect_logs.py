@@ -35,6 +35,9 @@ _ZSTANDARD = 93
 _LOCAL_HEADER = struct.Struct("<26xHH")
 _SETTINGS = ("temperature", "top_p", "top_k", "presence_penalty", "max_tokens", "seed")
 _LENGTH = {"max_tokens", "model_length"}
+_SEVERAL = (
+    "where `target` lists several answers, the gold answer is the first; all are in the metadata as `targets`"
+)
 _ATTACHMENT = "attachment://"
 
 
@@ -56,7 +59,8 @@ def read(
         samples = ((f"{file}, sample {number}", sample) for number, sample in enumerate(listed, start=1))
     if not isinstance(header.get("eval"), dict):
         raise UserError(f"{file} has no field eval, so it is not an Inspect log; name its --format.")
-    return _header(file, header), _samples(samples, options, report)
+    about = _header(file, header)
+    return about, _samples(samples, options, report, about)
 
 
 def _archive(file: Path, report: ReadReport) -> tuple[JsonObject, Iterator[tuple[str, Any]]]:
@@ -101,7 +105,7 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 
 def _samples(
-    samples: Iterator[tuple[str, Any]], options: Options, report: ReadReport
+    samples: Iterator[tuple[str, Any]], options: Options, report: ReadReport, header: LogHeader
 ) -> Iterator[Sample | Judgement]:
     for where, row in samples:
         try:
@@ -110,6 +114,8 @@ def _samples(
             reason = f"has no field {error}" if isinstance(error, KeyError) else str(error)
             report.broken(f"{where} {reason}")
             continue
+        if "targets" in sample.metadata and _SEVERAL not in header.notes:
+            header.notes.append(_SEVERAL)
         yield sample
         for scorer, score in (row.get("scores") or {}).items():
             value = score.get("value") if isinstance(score, dict) else None
