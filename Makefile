@@ -5,7 +5,7 @@ IS_NEW_ENOUGH := -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/
 BIN := .venv/bin
 export UV_LINK_MODE ?= copy
 
-.PHONY: run setup venv test test-vllm test-vllm-kills check format bench dictionary reference lock clean
+.PHONY: run setup venv test test-vllm test-vllm-kills test-servers check format bench dictionary reference lock clean
 
 run: setup ## Set up and run the main job: both small models on 200 puzzles
 	$(BIN)/a2r run quickstart
@@ -38,6 +38,9 @@ test-vllm: setup ## Compare onnx, vLLM in process and vLLM servers on one experi
 
 test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vLLM
 	tests/vllm/run.sh kills
+
+test-servers: setup ## Ask transformers serve and the LiteLLM proxy, each in a separate environment
+	tests/servers/run.sh
 
 check: setup ## Check format, lint, types, architecture, SQL, data dictionary, reference of settings
 	$(BIN)/ruff format --check .

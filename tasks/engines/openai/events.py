@@ -86,10 +86,12 @@ class Events:
             if data.endswith(b"\r"):  # perhaps half of a line break
                 data, held = data[:-1], b"\r"
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if not self._frames:  # the first events show what is the same in those that follow
-            *lines, data = data.split(b"\n", _LINES_TO_LEARN_FROM)
-            for line in lines:
-                self._take_line(line)
+        for _ in range(_LINES_TO_LEARN_FROM):  # the first events show what is the same in those that follow
+            line, mark, rest = (b"", b"", data) if self._frames else data.partition(b"\n")
+            if not mark:
+                break
+            self._take_line(line)
+            data = rest
         if self._frames:
             data = self._take_run(data)
         lines = data.split(b"\n")
