@@ -39,7 +39,7 @@ def started(tmp_path):
         "grader": {"kind": "exact"},
     }
     (tmp_path / "killed.yaml").write_text(json.dumps(experiment))
-    command = [A2R, "explore", str(tmp_path / "killed.yaml"), "--root", str(tmp_path / "root")]
+    command = [A2R, "run", str(tmp_path / "killed.yaml"), "--root", str(tmp_path / "root")]
     with (tmp_path / "run.log").open("wb") as log:
         run = subprocess.Popen(
             command, stdout=log, stderr=log, env=environment(tmp_path), start_new_session=True

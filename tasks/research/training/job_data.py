@@ -177,7 +177,8 @@ def answered_puzzles(job: TrainingJob, root: str, split: TrainingSplit) -> list[
     answered = []
     for explorer in job.explorers if split == "train" else job.explorers[:1]:
         experiment = sampling_experiment(explorer, root, split)
-        stage = explore_stage(experiment, root)
+        [settings] = experiment.stages
+        stage = explore_stage(settings, root, experiment.execution.shard_size)
         benchmark = distinct(load_problems(experiment.benchmark, store=stage.index.store))
         wanted = {
             problem: [w.trace_id for w in wanted_traces(stage.recipe, problem, range(stage.num_samples))]
