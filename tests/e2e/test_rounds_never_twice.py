@@ -1,8 +1,10 @@
 """Explorers, rounds and groups, by the endpoint's own counter: what is added is sent, and nothing else. Ten problems."""
 
+import pyarrow.parquet as pq
 import pytest
 from endpoints.scripted import answered
 
+from tasks.exchange.exports.exporting import ExportRequest, export_run
 from warehouse.catalog import connect
 from warehouse.store import Store
 
@@ -42,9 +44,13 @@ def test_only_an_added_explorer_or_round_is_sent(sent, evaluated, endpoint, tmp_
     assert doubled == (0,)
 
 
-def test_only_an_added_group_is_sent(sent):
+def test_only_an_added_group_is_sent_and_each_is_a_training_prompt(sent, endpoint, tmp_path):
     grouped = {"references": {"count": 2, "groups": "disjoint"}, "sampling": sampling(2)}
     assert sent(rounds=[grouped]) == {"small": 40, "big": 20}
+    export_run("latest", tmp_path / "grpo", str(tmp_path / "root"), ExportRequest("trl-grpo"))
+    prompts = pq.read_table(tmp_path / "grpo" / "data").column("prompt").to_pylist()
+    asked = [body["messages"] for body in endpoint.requests if body["model"] == "big"]
+    assert sorted(map(str, prompts)) == sorted(map(str, asked))
     more = grouped | {"sampling": sampling(3)}
     assert sent([{"sampling": sampling(6)}], [more]) == {"small": 20, "big": 10}, "and the samples it reads"
     assert sent(rounds=[{"references": {"count": 2}}]) == {"big": 10}, "the first group is what all read else"

@@ -303,6 +303,7 @@ def test_best_and_weighted_votes_follow_their_weights(catalog):
     assert metric(catalog, "best@3")[0] == pytest.approx(0.5)
     assert metric(catalog, "score-cons@3")[0] == pytest.approx(2.5 / 3)
     assert metric(catalog, "logprob-cons@3")[0] == pytest.approx(2 / 3)
+    assert metric(catalog, "logprob-best@3")[0] == pytest.approx((1 + 1 / 3 + 0) / 3)
 
 
 def test_missing_and_negative_weights_are_no_weights(catalog):

@@ -5,6 +5,10 @@ import pytest
 from configs.experiment import Experiment
 from configs.loading import load_experiment
 from configs.schema import UserError
+from flows.commands.printing.checks import print_check
+from tasks.analysis.check import check_experiment
+from tasks.analysis.context import context_of
+from tasks.benchmarks.problems import load_problems
 from tasks.run import stages_of
 
 ROLE = {"model": {"id": "m"}, "engine": {"kind": "openai", "base_url": "http://localhost:1/v1"}}
@@ -144,3 +148,35 @@ def test_stages_that_would_be_the_same_traces_are_refused():
         UserError, match=r"explorers\.1 has model, prompt.* give explorers\.1\.sampling\.seed another"
     ):
         made(explorers=[ROLE, {**ROLE, "name": "again", "sampling": {"n": 3}}])
+
+
+@pytest.mark.parametrize(
+    ("preset", "wanted"),
+    [
+        ("rsa", [("explore", 16), *((f"aggregate{n}", 16) for n in ("", *(f"_{i}" for i in range(2, 10))))]),
+        ("pacore", [("explore", 32), ("coordinate", 4), ("conclude", 1)]),
+        ("moa", [("small", 3), ("big", 3), ("small_2", 3), ("big_2", 3), ("aggregator", 1)]),
+        ("genselect", [("explore", 8), ("select", 8)]),
+        ("best-of-n", [("explore", 8)]),
+    ],
+)
+def test_preset_has_the_stages_of_its_paper_and_every_request_fits(preset, wanted, tmp_path):
+    experiment = load_experiment(preset, ["benchmark={source: generated, count: 2}"])
+    stages = stages_of(experiment, str(tmp_path))
+    assert [(stage.name, stage.num_samples) for stage in stages] == wanted
+    problems = load_problems(experiment.benchmark)
+    contexts = [context_of(stage, problems) for stage in stages]
+    assert [context.needed <= (context.room or 40_960) for context in contexts] == [True] * len(stages)
+
+
+def test_check_adds_up_and_prices_all_stages(capsys, tmp_path):
+    problems = ["benchmark={source: generated, count: 30}"]
+    priced = [f"{role}.model.price={{input: 1, output: 2}}" for role in ("explorer", "synthesizer")]
+    report = check_experiment(load_experiment("rsa-small", [*problems, *priced]), str(tmp_path))
+    tokens = 30 * 8 * (64 + 320 + 320)
+    assert [check.missing for check in report.stages.values()] == [240] * 3
+    print_check(report, as_json=False)
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "all stages" in line]
+    assert [cell.strip() for cell in line.split("│") if cell.strip()] == [
+        *("all stages", "720", "0", "720", f"{tokens:,}", f"{2 * tokens / 1e6:,.2f}")
+    ]

@@ -1,5 +1,6 @@
 """What a run or a sweep would find, need and cost."""
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
@@ -11,6 +12,8 @@ from tasks.ops.night_check import NightCheck
 from tasks.ops.night_watch import moment
 from tasks.ops.sweep_check import SweepCheck
 
+_FEW = 2
+"""Stages whose sum is seen at a glance."""
 _HEADINGS = (
     "stage",
     "model",
@@ -35,6 +38,9 @@ def print_check(report: CheckReport, *, as_json: bool) -> None:
         table.add_column(heading)
     for stage, check in report.stages.items():
         table.add_row(stage, *_cells(check))
+    if len(report.stages) > _FEW:
+        table.add_section()
+        table.add_row("all stages", "", "", *_sums(list(report.stages.values())))
     console.print(table)
     for stage, check in report.stages.items():
         state = "answers" if check.is_started else "has valid settings and is started by the run"
@@ -43,6 +49,16 @@ def print_check(report: CheckReport, *, as_json: bool) -> None:
         )
     for text in report.complaints:
         console.print(text, markup=False, soft_wrap=True)
+
+
+def _sums(checks: Sequence[StageCheck]) -> tuple[str, ...]:
+    """The columns from `wanted` on, of all stages together."""
+    dollars = [check.max_dollars for check in checks if check.missing]
+    counts = [
+        f"{sum(getattr(check, name) for check in checks):,}" for name in ("wanted", "stored", "missing")
+    ]
+    tokens = f"{sum(check.max_completion_tokens for check in checks):,}"
+    return (*counts, "", tokens, "–" if None in dollars else f"{sum(filter(None, dollars)):,.2f}")
 
 
 def print_night_check(report: NightCheck, *, as_json: bool) -> None:

@@ -36,7 +36,7 @@ def _next_steps(summary: Shown, root: str) -> list[str]:
     if not any(counts["generated"] + counts["reused"] for counts in stages):
         return ["mend what is said below, then run the same command again; nothing was stored"]
     steps = [f'a2r sql "from leaderboard" --root {root}']
-    if "synthesize" in summary["stages"] and "a2r" in summary["metrics"]:
+    if "a2r" in summary["metrics"]:
         steps.append(
             f"a2r sql \"from synthesis_outcomes where run_id = '{summary['run_id']}'\" --root {root}"
         )

@@ -107,12 +107,12 @@ def _nothing(source: Source, request: ExportRequest) -> str:
 
 def _no_pairs(source: Source, stage: str) -> str:
     """Why no problem has a pair: with one sample of each, none can be both right and wrong."""
-    role = role_of(stage)
     stages = source.manifest.stages
+    role = stages[stage].role.settings
     found = "no problem has both a right and a wrong completion, which a pair needs"
     if stages[stage].role.n == 1:
         return f"{role}.sampling.n is 1, so {found}; run it with {role}.sampling.n of 4 or more."
-    if stage != source.stages[0] and stages[source.stages[0]].role.n > 1:
+    if stage not in source.explorers and stages[source.stages[0]].role.n > 1:
         other = f"pair the explorer's answers with --stage {source.stages[0]}"
         return f"{found}; raise {role}.sampling.n, or {other}."
     return f"{found}; raise {role}.sampling.n."

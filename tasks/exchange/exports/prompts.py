@@ -31,7 +31,7 @@ class TrainingCase:
     messages: tuple[Message, ...]
     """The prompt of the stage that is exported."""
     references: tuple[Row, ...]
-    """The explorer's traces that the prompt shows, in its order; empty for the explorer's own prompt."""
+    """The traces that the prompt shows, in its order; empty for an explorer's own prompt."""
     samples: tuple[Row, ...]
     """The traces of the stage that is exported; empty where the run has none."""
     explored: tuple[Row, ...]
@@ -55,7 +55,7 @@ def policy_of(source: Source, stage: str | None, prompt: str | None, count: int 
     """
     chosen = stage or source.reader
     if chosen not in source.stages:
-        num_explored = source.manifest.stages[source.stages[0]].role.n
+        num_explored = sum(source.manifest.stages[name].role.n for name in source.explorers)
         wanted = count or min(References().count, num_explored)
         if wanted > num_explored:
             raise UserError(
@@ -83,39 +83,42 @@ def policy_of(source: Source, stage: str | None, prompt: str | None, count: int 
 
 
 def cases(source: Source, policy: PromptPolicy) -> Iterator[TrainingCase]:
-    """Problem by problem, in order, one in memory at a time."""
+    """Problem by problem, in order, one in memory at a time; a case for each group of references that samples were shown."""
     rows = (row for batch in source.traces() for row in batch.to_pylist())
     for _, group in groupby(rows, key=itemgetter("problem_id", "problem_digest")):
         traces = list(group)
-        explored = tuple(row for row in traces if row["stage"] == source.stages[0])
-        samples = tuple(row for row in traces if row["stage"] == policy.stage)
-        first = traces[0]
-        references = _references(explored, samples, policy.references, first["problem_digest"])
-        candidates = [_candidate(row) for row in references]
-        texts = shown(candidates, policy.references) if policy.references else ()
-        yield TrainingCase(
-            problem_id=first["problem_id"],
-            benchmark=first["benchmark"],
-            question=first["question"],
-            gold=first["gold"],
-            messages=policy.prompt.render(first["question"], texts),
-            references=references,
-            samples=samples,
-            explored=explored,
-        )
+        explored = tuple(row for row in traces if row["stage"] in source.explorers)
+        first, by_id = traces[0], {row["trace_id"]: row for row in traces}
+        for ids, samples in _groups(traces, explored, policy).items():
+            references = tuple(by_id[trace_id] for trace_id in ids if trace_id in by_id)
+            candidates = [_candidate(row) for row in references]
+            texts = shown(candidates, policy.references) if policy.references else ()
+            yield TrainingCase(
+                problem_id=first["problem_id"],
+                benchmark=first["benchmark"],
+                question=first["question"],
+                gold=first["gold"],
+                messages=policy.prompt.render(first["question"], texts),
+                references=references,
+                samples=tuple(samples),
+                explored=explored,
+            )
 
 
-def _references(
-    explored: Sequence[Row], samples: Sequence[Row], policy: References | None, digest: str
-) -> tuple[Row, ...]:
-    if policy is None:
-        return ()
-    by_id = {row["trace_id"]: row for row in explored}
-    ids = next((row["reference_ids"] for row in samples if row["answer"] is not None), None)
-    if ids is None:
-        candidates = choose([_candidate(row) for row in explored], policy, digest) or ()
-        ids = [candidate.trace_id for candidate in candidates]
-    return tuple(by_id[trace_id] for trace_id in ids if trace_id in by_id)
+def _groups(
+    traces: Sequence[Row], explored: Sequence[Row], policy: PromptPolicy
+) -> dict[tuple[str, ...], list[Row]]:
+    """The stage's samples of a problem by the ids of what they were shown; what would be shown, where none was made."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    samples = [row for row in traces if row["stage"] == policy.stage]
+    for row in sorted(samples, key=lambda row: row["answer"] is None):
+        is_first = row["answer"] is None and groups
+        ids = next(iter(groups)) if is_first else tuple(row["reference_ids"])
+        groups.setdefault(ids, []).append(row)
+    if policy.references and not any(groups):
+        chosen = choose([_candidate(row) for row in explored], policy.references, traces[0]["problem_digest"])
+        return {tuple(candidate.trace_id for candidate in chosen or ()): samples}
+    return groups or {(): []}
 
 
 def _candidate(row: Row) -> Candidate:

@@ -35,8 +35,13 @@ class Source:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The run's stages, the first of them the one that reads none."""
+        """The run's stages, in order."""
         return tuple(self.manifest.stages)
+
+    @property
+    def explorers(self) -> tuple[str, ...]:
+        """The stages that read none."""
+        return tuple(name for name, stage in self.manifest.stages.items() if stage.role.round == 0)
 
     @property
     def reader(self) -> str | None:

@@ -22,12 +22,16 @@ best as (
         run_id,
         stage,
         problem_id,
-        avg(is_correct::integer) as accuracy
+        avg(is_correct::integer) filter (where score >= most_score) as by_score,
+        avg(is_correct::integer) filter (where mean_logprob >= most_logprob) as by_logprob
     from (
-        select *
+        select
+            *,
+            max(score) over problem as most_score,
+            max(mean_logprob) over problem as most_logprob
         from fresh
-        where score is not null
-        qualify score = max(score) over (partition by run_id, stage, problem_id)
+        where score is not null or mean_logprob is not null
+        window problem as (partition by run_id, stage, problem_id)
     ) as chosen
     group by run_id, stage, problem_id
 ),
@@ -105,7 +109,7 @@ select
     votes.cons_at_k as majority_accuracy,
     if(
         summed.num_attempts >= pools.n and summed.num_scores = summed.num_attempts,
-        best.accuracy,
+        best.by_score,
         null
     ) as best_accuracy,
     if(
@@ -118,6 +122,11 @@ select
         coalesce(summed.logprob_majority, 0.0),
         null
     ) as logprob_majority_accuracy,
+    if(
+        summed.num_attempts >= pools.n and summed.num_logprobs = summed.num_attempts,
+        best.by_logprob,
+        null
+    ) as logprob_best_accuracy,
     summed.points / nullif(summed.num_attempts, 0) as mean_points
 from summed
 inner join pools() as pools on summed.run_id = pools.run_id and summed.stage = pools.stage

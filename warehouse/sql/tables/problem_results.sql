@@ -19,5 +19,6 @@ create table store.problem_results (
     best_accuracy double,
     score_majority_accuracy double,
     logprob_majority_accuracy double,
-    mean_points double
+    mean_points double,
+    logprob_best_accuracy double
 )

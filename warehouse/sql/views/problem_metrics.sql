@@ -49,6 +49,13 @@ with named as (
                         'is_there': pools.n > 1 and stages.num_scores > 0
                     },
                     {
+                        'metric': 'logprob-best@' || pools.n,
+                        'measure': 'logprob-best',
+                        'place': 8,
+                        'value': results.logprob_best_accuracy,
+                        'is_there': pools.n > 1 and stages.num_logprobs > 0
+                    },
+                    {
                         'metric': 'pass@' || pools.n,
                         'measure': 'pass',
                         'place': 6,

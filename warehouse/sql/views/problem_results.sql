@@ -20,5 +20,6 @@ select
     best_accuracy,
     score_majority_accuracy,
     logprob_majority_accuracy,
-    mean_points
+    mean_points,
+    logprob_best_accuracy
 from store.problem_results
