@@ -2,7 +2,7 @@
 
 import json
 
-from made_run import Made
+from made_run import Made, finish_run
 
 HOSTILE = (
     '</script><img src=x onerror="window.hacked=1"><script>window.hacked=2</script>',
@@ -54,3 +54,19 @@ def told(stage, problem, index):
 
 
 QUESTIONS = [f"What is {i} + {42 - i}? Use $x_{i}$ and pay \\$5 or $7 {HOSTILE[i % 4]}" for i in range(10)]
+
+
+def later(stage, problem, index):
+    """The same, but s1 is right in the later run and s2 wrong."""
+    if stage == "synthesize" and problem.problem_id in {"s1", "s2"}:
+        value = "42" if problem.problem_id == "s1" else "41"
+        return Made(f"so \\boxed{{{value}}}", "correct" if value == "42" else "wrong", value)
+    return told(stage, problem, index)
+
+
+def two_runs(folder):
+    """A root with run-1 and run-2, whose synthesizers share the explorer's samples. Returns the store."""
+    first = experiment(folder, QUESTIONS)
+    finish_run(first, folder / "root", "run-1", told)
+    again = first["synthesizer"] | {"sampling": {"n": 2, "seed": 1}}
+    return finish_run(first | {"synthesizer": again}, folder / "root", "run-2", later)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from made_run import Made, finish_run
-from made_sums import QUESTIONS, experiment, told
+from made_sums import QUESTIONS, experiment, told, two_runs
 
 from configs.roles import References
 from configs.schema import UserError
@@ -182,6 +182,39 @@ def test_page_fits_its_window(browser, report, scheme, width, tmp_path):
         page.wait_for_selector("html[data-charts=ready]")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.screenshot(path=pictures / f"report-{name}-{scheme}-{width}.png", full_page=True)
+    page.close()
+
+
+@needs_chromium
+def test_file_has_metadata_prompts_differences_and_history(browser, tmp_path):
+    info = write_report(two_runs(tmp_path), ["run-1", "run-2"], tmp_path / "both.html")
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True).new_page()
+    page.set_default_timeout(20_000)
+    page.goto(f"file://{info.path}")
+    page.wait_for_selector("html[data-charts=ready]")
+    assert page.locator(".chart.history .main-svg").count() >= 1
+    page.locator("[data-kind=lost]").click()
+    assert page.locator("#pairs tbody td:first-child").all_inner_texts() == ["s2"]
+    assert "a change of" in page.locator("#change").inner_text()
+    page.locator("#run").select_option("run-2")
+    page.locator("#key").select_option("level")
+    page.locator("#value").fill(">=2")
+    assert problems_of(page) == ["s2", "s5", "s8"]
+    page.locator("#key").select_option("tags")
+    page.locator("#value").fill("tag 0")
+    assert problems_of(page) == ["s0", "s2", "s4", "s6", "s8"]
+    page.locator("#table tbody tr").nth(1).click()
+    sample = page.locator("[data-sample=synthesize-1]")
+    sample.get_by_text("Prompt as sent").click()
+    sample.locator(".message").wait_for()
+    sent = sample.locator(".message").inner_text()
+    assert sent.startswith("You are given a problem and 4 reference") and QUESTIONS[2] in sent
+    assert sent.count("so \\boxed{42}") == 4
+    sample.get_by_text("Record", exact=True).click()
+    assert json.loads(sample.locator("pre.record").inner_text())["answer"] == "so \\boxed{41}"
+    page.get_by_text("In other runs (1)").click()
+    page.locator(".runs a").click()
+    page.wait_for_function("location.hash === '#run-1/s2'")
     page.close()
 
 

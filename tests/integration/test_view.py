@@ -14,8 +14,8 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 import uvicorn
-from made_run import Made, finish_run
-from made_sums import QUESTIONS, experiment, told
+from made_run import finish_run
+from made_sums import QUESTIONS, experiment, told, two_runs
 from playwright.sync_api import expect
 
 from tasks.analysis.report.served import application
@@ -59,22 +59,9 @@ class Served:
         return answer.json()
 
 
-def later(stage, problem, index):
-    """The same, but s1 is right in the later run and s2 wrong."""
-    if stage == "synthesize" and problem.problem_id in {"s1", "s2"}:
-        value = "42" if problem.problem_id == "s1" else "41"
-        return Made(f"so \\boxed{{{value}}}", "correct" if value == "42" else "wrong", value)
-    return told(stage, problem, index)
-
-
 @pytest.fixture(scope="module")
 def sums(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("view")
-    first = experiment(folder, QUESTIONS)
-    finish_run(first, folder / "root", "run-1", told)
-    again = first["synthesizer"] | {"sampling": {"n": 2, "seed": 1}}
-    store = finish_run(first | {"synthesizer": again}, folder / "root", "run-2", later)
-    with Served(store) as served:
+    with Served(two_runs(tmp_path_factory.mktemp("view"))) as served:
         yield served
 
 
