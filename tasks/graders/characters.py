@@ -21,6 +21,7 @@ _TABLE = {
     **dict.fromkeys("∅⌀", r"\emptyset "),
     **dict.fromkeys("⇒⟹", r"\Rightarrow "),
     **dict.fromkeys("∣", r"\mid "),
+    **dict.fromkeys("Å\u212b", r"\AA "),
     "≠": r"\ne ",
     "≈": r"\approx ",
     "≡": r"\equiv ",

@@ -20,6 +20,8 @@ _CHOSEN = re.compile(
     r"(?:(?:Option|Choice|Answer)\s*:?\s*)?\(?([A-J])(?:\)\s*[.:]?|[.:])\s*(\S.*)|(?:Option|Choice)\s*\(?([A-J])\)?\.?",
     re.DOTALL,
 )
+_BEHIND = re.compile(r"(?=.*\d).*[^A-Za-z\s]\s*\(([A-J])\)", re.DOTALL)
+"""48 (D)."""
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _INTEGER = re.compile(r"-?\d{1,100}", re.ASCII)
 _BLANKS = re.compile(r"\s+(?![\d.\s])|(?<![\d\s])\s+")
@@ -65,9 +67,11 @@ def _is_word(text: str) -> bool:
 
 def _by_letter(gold: str, answer: str) -> Verdict | None:
     r"""A letter and the text of its choice, (D) 48: right for the letter, and for the text where that is the gold."""
-    match = _CHOSEN.fullmatch(undecorated(answer))
+    plain = undecorated(answer)
+    match = _CHOSEN.fullmatch(plain)
     if match is None:
-        return None
+        behind = _BEHIND.fullmatch(plain) if _CHOICE.fullmatch(gold) else None
+        return None if behind is None else "correct" if behind[1] == gold else "wrong"
     if _CHOICE.fullmatch(gold):
         return "correct" if (match[1] or match[3]) == gold else "wrong"
     return "correct" if match[2] and gold in readings(match[2]) else None

@@ -84,16 +84,25 @@ def boxed_answer(text: str) -> str | None:
     if not boxes:
         return None
     first, _, content = boxes[0]
-    contents = [content]
+    contents, names = [content], [_name_before(text, first)]
     for start, end, content in boxes[1:]:
         if end > first:
             continue  # a box within a box
         if not _is_joint(text[end:first]):
             break
         contents.append(content)
+        names.append(_name_before(text, start))
         first = start
+    if len(contents) > 1 and all(names):  # a=\boxed{1}, b=\boxed{2}
+        contents = [name + content for name, content in zip(names, contents, strict=True)]
     distinct = list(dict.fromkeys(reversed(contents)))
     return ", ".join(distinct)[:LONGEST]
+
+
+def _name_before(text: str, start: int) -> str:
+    """The x= in front of a box."""
+    match = _NAME_BEFORE.search(text[max(0, start - MAX_JOINT) : start])
+    return match[0].strip() if match else ""
 
 
 def _boxes(text: str) -> list[tuple[int, int, str]]:

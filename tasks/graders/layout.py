@@ -10,7 +10,7 @@ _DROPPED = re.compile(
     r"normalsize|small|footnotesize|scriptsize|tiny|[lL]arge|LARGE|[hH]uge|bf|it|rm|sf|tt|bfseries|itshape|centering|"
     r"nonumber|notag|therefore|textdollar|texteuro|euro|checkmark|qed|qedsymbol|square|blacksquare|Box|hline|pounds|textsterling|yen)(?![a-zA-Z])"
     r"|\\(?:color|label|tag|hspace|vspace|phantom|hphantom)\*?\s*(?:\[[^\[\]]*\])?\{[^{}]*\}"
-    r"|(?:^|(?<=[\s{]))(?:US|AU|CA|NZ|HK|[ACS])\\?\$(?=\s*[\d.])|\\!|\$|\\\$|\\[()]|(?<!\\)\\[\[\]]|[€£¥₹₩₽]|(?<!\\)\\(?=\s*$)"
+    r"|(?:^|(?<=[\s{]))(?:US|AU|CA|NZ|HK|[ACS])\\?\$(?=\s*[\d.])|\\!|\$|\\\$|\\[()]|(?<!\\)\\[\[\]]|[€£¥₹₩₽¢]|(?<!\\)\\(?=\s*$)"
 )
 _SPACE = re.compile(r"\\q?quad|\\(?:enspace|thinspace|space|hfill)(?![a-zA-Z])|(?<!\\)\\[,;:> ]|~")
 _ROW = re.compile(r"\\\\\s*\[[^\[\]]*\]")
@@ -74,7 +74,12 @@ def _words(match: re.Match[str]) -> str:
     before = match.string[match.start() - 1 : match.start()]
     if len(content.strip()) == 1 and content.strip().isalpha():
         letter = content.strip()
-        return f" {letter} " if letter in UNIT_LETTERS and before and before in "0123456789}) " else letter
+        apart = " " if content[:1].isspace() else ""
+        return (
+            f" {letter} "
+            if letter in UNIT_LETTERS and before and before in "0123456789}) "
+            else apart + letter
+        )
     if content[:1].isalpha() and before and (before.isdigit() or before in "})"):
         content = " " + content
     after = match.string[match.end() : match.end() + 1]

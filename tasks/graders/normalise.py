@@ -42,8 +42,8 @@ _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d+|[a-zA-Z](?![a-zA-Z]))")
 _LONG_POWER = re.compile(r"(?:\^|\*\*)\s*([-+]?\d{2,}|-\d)")
 _SHORT_POWER = re.compile(r"([\^_])\{(\w)\}(?!\d)")
 _POWER_THEN_DIGIT = re.compile(r"([\^_])\s*(\w)\s+(?=\d)")
-_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\{,\}\d{3})+)(?:\.\d+)?(?![\d,])")
-_BRACED_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\{,\}\d{3})+(?![\d,])")
+_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\{,\}\d{3})+)(?:\.\d+)?(?!\d|\{?,\}?\d)")
+_BRACED_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\{,\}\d{3})+(?!\d|\{?,\}?\d)")
 _SPACED_COMMA = re.compile(r",\s+")
 _SPACED_THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?: +\d{3})+(?![\d ]*\d|\s*/)")
 _MIXED = re.compile(r"(?<![\d.])(\d+) +([1-9]\d*)\s*/\s*(\d+)(?![\d.])")
@@ -87,6 +87,7 @@ _SPELLINGS = (
     ),
     (re.compile(r"\\(?:cdot|times|ast)(?![a-zA-Z])"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])"), "/"),
+    (re.compile(r"\\cr(?![a-zA-Z])"), r"\\\\"),
     (re.compile(r"\\(?:leqslant|leqq|leq)(?![a-zA-Z])|<=|=<"), r"\\le "),
     (re.compile(r"\\(?:geqslant|geqq|geq)(?![a-zA-Z])|>="), r"\\ge "),
     (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
@@ -240,7 +241,7 @@ def _joined(match: re.Match[str], text: str) -> str:
     """Inside brackets a comma separates, unless one with a blank does: (1,200, 300); elsewhere it groups thousands."""
     before = text[: match.start()]
     inside = sum(before.count(c) for c in _OPEN) - sum(before.count(c) for c in _CLOSED)
-    separates = inside > 0 and "{,}" not in match[0] and not _SPACED_COMMA.search(text)
+    separates = inside > 0 and "{,}" not in match[0] and ";" not in text and not _SPACED_COMMA.search(text)
     return match[0] if separates else match[0].replace("{,}", "").replace(",", "")
 
 

@@ -58,7 +58,8 @@ _GLUED = (
 )
 _WORD = r"(?:[A-Za-z]{2,}\.?|[" + "".join(sorted(UNIT_LETTERS)) + "])"
 _POWER = r"(?:\s*\^\s*(?:\{\s*-?\s*\d\s*\}|-?\d))?"
-_COMPOUND = rf"{_WORD}{_POWER}(?:\s*(?:/|\\cdot|\*|-|\s)\s*{_WORD}{_POWER})*"
+_BELOW = rf"(?:\s*/\s*\(\s*{_WORD}{_POWER}(?:\s*(?:\\cdot|\*|\s)\s*{_WORD}{_POWER})*\s*\))?"
+_COMPOUND = rf"{_WORD}{_POWER}(?:\s*(?:/|\\cdot|\*|-|\s)\s*{_WORD}{_POWER})*{_BELOW}"
 _AT_END = r"\.?\s*(?=$|,|;)"
 _UNIT = re.compile(rf"((?:\d|\}}|\)|\\pi)(?:\s*\^\s*\{{?\s*\\circ\s*\}}?)?)\s+({_COMPOUND}){_AT_END}")
 _UNIT_FRACTION = re.compile(
@@ -68,8 +69,10 @@ _UNIT_SIGN = re.compile(
     rf"(\d|\}}|\))\s+(?:[kMG]\s*)?(?:\\(?:Omega|mho|AA|circledR)|(?:\\mu\s*|\\micro\s*)[A-Za-z]{{1,3}})(?![A-Za-z]){_POWER}{_AT_END}"
 )
 r"""12 \Omega, 3 \mu m: letters that are units apart from their number."""
-_CLOCK = re.compile(rf"(\d)\s*[ap]\.\s?m{_AT_END}")
-_UNIT_GLUED = re.compile(rf"((?<![A-Za-z])\d|\\pi)\s*(?:{_GLUED})(?![A-Za-z]){_POWER}{_AT_END}")
+_CLOCK = re.compile(rf"(\d)\s*(?:[ap]\.\s?m|o'clock){_AT_END}")
+_SLASH = re.compile(r"(?<=\d)\s*/-$")
+"""Rs. 1250/-"""
+_UNIT_GLUED = re.compile(rf"((?<![A-Za-z])\d|\\pi|\}})\s*(?:{_GLUED})(?![A-Za-z]){_POWER}{_AT_END}")
 _ORDINAL = re.compile(r"(?<![\d.])(\d{0,9}?)(1?\d)\s*\^\s*\{?\s*(st|nd|rd|th)\s*\}?(?![A-Za-z])")
 _SUFFIXES = {"1": "st", "2": "nd", "3": "rd"}
 _DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|(?<=\d)\^\s*(?:o(?![a-z])|\{\s*o\s*\})|\\degree(?![a-zA-Z])|\\circ(?![a-zA-Z]))"
@@ -81,11 +84,12 @@ _PERCENT = re.compile(
 )
 _ANGULAR = re.compile(r"(?:sin|cos|tan|cot|sec|csc|cis)(?![a-z])|['\"]")
 _LEAD = re.compile(
-    r"(?:(?:[A-Za-z][A-Za-z'-]*,?\s+)+(?:is|are|was|were|be|equals|costs?|weighs?|has|have|had|in|by|takes?|took|needs?|"
+    r"(?:(?:[A-Za-z][A-Za-z'-]*,?\s+)+(?:is|are|was|were|be|equals|costs?|weighs?|has|have|had|takes?|took|needs?|bought|buys?|ate|eats?|made|used?|uses|"
+    r"saved|saves?|walked|drove|ran|read|picked|collected|"
     r"requires?|gives?|makes?|contains?|measures?|scored|earns?|earned|gets?|got|spent|paid|sold|left)\b"
-    r"|(?:[Ee]xactly|[Jj]ust|[Oo]nly|[Ii]t's|[Tt]hat's)\b"
-    r"|[A-Za-z][A-Za-z' ]{2,}(?::|=(?=\s*[-\d.])))"
-    r"\s*(?:exactly|about|approximately|equal to|just|only|:|=)?\s*(?=[-+\\(\[{$.\d])"
+    r"|(?:[Ee]xactly|[Jj]ust|[Oo]nly|[Ii]t's|[Tt]hat's|[Aa]nswer|(?:[Yy]es|[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore|[Tt]hen)\b,?|[Aa]pprox\.)(?![a-z])"
+    r"|[A-Za-z][A-Za-z' ]{2,}(?::|=(?=\s*(?:[-\d.]|\\(?:frac|dfrac|sqrt|pi)))))"
+    r"\s*(?:exactly|about|approximately|equal to|just|only|:|=)?\s*(?=[-+\\(\[{$.\d]|(?<=\bis )[a-z](?![A-Za-z]|\s+[A-Za-z]{2}))"
 )
 _ANSWER = re.compile(r"^(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*:?|:|=)\s*(?=\S)", re.IGNORECASE)
 _CURRENCY = re.compile(
@@ -93,7 +97,7 @@ _CURRENCY = re.compile(
 )
 _NEGATED = re.compile(
     r"\b(?:not|no|never|nor|least|most|more|less|fewer|between|than|over|under|below|above|if|when|unless|except|"
-    r"remainder|mod|base)\b",
+    r"remainder(?!\s+is\b)|mod|base)\b",
     re.IGNORECASE,
 )
 _APPROXIMATE = re.compile(r"^(?:\\(?:approx|simeq|sim)(?![a-z])|≈|(?:approximately|about|roughly)\s)\s*")
@@ -101,6 +105,7 @@ _APPROXIMATE = re.compile(r"^(?:\\(?:approx|simeq|sim)(?![a-z])|≈|(?:approxima
 
 def without_units(text: str) -> str:
     r"""The value alone: 30\pi cm^3 is 30\pi and 8 million is 8\cdot 1000000; 12 times y is left as it is."""
+    text = _SLASH.sub("", text)
     text = _CURRENCY.sub("", _APPROXIMATE.sub("", _ANSWER.sub("", text)))
     if (lead := _LEAD.match(text)) and not _NEGATED.search(lead[0]):
         text = text[lead.end() :]
@@ -121,6 +126,8 @@ def _cardinal(match: re.Match[str]) -> str:
 
 def _unit(match: re.Match[str]) -> str:
     words = re.findall(r"[A-Za-z]+", match[2])
+    if words[0].lower() == "of" and len(words) > 1:  # 3/4 of the pizza
+        return match[1]
     if words[0].lower() in _FACTORS and not any(_is_operator(word) for word in words):
         factor = _FACTORS[words[0].lower()]
         if len(words) > 1 and words[1].lower() in _FACTORS:

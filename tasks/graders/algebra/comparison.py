@@ -82,6 +82,11 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return len(rows) == len(others) and all(
                 _in_order(row, other) for row, other in zip(rows, others, strict=True)
             )
+        case (Matrix(rows), Many("tuple", items, "[]")) | (Many("tuple", items, "[]"), Matrix(rows)) if (
+            _are_rows(items)
+        ):
+            lists = [item.items for item in items if isinstance(item, Many)]
+            return len(rows) == len(lists) and all(map(_in_order, rows, lists))
         case (Matrix(rows), Many("tuple", items)) | (Many("tuple", items), Matrix(rows)):
             cells = [cell for row in rows for cell in row]
             return 1 in {len(rows), len(rows[0])} and _in_order(cells, items)
@@ -101,6 +106,11 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return same_region(gold, answer)
         case _:
             return False
+
+
+def _are_rows(items: Sequence[Form]) -> bool:
+    """[[1,2],[3,4]]: lists within a list."""
+    return all(isinstance(item, Many) and item.kind == "tuple" and item.brackets == "[]" for item in items)
 
 
 def _same_ratio(parts: Sequence[Node], others: Sequence[Node]) -> bool:
