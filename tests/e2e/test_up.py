@@ -214,6 +214,8 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
     page.locator(".artifact-card__title").first.click(timeout=60_000)
     page.get_by_text("since last night").first.wait_for(timeout=60_000)
     page.screenshot(path=pictures(operator) / "leaderboard.png")
+    page.set_viewport_size({"width": 700, "height": 1400})
+    page.screenshot(path=pictures(operator) / "leaderboard-narrow.png")
 
 
 @in_browser

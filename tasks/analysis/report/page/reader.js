@@ -82,6 +82,8 @@ function inOtherRuns(problem, rows) {
       make("a", { href: address(p) }, source.runs[p.run_id]?.label ?? p.run_id, p.problem_id === problem.problem_id ? "" : ` as ${p.problem_id}`), ` ${result(p)} `, outcomeBadge(p.outcome)))));
 }
 
+const MANY = 16; // samples of a stage, beyond which those far from the window are not laid out
+
 /** A section for each stage, the last round first; each sample is a card. */
 async function stages(texts, samples) {
   const by = new Map(samples.map((s) => [s.trace, s]));
@@ -91,7 +93,7 @@ async function stages(texts, samples) {
     const cards = await Promise.all(mine.map((s) => card(s, texts, by)));
     const title = { explore: "Explorer", synthesize: "Synthesizer" }[name] ?? name;
     return make("section", {}, make("h2", {}, title, make("small", {}, ` ${number(mine.length)} sample${mine.length > 1 ? "s" : ""}`)),
-      make("div", { class: mine[0].round ? "cards big" : "cards" }, ...cards));
+      make("div", { class: `cards${mine[0].round ? " big" : ""}${mine.length > MANY ? " many" : ""}` }, ...cards));
   }));
 }
 

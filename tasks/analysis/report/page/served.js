@@ -20,6 +20,7 @@ async function ask(path, values = {}) {
   } catch {
     return complain("The server does not answer; start `a2r view` again.");
   }
+  if (answer.status >= 500) return complain("The server failed at this; its terminal says why.");
   const content = await answer.json();
   return answer.ok ? content : complain(content.error);
 }
