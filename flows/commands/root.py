@@ -140,9 +140,10 @@ def export(
         typer.Option("--format", help="Tables, a Hugging Face data set, or a training set for TRL or verl."),
     ] = "parquet",
     stage: Annotated[
-        Literal["explore", "synthesize"] | None,
+        str | None,
         typer.Option(
-            help="Only this stage's traces; for training sets, whose prompts (by default the synthesizer's)."
+            metavar="NAME",
+            help="Only this stage's traces; for training sets, whose prompts (by default the last round's).",
         ),
     ] = None,
     keep: Annotated[

@@ -209,7 +209,7 @@ def _not_drawn(found: Findings, labels: dict[str, str]) -> str:
             if row["run_id"] == run_id
             and row["estimate"] is not None
             and (run_id, row["metric"]) not in drawn
-            and not row["metric"].startswith("pass@")
+            and row["measure"] != "pass"
         ]
         notes = {
             row["cost_note"] for row in found.leaderboard if row["run_id"] == run_id and row["cost_note"]

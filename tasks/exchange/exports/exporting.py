@@ -55,7 +55,8 @@ def export_run(
 ) -> Exported:
     """Write a run's traces, or prompts made of them, into a folder; `on_progress` counts traces. Raises UserError."""
     with new_folder(target, force=force) as folder, open_source(name, root, folder / ".spill") as source:
-        if request.stage and request.stage not in source.stages and request.format not in LAYOUTS:
+        is_known = not request.stage or request.stage in source.stages
+        if not is_known and (source.reader or request.format not in LAYOUTS):
             raise UserError(
                 f"{source.run_id} has no stage {request.stage}; it has: {', '.join(source.stages)}."
             )
