@@ -23,6 +23,7 @@ from tasks.generation.rendered import SEEN, changed_lengths, changed_templates
 from tasks.generation.spending import COUNTED, Meter, Spending, set_meter
 from tasks.grading.grader_of import AnyGrader, grader_of, judge_of
 from tasks.progress import PROGRESS
+from tasks.prompts.selection import READINGS
 from tasks.stage import Stage, plans_of, shards_by_stage, wanted_by_problem
 from tasks.synthesize import synthesize_stage
 from warehouse.journal import recover
@@ -216,6 +217,7 @@ def record(run: Run) -> None:
     counts = {stage.name: counts_of(run, stage) for stage in run.stages}
     run.warnings += changed_templates(run.store, run.servers)
     run.warnings += filter(None, (_changed_lengths(run, stage) for stage in run.stages))
+    run.warnings += filter(None, (_fallbacks(run, stage) for stage in run.stages))
     has_all = not run.complaints and not run.undecided and all(map(is_whole, counts.values()))
     judge = judge_of(run.grader)
     manifest = Manifest(
@@ -251,6 +253,21 @@ def _changed_lengths(run: Run, stage: Stage) -> str | None:
         return None
     members = run.members.get(stage.name) or members_of(run)[stage.name]
     return changed_lengths(stage.name, stage.index.rows({m.trace_id for m in members}, list(SEEN)))
+
+
+def _fallbacks(run: Run, stage: Stage) -> str | None:
+    """How many of a stage's replies named no candidate, where they should."""
+    if stage.recipe.stage not in READINGS:
+        return None
+    members = run.members.get(stage.name) or members_of(run)[stage.name]
+    chosen = stage.index.rows({m.trace_id for m in members}, ["selected_id"])
+    number = chosen.column("selected_id").null_count if chosen.num_rows else 0
+    if not number:
+        return None
+    return (
+        f"{stage.name}: {number:,} of {chosen.num_rows:,} replies name no candidate; the vote of the candidates was taken "
+        "instead. `a2r show` prints what they say (as reasoning)."
+    )
 
 
 def counts_of(run: Run, stage: Stage) -> StageCounts:

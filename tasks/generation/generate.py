@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,6 @@ from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
 from tasks.generation.spending import meter_of
 from tasks.progress import PROGRESS, WORKING_ON
-from tasks.prompts.selection import Reading
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover
 from warehouse.leases import Leases
@@ -29,13 +28,16 @@ _SAID: set[tuple[str, Writer]] = set()
 """Of which stage and run it was said that it is waited for."""
 
 
+Reading = Callable[[Completion], Mapping[str, object]]
+
+
 class Job(NamedTuple):
     """One request and the traces its samples become, place by place."""
 
     request: Request
     wanted: tuple[Wanted, ...]
     read: Reading | None = None
-    """What its replies mean; None where each is itself the answer."""
+    """What of their traces differs from what the replies say, by column; None where each is itself the answer."""
 
 
 @dataclass(slots=True)
@@ -271,7 +273,7 @@ def _row(wanted: Wanted, outcome: Completion | Failure, read: Reading | None) ->
     else:
         row = dict(zip(_COLUMNS, (*wanted, *outcome), strict=True))
         row["status"] = "truncated" if ending_of(outcome.finish_reason) == "length" else "ok"
-        row |= read(outcome)._asdict() if read else {}
+        row |= read(outcome) if read else {}
     row["started_at"] = _microseconds(outcome.started_at)
     return row
 

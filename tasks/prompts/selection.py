@@ -8,7 +8,6 @@ The vote counts answers by `reference_key`, which never changes, so a stored tra
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 from tasks.engines.endings import ending_of
@@ -27,10 +26,6 @@ class Reply(NamedTuple):
     reasoning: str
     answer: str
     selected_id: str | None
-
-
-Reading = Callable[[Completion], Reply]
-"""What a reply to one prompt means."""
 
 
 def choice_of(text: str, num_candidates: int) -> int | None:
@@ -68,7 +63,9 @@ READINGS: Mapping[str, Callable[[Sequence[Candidate], Sequence[Reference], Compl
 """By kind of stage, where a reply is not itself the answer."""
 
 
-def reading_of(kind: str, candidates: Sequence[Candidate], references: Sequence[Reference]) -> Reading | None:
+def reading_of(
+    kind: str, candidates: Sequence[Candidate], references: Sequence[Reference]
+) -> Callable[[Completion], Mapping[str, object]] | None:
     """How replies to the prompt with these references are read; None where a reply is the answer."""
     reading = READINGS.get(kind)
-    return partial(reading, candidates, references) if reading else None
+    return (lambda completion: reading(candidates, references, completion)._asdict()) if reading else None

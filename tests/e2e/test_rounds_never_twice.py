@@ -22,6 +22,7 @@ def sent(evaluated, endpoint, experiment_data):
         summary = evaluated()
         experiment_data.update(kept)
         assert summary["status"] == "complete"
+        endpoint.warnings = summary["warnings"]
         return endpoint.by_model
 
     return run
@@ -80,6 +81,9 @@ def test_selection_answers_with_its_candidate_and_counts_its_fallbacks(sent, end
             "order by round"
         ).fetchall()
     assert counted == [("explore", 40, None, 0), ("select", 10, 5, 1)]
+    assert endpoint.warnings[0].startswith(
+        "select: 5 of 10 replies name no candidate; the vote of the candidates"
+    )
     named = [row for row in rows if row[0]]
     assert len(named) == 5
     assert all(said.endswith("Choice: 2") and is_same and place == 2 for _, said, is_same, place in named)

@@ -8,7 +8,7 @@ from configs.experiment import Experiment
 from configs.roles import References
 from tasks.engines.protocol import Completion
 from tasks.prompts.references import Candidate, shown
-from tasks.prompts.selection import choice_of, reading_of
+from tasks.prompts.selection import Reply, choice_of, reading_of
 
 
 def candidates(*answers):
@@ -24,7 +24,7 @@ def selection(completion, *answers, **policy):
     chosen = candidates(*answers)
     read = reading_of("select", chosen, shown(chosen, References(count=len(answers), **policy)))
     assert read
-    return read(completion)
+    return Reply(**read(completion))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_vote_without_answers_is_the_first_candidate():
     chosen = [Candidate("a", 0, "ok", answer="no idea"), Candidate("b", 1, "ok", answer="none")]
     read = reading_of("select", chosen, shown(chosen, References(count=2)))
     assert read
-    assert read(said("?")).answer == "no idea"
+    assert read(said("?"))["answer"] == "no idea"
 
 
 def test_number_of_merged_candidates_is_that_of_the_prompt():
@@ -71,7 +71,7 @@ def test_number_of_merged_candidates_is_that_of_the_prompt():
 def test_nothing_to_choose_from_is_an_empty_answer():
     read = reading_of("select", [], ())
     assert read
-    assert read(said("Choice: 1")) == ("ok", "let me see\n\nChoice: 1", "", None)
+    assert tuple(read(said("Choice: 1")).values()) == ("ok", "let me see\n\nChoice: 1", "", None)
 
 
 def test_other_kinds_are_read_as_they_are():
