@@ -1,6 +1,5 @@
 """The last stage: a run's numbers, as data and as an artifact in Prefect."""
 
-from collections.abc import Sequence
 from typing import TypeVar
 
 from prefect import task
@@ -8,8 +7,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.executor.errors import FlowIncomplete
-from tasks.run import Run, stage_summary
-from tasks.stage import Stage
+from tasks.run import Run, Stages, stage_summary
 from warehouse.store import Store
 from warehouse.summarize import summarize
 from warehouse.summary import StageSummary, Summary
@@ -37,7 +35,7 @@ def publish_run(store: Store, run_id: str) -> Summary:
     return summary
 
 
-def publish_stages(run: Run, stages: Sequence[Stage]) -> StageSummary:
+def publish_stages(run: Run, stages: Stages) -> StageSummary:
     """The same of single stages, which leave no run on record. Raises FlowIncomplete."""
     return _published(stage_summary(run, stages), run)
 

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from tasks.executor.flow_runs import ExperimentRequest
 
 
+Stages = tuple[Stage, ...]
+"""Some of a run's stages, in order."""
+
+
 @dataclass(slots=True)
 class Run:
     """A run under way: what it is, and what its steps have found so far."""
@@ -50,7 +54,7 @@ class Run:
     store: Store
     listed: tuple[Problem, ...]
     """The benchmark's problems."""
-    stages: tuple[Stage, ...]
+    stages: Stages
     """Each reads only earlier ones."""
     grader: AnyGrader
     """Ready to work; its processes and engines start when they are needed."""
@@ -76,12 +80,12 @@ class Run:
         self.spending = measured(self)
 
     @property
-    def explorers(self) -> tuple[Stage, ...]:
+    def explorers(self) -> Stages:
         """The stages that read no other."""
         return tuple(stage for stage in self.stages if not stage.reads)
 
     @property
-    def readers(self) -> tuple[Stage, ...]:
+    def readers(self) -> Stages:
         """The stages that read others."""
         return tuple(stage for stage in self.stages if stage.reads)
 
@@ -91,7 +95,7 @@ class Run:
         return distinct(self.listed)
 
 
-def stages_of(experiment: Experiment, root: str) -> tuple[Stage, ...]:
+def stages_of(experiment: Experiment, root: str) -> Stages:
     """The stages of an experiment, in order.
 
     Raises UserError for a missing model, recording or prompt, and for two stages that would be the same traces.
@@ -134,7 +138,7 @@ def started(request: "ExperimentRequest", root: str | None, limit: int | None = 
 
 def resolve(experiment: Experiment, store: Store, limit: int | None = None, run_id: str | None = None) -> Run:
     """Read the problems, take over what dead runs left, and see what is stored. Raises UserError."""
-    problems = load_problems(experiment.benchmark, limit, store, keeps=True)
+    problems = load_problems(experiment.benchmark, limit, store, keeps=True, say=PROGRESS.say)
     stages = stages_of(experiment, store.root)
     grader = grader_of(experiment.grader, store.root, problems)
     store.open_for_writing()
@@ -291,7 +295,7 @@ def counts_of(run: Run, stage: Stage) -> StageCounts:
     }
 
 
-def stage_summary(run: Run, stages: Sequence[Stage]) -> StageSummary:
+def stage_summary(run: Run, stages: Stages) -> StageSummary:
     """What became of single stages, which leave no run on record."""
     counts = {stage.name: counts_of(run, stage) for stage in stages}
     status = "complete" if all(map(is_whole, counts.values())) else "incomplete"

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from configs.experiment import Experiment
 from tasks.grade import assess, is_ungraded
-from tasks.run import Run, is_unmade, num_unmade, record, resolve, stage_summary
-from tasks.stage import Stage
+from tasks.run import Run, Stages, is_unmade, num_unmade, record, resolve, stage_summary
 from warehouse.loader import load
 from warehouse.locks import in_use
 from warehouse.store import Store
@@ -23,7 +22,7 @@ from warehouse.summary import StageSummary, Summary
 class Part(NamedTuple):
     """What of an experiment a command is about."""
 
-    stages: Callable[[Run], tuple[Stage, ...]]
+    stages: Callable[[Run], Stages]
     """Those whose missing traces it makes."""
     is_recorded: bool
     """Whether it grades, and leaves a run on record."""

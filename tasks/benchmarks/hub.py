@@ -1,14 +1,17 @@
 """Data sets from the Hugging Face hub, read with `datasets` where the root does not keep their rows already."""
 
+from collections.abc import Callable
+
 from configs.experiment import HubBenchmark
 from configs.schema import UserError
 from tasks.benchmarks.row_files import Row
-from tasks.progress import PROGRESS
 from warehouse.kept_rows import is_pinned, keep_rows, kept_rows
 from warehouse.store import Store
 
 
-def read_hub(benchmark: HubBenchmark, store: Store | None, *, keeps: bool) -> list[Row]:
+def read_hub(
+    benchmark: HubBenchmark, store: Store | None, say: Callable[[str], None] | None = None, *, keeps: bool
+) -> list[Row]:
     """The split's rows: from the root where the revision is a commit and they are kept there, else from the hub.
 
     A branch or a tag may have moved, so the hub is asked; where it cannot be reached, what the root keeps is used, and
@@ -17,6 +20,7 @@ def read_hub(benchmark: HubBenchmark, store: Store | None, *, keeps: bool) -> li
     Args:
         benchmark: Which rows.
         store: The root that may keep them.
+        say: Is given a sentence where kept rows stand for a hub that cannot be reached.
         keeps: Whether it is to keep what the hub gives.
     """
     kept = kept_rows(store, benchmark) if store else None
@@ -27,7 +31,8 @@ def read_hub(benchmark: HubBenchmark, store: Store | None, *, keeps: bool) -> li
     except UserError as error:
         if kept is None:
             raise
-        PROGRESS.say(f"{error} The rows of its revision {benchmark.revision} that the root keeps are used.")
+        if say:
+            say(f"{error} The rows of its revision {benchmark.revision} that the root keeps are used.")
         return kept
     if store and keeps and rows != kept:
         keep_rows(store, benchmark, rows)

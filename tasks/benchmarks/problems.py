@@ -1,5 +1,7 @@
 """A benchmark's problems, from any source."""
 
+from collections.abc import Callable
+
 from configs.experiment import Benchmark, FileBenchmark, GeneratedBenchmark, HubBenchmark
 from tasks.benchmarks.families.draw import problems as generated_problems
 from tasks.benchmarks.hub import read_hub
@@ -10,7 +12,12 @@ from warehouse.store import Store
 
 
 def load_problems(
-    benchmark: Benchmark, limit: int | None = None, store: Store | None = None, *, keeps: bool = False
+    benchmark: Benchmark,
+    limit: int | None = None,
+    store: Store | None = None,
+    *,
+    keeps: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> list[Problem]:
     """The problems in the data set's order, at most `limit`. Raises UserError for rows that cannot be used.
 
@@ -19,11 +26,14 @@ def load_problems(
         limit: Only the first so many.
         store: The root that may keep rows of the hub; with `keeps` it keeps them from now on.
         keeps: Whether what the hub gives is kept.
+        say: Is given a sentence where rows that are kept stand for a hub that cannot be reached.
     """
     name = name_of(benchmark)
     match benchmark:
         case HubBenchmark():
-            problems = problems_of(read_hub(benchmark, store, keeps=keeps), benchmark, name, benchmark.path)
+            problems = problems_of(
+                read_hub(benchmark, store, say, keeps=keeps), benchmark, name, benchmark.path
+            )
         case FileBenchmark():
             problems = problems_of(read_rows(benchmark.path), benchmark, name, benchmark.path)
         case GeneratedBenchmark():

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from tasks.benchmarks.families.draw import parse, problems, puzzles
 from tasks.benchmarks.families.puzzles import Puzzle
 from tasks.benchmarks.problems import load_problems
-from tasks.explore import explore_stage
 from tasks.prompts.references import Reference
 from tasks.prompts.render import load_prompt
 from tasks.research.training import bill_targets, sum3_targets
@@ -26,6 +25,7 @@ from tasks.research.training.jobs import (
 from tasks.research.training.reinforced import RewardedPrompt
 from tasks.research.training.supervised import ExampleSource
 from tasks.research.training.tokenizer import build_tokenizer
+from tasks.run import stages_of
 from warehouse.planner import distinct, wanted_traces
 
 TARGETS = {"bill": bill_targets, "sum3": sum3_targets}
@@ -177,8 +177,7 @@ def answered_puzzles(job: TrainingJob, root: str, split: TrainingSplit) -> list[
     answered = []
     for explorer in job.explorers if split == "train" else job.explorers[:1]:
         experiment = sampling_experiment(explorer, root, split)
-        [settings] = experiment.stages
-        stage = explore_stage(settings, root, experiment.execution.shard_size)
+        stage = stages_of(experiment, root)[0]
         benchmark = distinct(load_problems(experiment.benchmark, store=stage.index.store))
         wanted = {
             problem: [w.trace_id for w in wanted_traces(stage.recipe, problem, range(stage.num_samples))]
