@@ -6,7 +6,7 @@ is shown.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -28,12 +28,6 @@ from rich.text import Text
 PLAIN_EVERY_SECONDS = 10.0
 WORKING_ON = ContextVar("WORKING_ON", default="")
 """The stage whose requests this task sends."""
-OnProgress = Callable[[int, int], None]
-"""What is called with the units done and the units there are, by work that belongs to no stage."""
-
-
-def silent(_done: int, _total: int) -> None:
-    """Show nothing."""
 
 
 @dataclass

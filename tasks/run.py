@@ -18,12 +18,11 @@ from configs.schema import UserError
 from tasks.benchmarks.mapping import name_of
 from tasks.benchmarks.problems import load_problems
 from tasks.engines.pool import ENGINES, open_engines
+from tasks.engines.rendered import SEEN, changed_lengths, changed_templates
+from tasks.engines.spending import COUNTED, Meter, Spending, set_meter
 from tasks.explore import explore_stage
-from tasks.generation.rendered import SEEN, changed_lengths, changed_templates
-from tasks.generation.spending import COUNTED, Meter, Spending, set_meter
 from tasks.grading.grader_of import AnyGrader, grader_of, judge_of
 from tasks.progress import PROGRESS
-from tasks.prompts.selection import READINGS
 from tasks.stage import Stage, plans_of, shards_by_stage, wanted_by_problem
 from tasks.synthesize import synthesize_stage
 from warehouse.journal import recover
@@ -261,7 +260,7 @@ def _changed_lengths(run: Run, stage: Stage) -> str | None:
 
 def _fallbacks(run: Run, stage: Stage) -> str | None:
     """How many of a stage's replies named no candidate, where they should."""
-    if stage.recipe.stage not in READINGS:
+    if not stage.is_selection:
         return None
     members = run.members.get(stage.name) or members_of(run)[stage.name]
     chosen = stage.index.rows({m.trace_id for m in members}, ["selected_id"])

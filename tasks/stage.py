@@ -21,11 +21,11 @@ from configs.sampling import Sampling
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Request
 from tasks.engines.resolving import is_same_process, resolved, share_hardware
+from tasks.engines.spending import meter_of
 from tasks.generation.generate import GenerationResult, Job, Jobs, generate
-from tasks.generation.spending import meter_of
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
-from tasks.prompts.selection import reading_of
+from tasks.prompts.selection import READINGS, reading_of
 from warehouse.canonical import canonical_json
 from warehouse.identity import Recipe, recipe_of, sample_seed
 from warehouse.index import RecipeIndex, Stored
@@ -66,6 +66,11 @@ class Stage:
     def round(self) -> int:
         """0 of a stage that reads none; of others one more than the highest that it reads."""
         return 1 + max((read.round for read in self.reads), default=-1)
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether a reply names a candidate, whose answer is the trace's, and is none itself."""
+        return self.recipe.stage in READINGS
 
     @property
     def num_samples(self) -> int:

@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -25,7 +25,7 @@ import pyarrow.json as pj
 
 from warehouse.files import lock
 from warehouse.identity import Recipe
-from warehouse.records import TRACES, UTC
+from warehouse.records import TRACES, UTC, TraceRow
 from warehouse.storable import REQUIRED, storable
 from warehouse.store import Store, traces_folder
 from warehouse.winner import answer_digest, winners
@@ -37,7 +37,7 @@ _PIECE_BYTES = 2**28
 _JSON_SCHEMA = pa.schema([(f.name, pa.int64() if f.type == UTC else f.type) for f in TRACES])
 
 
-class Entry(NamedTuple):
+class JournalAnswer(NamedTuple):
     """An answer in an open journal, and where its line is."""
 
     status: str
@@ -52,7 +52,7 @@ class Journal:
     def __init__(self, store: Store, recipe: Recipe) -> None:
         self._store, self._recipe = store, recipe
         self._size, self._reading = 0, threading.Lock()
-        self.answers: dict[str, Entry] = {}
+        self.answers: dict[str, JournalAnswer] = {}
         """What it holds of traces that are no failures, by trace id."""
         store.journal_folder.mkdir(parents=True, exist_ok=True)
         self.path = store.journal_folder / f"{recipe.key}-{uuid.uuid4().hex[:12]}.jsonl"
@@ -68,7 +68,7 @@ class Journal:
             leave(store)
             raise
 
-    def append(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    def append(self, row: TraceRow) -> TraceRow:
         """Append one trace with one write, as far as it can be stored (see `storable`); returns what was stored.
 
         Raises ValueError for what is not a trace, OSError (disk full) with nothing half-counted.
@@ -79,10 +79,12 @@ class Journal:
         start = self._size
         self._write(stored)
         if digest is not None:
-            self.answers[checked["trace_id"]] = Entry(checked["status"], digest, start, self._size - start)
+            self.answers[checked["trace_id"]] = JournalAnswer(
+                checked["status"], digest, start, self._size - start
+            )
         return stored
 
-    def rows(self, trace_ids: Sequence[str]) -> list[Mapping[str, Any]] | None:
+    def rows(self, trace_ids: Sequence[str]) -> list[TraceRow] | None:
         """What was appended of these answers; None once the journal is closed, when they are in parts.
 
         They are on disk before they are returned: what is made of them must not outlive them.
@@ -94,7 +96,7 @@ class Journal:
             entries = (self.answers[trace_id] for trace_id in trace_ids)
             return [orjson.loads(os.pread(self._file, entry.length, entry.start)) for entry in entries]
 
-    def _write(self, content: Mapping[str, Any]) -> None:
+    def _write(self, content: Mapping[str, object]) -> None:
         line = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
         written = os.write(self._file, line)
         if written != len(line):
@@ -247,7 +249,7 @@ def journal_owner(head: bytes) -> str | None:
     return owner if isinstance(owner, str) and owner.isalnum() else None
 
 
-def journal_row(line: bytes) -> Mapping[str, Any]:
+def journal_row(line: bytes) -> TraceRow:
     """The row that a line holds. Raises ValueError."""
     try:
         content = orjson.loads(line)
@@ -298,7 +300,7 @@ def _table_of(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
 
 
 def _table_by_line(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
-    rows: list[Mapping[str, Any]] = []
+    rows: list[TraceRow] = []
     bad: list[bytes] = []
     for line in lines:
         try:

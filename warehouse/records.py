@@ -6,7 +6,7 @@ partitions), not in the files.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -14,6 +14,8 @@ import pyarrow as pa
 from warehouse.identity import problem_digest
 
 UTC = pa.timestamp("us", tz="UTC")
+TraceRow = Mapping[str, Any]
+"""A trace with columns of `TRACES`, of which some may be missing."""
 
 PROBLEMS = pa.schema(
     [

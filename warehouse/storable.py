@@ -5,12 +5,12 @@ is refused. So every line of a journal can become a row of a part.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
-from warehouse.records import TRACES, UTC
+from warehouse.records import TRACES, UTC, TraceRow
 
 REQUIRED = ("trace_id", "problem_id", "problem_digest", "sample_index", "status")
 """Columns without which a row is not a trace."""
@@ -19,7 +19,7 @@ _LAST_MICROSECOND = 253_402_300_799_999_999
 """The end of the year 9999, past which no reader of timestamps goes."""
 
 
-def storable(row: Mapping[str, Any]) -> Mapping[str, Any]:
+def storable(row: TraceRow) -> TraceRow:
     """The row with the columns of `TRACES` that can be stored. Raises ValueError for one that is not a trace."""
     if _is_storable(row):
         return row
@@ -64,7 +64,7 @@ def finite_number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _is_storable(row: Mapping[str, Any]) -> bool:
+def _is_storable(row: TraceRow) -> bool:
     """Whether a row can be stored as it is, which is true of nearly every one and half the work of reading it anew."""
     for name, value in row.items():
         if value is None:

@@ -10,7 +10,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from tasks.progress import OnProgress
+    from warehouse.on_progress import OnProgress
 
 PIPED_WIDTH = 400
 

@@ -25,7 +25,7 @@ class Ended(Protocol):
         ...
 
 
-class Source(NamedTuple):
+class Upstream(NamedTuple):
     """A shard of this run that makes what another one reads, or what that one's references were made of."""
 
     shard: Shard
@@ -36,7 +36,7 @@ class Source(NamedTuple):
 class Feed:
     """The requests of one shard, as they can be made."""
 
-    def __init__(self, shard: Shard, sources: Sequence[Source]) -> None:
+    def __init__(self, shard: Shard, sources: Sequence[Upstream]) -> None:
         self._stage = shard.stage
         self._waiting = {p.problem_digest: p for p in shard.problems}
         self._running = {

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 
 from tasks.executor.cache import ShardContent
 from tasks.executor.errors import Failures, OverBudget, ShardFailed
-from tasks.executor.feed import Feed, Source
+from tasks.executor.feed import Feed, Upstream
 from tasks.executor.run_log import run_log
 from tasks.stage import Shard
 
@@ -28,7 +28,7 @@ def is_worth_retrying(_task: object, _run: object, state: State[Any]) -> bool:
     result_serializer="json",
     retry_condition_fn=is_worth_retrying,
 )
-def generate_shard(label: str, shard: Shard, sources: Sequence[Source] = ()) -> list[str]:  # noqa: ARG001 - the label names the run
+def generate_shard(label: str, shard: Shard, sources: Sequence[Upstream] = ()) -> list[str]:  # noqa: ARG001 - the label names the run
     """Make a shard's missing traces, each problem's once what it reads is settled; return the new parts.
 
     `sources` are the shards of this run that make what it reads. Raises ShardFailed.

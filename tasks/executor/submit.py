@@ -13,7 +13,7 @@ from tasks.engines.pool import ENGINES, Stopped
 from tasks.engines.resolving import resolved
 from tasks.executor.cache import quoted
 from tasks.executor.errors import Failures, OverBudget, ShardFailed
-from tasks.executor.feed import Ended, Source
+from tasks.executor.feed import Ended, Upstream
 from tasks.executor.shard_task import generate_shard
 from tasks.progress import PROGRESS
 from tasks.stage import Shard, Stage, shards_by_stage
@@ -46,7 +46,7 @@ def generate_stages(stages: Sequence[Stage], problems: Sequence[Problem], execut
         retries=execution.retries, retry_delay_seconds=execution.retry_delay_seconds
     )
 
-    def submit(shard: Shard, sources: tuple[Source, ...]) -> Parts:
+    def submit(shard: Shard, sources: tuple[Upstream, ...]) -> Parts:
         return make.submit(label=shard.label, shard=quoted(shard), sources=quoted(sources))
 
     complaints, stops = [], ENGINES.stops
@@ -71,7 +71,9 @@ def _batches(planned: Iterable[list[Shard]]) -> Iterator[list[list[Shard]]]:
         yield batch
 
 
-def submitted(batch: Sequence[list[Shard]], submit: Callable[[Shard, tuple[Source, ...]], F]) -> dict[str, F]:
+def submitted(
+    batch: Sequence[list[Shard]], submit: Callable[[Shard, tuple[Upstream, ...]], F]
+) -> dict[str, F]:
     """Submit every shard right behind the shards that it reads from; their futures by label.
 
     Workers take tasks in this order, so a waiting shard never stands before the one it waits for. It is at work beside
@@ -80,16 +82,16 @@ def submitted(batch: Sequence[list[Shard]], submit: Callable[[Shard, tuple[Sourc
     """
     made_by = {(s.stage.name, p.problem_digest): s for shards in batch for s in shards for p in s.problems}
     futures: dict[str, F] = {}
-    sources: dict[str, dict[str, Source]] = {}
+    sources: dict[str, dict[str, Upstream]] = {}
 
     def add(shard: Shard) -> None:
         if shard.label in futures:
             return
         keys = ((read.name, p.problem_digest) for read in shard.stage.reads for p in shard.problems)
-        found: dict[str, Source] = {}
+        found: dict[str, Upstream] = {}
         for source in {made_by[key].label: made_by[key] for key in keys if key in made_by}.values():
             add(source)
-            found |= {source.label: Source(source, futures[source.label]), **sources[source.label]}
+            found |= {source.label: Upstream(source, futures[source.label]), **sources[source.label]}
         sources[shard.label] = found
         futures[shard.label] = submit(shard, tuple(found.values()))
 

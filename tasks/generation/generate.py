@@ -14,7 +14,7 @@ from configs.schema import UserError
 from tasks.engines.endings import ending_of
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Request
-from tasks.generation.spending import meter_of
+from tasks.engines.spending import meter_of
 from tasks.progress import PROGRESS, WORKING_ON
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover

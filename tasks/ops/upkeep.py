@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from configs.schema import UserError
-from tasks.progress import OnProgress, silent
 from warehouse.compaction import FEWEST_PARTS, merge_parts, merges
 from warehouse.integrity import Damage, verify
 from warehouse.loader import LoadReport, load
 from warehouse.locks import unused, upkeep
+from warehouse.on_progress import OnProgress, silent
 from warehouse.pruning import PrunePlan, RunRecord, Selection, plan_pruning, prune, recorded_runs, unfinished
 from warehouse.store import Store
 

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from endpoints.scripted import ScriptedEndpoint
 
-from tasks.generation.rendered import SEEN, changed_lengths, changed_templates
+from tasks.engines.rendered import SEEN, changed_lengths, changed_templates
 from warehouse.manifest import Manifest, read_manifest, write_manifest
 from warehouse.servers import ServerStats
 from warehouse.store import Store

@@ -13,7 +13,7 @@ from configs.models import Price
 from configs.schema import UserError
 from tasks.engines.openai.replies import Sent, outcomes_of
 from tasks.engines.openai.usage import dollars_shared_out
-from tasks.generation.spending import COUNTED, Meter, Spending, dollars_of
+from tasks.engines.spending import COUNTED, Meter, Spending, dollars_of
 from warehouse.relations import statement
 
 SENT = Sent(7, datetime(2026, 1, 1, tzinfo=UTC), 1.5, 1)

@@ -16,7 +16,7 @@ from tasks.exchange.exports.source import ROWS_AT_ONCE, Source, open_source
 from tasks.exchange.exports.tables import Advance, PartedWriter, write_csv, write_dataset, write_parquet
 from tasks.exchange.exports.target import MARK, new_folder
 from tasks.exchange.exports.training_rows import LAYOUTS, TrainingChoice
-from tasks.progress import OnProgress, silent
+from warehouse.on_progress import OnProgress, silent
 
 Format = Literal["parquet", "csv", "hf", "trl-sft", "trl-grpo", "trl-dpo", "verl"]
 

@@ -16,9 +16,9 @@ from tasks.exchange.imports.detect import READERS, files_of, format_of
 from tasks.exchange.imports.judgements import keep_judgements
 from tasks.exchange.imports.recording import OUTPUTS_FILE, Recorder, Recording
 from tasks.exchange.imports.samples import Judgement, LogHeader, Options, ReadReport, Sample
-from tasks.progress import OnProgress, silent
 from tasks.run import stages_of
 from warehouse.files import write_file
+from warehouse.on_progress import OnProgress, silent
 from warehouse.store import Store
 
 EXPERIMENT_FILE = "experiment.yaml"

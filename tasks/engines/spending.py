@@ -7,13 +7,13 @@ in flight, and nearly always by far less.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from configs.experiment import Budget
 from configs.models import Price
 from warehouse.identity import Recipe
+from warehouse.records import TraceRow
 
 COUNTED = (
     "num_billed_prompt_tokens",
@@ -24,8 +24,6 @@ COUNTED = (
     "service_tier",
 )
 """Columns of a trace that its cost follows from."""
-TraceRow = Mapping[str, Any]
-"""A trace with the columns of `TRACES`, of which some may be missing."""
 _CHARACTERS_PER_TOKEN = 4
 _LONGEST_ANSWERS = 8
 """Answers of the longest kind that each mean begins with: short ones come first and say little of the others."""
