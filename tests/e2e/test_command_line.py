@@ -42,6 +42,7 @@ COMMANDS = (
     "import",
     "export",
     "up",
+    "view",
     "train",
     "study",
     "presets",
