@@ -290,7 +290,7 @@ def test_nothing_odd_anywhere_in_a_reply_is_more_than_no_answer(tmp_path):
                 if not isinstance(outcome, TransientError):
                     assert isinstance(outcome, Failure) or outcome.reasoning or outcome.answer
                     num_stored += 1
-                    journal.append(_row(Wanted(str(num_stored), "d", "p", 0), outcome))
+                    journal.append(_row(Wanted(str(num_stored), "d", "p", 0), outcome, None))
     [part] = journal.seal()
     assert store.read_part(part).num_rows == num_stored > 100
     assert not list(store.journal_folder.iterdir())

@@ -143,7 +143,8 @@ class Events:
             b"\n" in joined or b'"' in joined
         ):  # other events among them, or other fields, or a quote in a text
             return data
-        parts.append(joined)
+        if joined:
+            parts.append(joined)
         self.num_pieces += len(texts)
         return head + last
 
