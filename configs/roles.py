@@ -82,6 +82,28 @@ class References(ConfigModel):
         return self
 
 
+class Stop(ConfigModel):
+    """When a problem has enough samples: once their answers agree, decided on them in index order.
+
+    It changes how many samples are taken, never what one of them is, so it is not part of a trace's identity.
+    """
+
+    agreement: float = Field(gt=0, le=1)
+    """Smallest share of the samples that give the most common answer; a sample without an answer gives none."""
+    after: int = Field(default=4, ge=2)
+    """Samples that every problem gets whatever they say. mean@k and pass@k are computed from them alone."""
+    step: int = Field(default=1, ge=1)
+    """Further samples before agreement is looked at again, up to `sampling.n`."""
+
+
+class When(ConfigModel):
+    """Which problems are read at all, decided on every sample that is wanted of the stages that are read."""
+
+    agreement_below: float = Field(gt=0, le=1)
+    """A problem whose samples agree as much or more is left to their vote, which is its answer; 1.0: only the
+    unanimous ones. It is not part of a trace's identity."""
+
+
 class Role(ConfigModel):
     """Who answers in one stage, and how."""
 
@@ -103,6 +125,8 @@ class Explorer(Role):
 
     prompt: str = "explore"
     """Name of a shipped prompt or path of a .jinja file, which can use `question`."""
+    stop: Stop | None = None
+    """End the sampling of a problem once its answers agree. Default: every problem gets `sampling.n` samples."""
 
 
 class Synthesizer(Role):
@@ -120,6 +144,8 @@ class Synthesizer(Role):
     """Names of the earlier stages it reads. Default: the round before it; of the first round, every explorer."""
     repeat: int = Field(default=1, ge=1)
     """So many rounds of this kind, each reading the former."""
+    when: When | None = None
+    """Read only problems on which the samples that are read disagree. Default: every problem."""
 
     @model_validator(mode="before")
     @classmethod
@@ -174,6 +200,12 @@ def stages_in(
         made.append(StageSettings(name, kind, field, role, reads))
         return name
 
+    for field, role in explorers.items():
+        if role.stop and role.stop.after > role.sampling.n:
+            raise ValueError(
+                f"{field}.stop.after is {role.stop.after} but {field}.sampling.n is {role.sampling.n}; raise "
+                f"{field}.sampling.n above it, or lower {field}.stop.after."
+            )
     former = tuple(add(field, "explore", role, ()) for field, role in explorers.items())
     for field, role in rounds.items():
         former = role.reads or former
@@ -203,6 +235,11 @@ def _check(
     if unread := [name for name in shares if name not in names]:
         raise ValueError(
             f"{field}.references.shares names {unread[0]}, which {field} does not read; it reads: {', '.join(names)}."
+        )
+    if role.when and sum(stage.role.sampling.n for stage in read) == 1:
+        raise ValueError(
+            f"{field}.when.agreement_below is {role.when.agreement_below:g} but it reads one sample per problem, which "
+            f"agrees with itself; raise {read[0].field}.sampling.n to 2 or more, or remove {field}.when."
         )
     for stage in read if shares else ():
         if stage.name in shares:

@@ -23,7 +23,14 @@ from tasks.engines.spending import COUNTED, Meter, Spending, set_meter
 from tasks.explore import explore_stage
 from tasks.grading.grader_of import AnyGrader, grader_of, judge_of
 from tasks.progress import PROGRESS
-from tasks.stage import Stage, plans_of, shards_by_stage, wanted_by_problem
+from tasks.stage import (
+    Stage,
+    left_to_vote,
+    num_wanted_of,
+    plans_of,
+    shards_by_stage,
+    wanted_by_problem,
+)
 from tasks.synthesize import synthesize_stage
 from warehouse.journal import recover
 from warehouse.locks import in_use
@@ -233,7 +240,9 @@ def record(run: Run) -> None:
         benchmark=name_of(run.experiment.benchmark),
         num_problems=len(run.listed),
         grader=run.grader.key,
-        stages={s.name: StageRecord(role=_role_record(s), counts=counts[s.name]) for s in run.stages},
+        stages={
+            s.name: StageRecord(role=_role_record(s, run.listed), counts=counts[s.name]) for s in run.stages
+        },
         judge=_role_record(judge.stage) if judge else None,
         complaints=(*run.complaints, *run.undecided),
         warnings=tuple(run.warnings),
@@ -280,7 +289,7 @@ def counts_of(run: Run, stage: Stage) -> StageCounts:
     ids = {member.trace_id for member in members}
     stored = {trace_id for trace_id in ids if index.has(trace_id)}
     rows = index.rows(stored, ["status", "num_billed_prompt_tokens", "num_completion_tokens"])
-    wanted = len(run.problems) * stage.num_samples
+    wanted = num_wanted_of(stage, run.problems)
     return {
         "wanted": wanted,
         "generated": len(stored - run.found),
@@ -305,7 +314,7 @@ def num_unmade(run: Run, stage: Stage) -> int:
     """Wanted traces of a stage that are not stored, those that wait for their references too."""
     members = run.members.get(stage.name) or members_of(run)[stage.name]
     stored = sum(map(stage.index.has, {member.trace_id for member in members}))
-    return len(run.problems) * stage.num_samples - stored
+    return num_wanted_of(stage, run.problems) - stored
 
 
 def is_whole(counts: StageCounts) -> bool:
@@ -317,8 +326,9 @@ def _sum(rows: pa.Table, column: str) -> int:
     return sum(value or 0 for value in rows.column(column).to_pylist())
 
 
-def _role_record(stage: Stage) -> RoleRecord:
-    price = stage.model.price
+def _role_record(stage: Stage, problems: Sequence[Problem] = ()) -> RoleRecord:
+    """A stage as it is recorded, with those of the problems that it leaves to the vote."""
+    price, left = stage.model.price, left_to_vote(stage, distinct(problems))
     return RoleRecord(
         model=stage.model.id,
         revision=stage.model.revision,
@@ -339,4 +349,6 @@ def _role_record(stage: Stage) -> RoleRecord:
         settings=stage.field,
         round=stage.round,
         reads=tuple(read.name for read in stage.reads),
+        num_fixed=stage.stop.after if stage.stop else None,
+        left_to_vote=tuple(p.problem_id for p in problems if p.problem_digest in left),
     )

@@ -16,19 +16,20 @@ from typing import NamedTuple, TypeVar
 from configs.engines import EngineSettings, goes_out_together, left_out
 from configs.graders import JudgeGrader
 from configs.models import Model
-from configs.roles import References, Role
+from configs.roles import References, Role, Stop, When
 from configs.sampling import Sampling
 from tasks.engines.pool import ENGINES, PooledEngine
 from tasks.engines.protocol import Request
 from tasks.engines.resolving import is_same_process, resolved, share_hardware
 from tasks.engines.spending import meter_of
+from tasks.generation.adaptive import disputed, sizes_of
 from tasks.generation.generate import GenerationResult, Job, Jobs, generate
 from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
 from tasks.prompts.selection import READINGS, reading_of
 from warehouse.canonical import canonical_json
 from warehouse.identity import Recipe, recipe_of, sample_seed
-from warehouse.index import RecipeIndex, Stored
+from warehouse.index import RecipeIndex, Stored, require
 from warehouse.planner import cut, missing_traces, wanted_traces
 from warehouse.records import Problem, Wanted
 from warehouse.store import Store
@@ -61,6 +62,10 @@ class Stage:
     """How many of the traces it reads are shown, and how; None where it reads none."""
     reads: tuple["Stage", ...]
     shard_size: int | None
+    stop: Stop | None = None
+    """When a problem has enough samples; None: at `num_samples`."""
+    when: When | None = None
+    """Which problems it reads; None: all."""
 
     @property
     def round(self) -> int:
@@ -74,8 +79,18 @@ class Stage:
 
     @property
     def num_samples(self) -> int:
-        """Samples per problem."""
+        """Samples per problem, at most."""
         return self.sampling.n
+
+    @property
+    def num_fixed(self) -> int:
+        """Samples that every problem gets whatever they say."""
+        return self.stop.after if self.stop else self.num_samples
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether its answers, or those it reads, decide how many samples of a problem are wanted."""
+        return bool(self.stop or self.when) or any(read.is_adaptive for read in self.reads)
 
     @property
     def index(self) -> RecipeIndex:
@@ -178,6 +193,8 @@ def stage_of(
         left_out=unsent,
     )
     return Stage(
+        stop=getattr(role, "stop", None),
+        when=getattr(role, "when", None),
         name=name,
         field=field or name,
         root=root,
@@ -216,15 +233,24 @@ def plans_of(
     """
     indexes = range(stage.num_samples)
     if stage.references is None:
-        return [Plan(p, (), wanted_traces(stage.recipe, p, indexes)) for p in problems]
+        if stage.stop is None:
+            return [Plan(p, (), wanted_traces(stage.recipe, p, indexes)) for p in problems]
+        index = stage.index if unfinished is None else stage.known
+        sizes = sizes_of(index, problems, stage.stop, stage.num_samples)
+        return [Plan(p, (), wanted_traces(stage.recipe, p, range(sizes[p.problem_digest]))) for p in problems]
     policy, plans = stage.references, list[Plan]()
     candidates = _candidates(stage, problems, unfinished, {} if planned is None else planned)
+    if stage.when:
+        candidates = disputed([read.known for read in stage.reads], candidates, stage.when)
     if policy.order == "by_vote":
         candidates = _with_texts(stage, candidates)
     groups = [list(group) for _, group in groupby(indexes, policy.group_of)]
     for problem in problems:
         digest = problem.problem_digest
         found = candidates.get(digest)
+        if found == ():  # its answer is the vote of the samples before it
+            plans.append(Plan(problem, (), []))
+            continue
         chosen = [found and choose(found, policy, digest, number) for number in range(len(groups))]
         settled = [references for references in chosen if references is not None]
         for references, samples in zip(settled, groups, strict=True) if len(settled) == len(groups) else ():
@@ -239,6 +265,25 @@ def wanted_by_problem(plans: Iterable[Plan]) -> dict[str, list[Wanted]]:
     for plan in plans:
         found.setdefault(plan.problem.problem_digest, []).extend(plan.wanted)
     return found
+
+
+def num_wanted_of(stage: Stage, problems: Sequence[Problem]) -> int:
+    """Traces wanted of all problems; of one whose references may still come, as many as there can be."""
+    if not stage.is_adaptive:
+        return len(problems) * stage.num_samples
+    wanted = {p.problem_digest: stage.num_samples for p in problems}
+    plans = plans_of(stage, problems)
+    wanted.update(dict.fromkeys((plan.problem.problem_digest for plan in plans), 0))
+    for plan in plans:
+        wanted[plan.problem.problem_digest] += len(plan.wanted)
+    return sum(wanted.values())
+
+
+def left_to_vote(stage: Stage, problems: Sequence[Problem]) -> set[str]:
+    """Digests of the problems that the stage does not read because the samples before it agree."""
+    if not stage.reads or not stage.is_adaptive:
+        return set()
+    return {plan.problem.problem_digest for plan in plans_of(stage, problems) if not plan.wanted}
 
 
 def _candidates(
@@ -263,6 +308,14 @@ def _candidates(
             for digest, earlier in found.items()
             if digest in wanted
         }
+        if read.stop:  # what has come since it was planned may say that more is wanted
+            sizes = sizes_of(read.known, problems, read.stop, read.num_samples)
+            found = {
+                digest: group
+                if sizes[digest] == len(wanted[digest])
+                else (*group, Candidate("", read.num_samples, None, stage=read.name))
+                for digest, group in found.items()
+            }
     return found
 
 
@@ -274,13 +327,16 @@ def _candidate(stage: Stage, trace: Wanted, stored: Stored | None, *, is_final: 
 def _with_texts(
     stage: Stage, candidates: Mapping[K, tuple[Candidate, ...]]
 ) -> dict[K, tuple[Candidate, ...]]:
-    """The candidates with their texts, read from the store in one pass."""
+    """The candidates with their texts, read from the store in one pass. Raises LostPart for a text that is gone."""
     ids = [c.trace_id for group in candidates.values() for c in group]
     texts = {
         row["trace_id"]: (row["reasoning"], row["answer"])
         for read in stage.reads
         for row in read.index.rows(ids, ["reasoning", "answer"]).to_pylist()
     }
+    require(
+        (c.trace_id for group in candidates.values() for c in group if c.status in {"ok", "truncated"}), texts
+    )
     return {
         key: tuple(
             replace(c, reasoning=texts[c.trace_id][0], answer=texts[c.trace_id][1] or "")

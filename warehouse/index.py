@@ -7,7 +7,7 @@ not wait until a shard has ended.
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -180,9 +180,7 @@ class RecipeIndex:
         wanted, names = list(trace_ids), ["trace_id", *columns]
 
         def read() -> list[pa.Table]:
-            journals = (
-                self._journals
-            )  # before the parts are listed: what is sealed meanwhile is in one of both
+            journals = self._journals  # before parts are listed: what is sealed meanwhile is in one of both
             by_part = self.refresh().by_part(wanted)
             lacking = set(wanted).difference(*by_part.values())
             tables = [self.store.read_part(part, names, ids) for part, ids in by_part.items()]
@@ -194,6 +192,16 @@ class RecipeIndex:
 
         tables = retry_if_compacted(read)
         return pa.concat_tables(tables) if tables else pa.table({})
+
+
+def require(trace_ids: Iterable[str], found: Container[str]) -> None:
+    """Raise LostPart for an answer that was known and cannot be read: its journal could not become a part."""
+    for trace_id in trace_ids:
+        if trace_id not in found:
+            raise LostPart(
+                f"The answer of trace {trace_id} was known and is not stored any more; run the same command again, "
+                "which makes what is missing."
+            )
 
 
 def _table_of(journal: Journal, trace_ids: list[str], columns: list[str]) -> pa.Table:

@@ -195,7 +195,7 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for table in REDUCED:
         connection.execute(statement(f"load/outdated_{table}"))
-    for step in (*REDUCED, "finalized"):
+    for step in (*REDUCED, "left_to_vote", "finalized"):
         connection.execute(statement(f"load/{step}"))
 
 

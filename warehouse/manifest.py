@@ -64,6 +64,10 @@ class RoleRecord(_Record):
     """0 of a stage that reads no other, else one more than the highest that it reads."""
     reads: tuple[str, ...]
     """The stages it reads."""
+    num_fixed: int | None = None
+    """Samples that every problem got whatever they said, where sampling ended as they agreed; None: all."""
+    left_to_vote: tuple[str, ...] = ()
+    """Ids of the problems that it did not read because the samples before it agreed; their vote is the answer."""
 
 
 class StageRecord(_Record):
@@ -243,7 +247,14 @@ def _usual(num_references: Mapping[str, int | None]) -> dict[str, dict[str, obje
 
 def _role(role: RoleRecord, usual: Mapping[str, object]) -> Mapping[str, object]:
     """A role without the settings that only some roles have, and without what goes without saying."""
-    rare = ("num_references", "price_cached_input", "price_reasoning", "price_batch")
+    rare = (
+        "num_references",
+        "price_cached_input",
+        "price_reasoning",
+        "price_batch",
+        "num_fixed",
+        "left_to_vote",
+    )
     said = role.model_dump(mode="json")
     unsaid = {name for name, value in usual.items() if said[name] == value}
-    return role.model_dump(exclude=unsaid | {name for name in rare if said[name] is None})
+    return role.model_dump(exclude=unsaid | {name for name in rare if said[name] in (None, [])})

@@ -16,7 +16,7 @@ from tasks.engines.cache_size import cache_tokens, gpu_bytes
 from tasks.engines.pool import open_engines
 from tasks.engines.resolving import resolved
 from tasks.run import stages_of
-from tasks.stage import Stage, plans_of
+from tasks.stage import Stage, lacking_of, num_wanted_of, plans_of
 from warehouse.planner import distinct, missing_traces
 from warehouse.records import Problem
 from warehouse.store import Store
@@ -146,9 +146,16 @@ def _impatient(stage: Stage) -> Stage:
 
 
 def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool) -> StageCheck:
-    wanted = len(problems) * stage.num_samples
-    planned = [trace for plan in plans_of(stage, problems) for trace in plan.wanted]
-    missing = wanted - len(planned) + len(missing_traces(stage.index, planned))
+    plans = plans_of(stage, problems)
+    planned = [trace for plan in plans for trace in plan.wanted]
+    lacking = {plan.problem.problem_digest for plan in lacking_of(stage.index, plans)}
+    stored = len(planned) - len(missing_traces(stage.index, planned))
+    wanted = num_wanted_of(stage, problems)
+    if stage.stop:  # at most: what is lacking may say that more is wanted
+        wanted += sum(
+            stage.num_samples - len(plan.wanted) for plan in plans if plan.problem.problem_digest in lacking
+        )
+    missing = wanted - stored
     tokens = missing * stage.sampling.max_tokens
     price, told = stage.model.price, _told(stage, is_started=is_started)
     context = context_of(stage, problems)

@@ -4,16 +4,20 @@ A problem is settled for a stage that reads others as soon as the answers that d
 parts or in this process's journals: an answer stays what it is, so nothing that comes later changes them. Where
 a failure stands before the last reference, it is settled when the shards that make its traces have ended with all
 their retries. So the references are those of a run that makes one stage after the other.
+
+A problem whose sampling stops once its answers agree is looked at again when what was requested of it is there.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple, Protocol, Self
 
 from tasks.engines.pool import ENGINES
 from tasks.generation.generate import Job
-from tasks.stage import Shard, Stage, jobs_of, lacking_of, plans_of
+from tasks.progress import PROGRESS
+from tasks.stage import Plan, Shard, Stage, jobs_of, lacking_of, plans_of
 from warehouse.records import Problem
 
 
@@ -45,6 +49,9 @@ class Feed:
         }
         self._sources = sources
         self._changed = set(self._waiting)
+        self._requested: dict[str, set[str]] = {}
+        """Traces by problem, of those that may want more."""
+        self._on_way: dict[str, int] = {}
         self._news: asyncio.Event | None = None
 
     def __enter__(self) -> Self:
@@ -100,10 +107,43 @@ class Feed:
         plans = plans_of(self._stage, problems, unfinished)
         settled = {plan.problem.problem_digest for plan in plans}
         lost = {p.problem_digest for p in problems}.difference(settled, *unfinished.values())
+        lacking = lacking_of(self._stage.known, plans)
+        if self._stage.stop:
+            lacking = [plan for plan in lacking if self._is_new(plan)]
+            settled -= {plan.problem.problem_digest for plan in lacking}
         for digest in settled | lost:
             del self._waiting[digest]
-        jobs = jobs_of(self._stage, lacking_of(self._stage.known, plans))
+        if num_left_to_vote := sum(not plan.wanted for plan in plans):
+            PROGRESS.expect(self._stage.name, -num_left_to_vote * self._stage.num_samples)
+        jobs = self._tracked(jobs_of(self._stage, lacking))
         return jobs, next(jobs, None)
+
+    def _is_new(self, plan: Plan) -> bool:
+        """Whether none of these traces was requested before: else one has failed, or another run is making it."""
+        ids = {trace.trace_id for trace in plan.wanted}
+        before = self._requested.setdefault(plan.problem.problem_digest, set())
+        if before & ids:
+            return False
+        if before:
+            PROGRESS.expect(self._stage.name, len(ids))
+        before |= ids
+        return True
+
+    def _tracked(self, jobs: Iterator[Job]) -> Iterator[Job]:
+        """The jobs, with word of their end where it decides whether more are wanted."""
+        for job in jobs:
+            if self._stage.stop is None:
+                yield job
+            else:
+                digest = job.wanted[0].problem_digest
+                self._on_way[digest] = len(job.wanted)
+                yield job._replace(done=partial(self._done, digest))
+
+    def _done(self, digest: str, count: int) -> None:
+        """So many of a problem's requests are over, on the loop's thread."""
+        self._on_way[digest] -= count
+        if not self._on_way[digest] and digest in self._waiting:
+            self._tell({digest})
 
     def _arrived(self, digest: str) -> None:
         """An answer to a problem is there, on the loop's thread."""

@@ -11,6 +11,7 @@ from tasks.executor.cache import ShardContent
 from tasks.executor.errors import Failures, OverBudget, ShardFailed
 from tasks.executor.feed import Feed, Upstream
 from tasks.executor.run_log import run_log
+from tasks.generation.generate import GenerationResult
 from tasks.stage import Shard
 
 
@@ -34,13 +35,23 @@ def generate_shard(label: str, shard: Shard, sources: Sequence[Upstream] = ()) -
     `sources` are the shards of this run that make what it reads. Raises ShardFailed.
     """
     stage, log = shard.stage, run_log()
-    with Feed(shard, sources) as feed:
-        jobs = feed.begun()
-        if jobs is None:
-            return []
-        log.info("%s begins: %d traces of %d problems", shard.label, shard.num_traces, len(shard.problems))
-        began = time.monotonic()
-        result = stage.make(jobs, shard.rank)
+    result, began = GenerationResult(), None
+    while True:
+        with Feed(shard, sources) as feed:
+            jobs = feed.begun()
+            if jobs is None:
+                break
+            if began is None:
+                began = time.monotonic()
+                log.info(
+                    "%s begins: %d traces of %d problems", shard.label, shard.num_traces, len(shard.problems)
+                )
+            result.add(stage.make(jobs, shard.rank))
+        # what another run made of a problem may say that more of it is wanted
+        if stage.stop is None or result.num_failed or result.is_over_budget:
+            break
+    if began is None:
+        return []
     seconds = time.monotonic() - began
     kinds = ", ".join(f"{count} {code}" for code, count in result.failures.most_common())
     failed = f", {result.num_failed} failed ({kinds})" if result.num_failed else ""

@@ -31,6 +31,10 @@ _SAID: set[tuple[str, Writer]] = set()
 Reading = Callable[[Completion], Mapping[str, object]]
 
 
+def _nobody(_count: int) -> None:
+    """Nobody waits for it."""
+
+
 class Job(NamedTuple):
     """One request and the traces its samples become, place by place."""
 
@@ -38,6 +42,8 @@ class Job(NamedTuple):
     wanted: tuple[Wanted, ...]
     read: Reading | None = None
     """What of their traces differs from what the replies say, by column; None where each is itself the answer."""
+    done: Callable[[int], None] = _nobody
+    """Called on the loop with how many of them nothing more will come of in this pass, whatever came."""
 
 
 @dataclass(slots=True)
@@ -57,6 +63,15 @@ class GenerationResult:
     def num_failed(self) -> int:
         """Traces that failed."""
         return self.failures.total()
+
+    def add(self, later: "GenerationResult") -> None:
+        """What became of further jobs of the same shard."""
+        self.parts += later.parts
+        self.num_stored += later.num_stored
+        self.num_transient += later.num_transient
+        self.failures += later.failures
+        self.example = self.example or later.example
+        self.is_over_budget = self.is_over_budget or later.is_over_budget
 
 
 Jobs = Iterable[Job] | AsyncIterable[Job]
@@ -152,6 +167,7 @@ class _Shard:
                         raise
                     if ours is None:
                         pooled.release(units)
+                        job.done(units)
                         continue
                     num_sent = len(ours.wanted)
                     try:
@@ -165,7 +181,7 @@ class _Shard:
                         break
                     deliver = partial(self._deliver, ours, driver)
                     sent = group.create_task(engine.complete(ours.request, deliver))
-                    sent.add_done_callback(partial(self._done, units, num_sent))
+                    sent.add_done_callback(partial(self._done, job, num_sent))
         except* (EngineError, UserError, OSError) as errors:
             raise errors.exceptions[0] from None
         except* asyncio.CancelledError:
@@ -175,9 +191,10 @@ class _Shard:
         if self._broken:
             raise self._broken[0]
 
-    def _done(self, units: int, num_sent: int, _sent: asyncio.Task[None]) -> None:
+    def _done(self, job: Job, num_sent: int, _sent: asyncio.Task[None]) -> None:
         """A request is over, whatever became of it."""
-        self._engine.release(units)
+        self._engine.release(len(job.wanted))
+        job.done(len(job.wanted))
         self._meter.spending.release(self._meter, num_sent)
 
     async def _ours(self, job: Job) -> Job | None:

@@ -14,8 +14,7 @@ from functools import lru_cache
 from tokenizers import Tokenizer
 
 from configs.roles import References
-from tasks.graders.extraction import extract_answer
-from tasks.graders.reference_keys import reference_key
+from tasks.prompts.agreement import vote_of
 
 CHARACTERS_PER_TOKEN = 4
 """The estimate used if the policy does not name a tokenizer."""
@@ -126,8 +125,7 @@ def shown(chosen: Sequence[Candidate], policy: References) -> tuple[Reference, .
 
 
 def _vote(candidate: Candidate) -> str:
-    extracted = extract_answer(candidate.answer)
-    return "" if extracted is None else reference_key(extracted)
+    return vote_of(candidate.answer)
 
 
 def _content(candidate: Candidate, policy: References) -> str:

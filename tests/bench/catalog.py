@@ -34,7 +34,7 @@ ENTER = (
     """insert into store.roles
     select 'run' || lpad(r::varchar, 4, '0'), stage, stage || '-model', null, 1e9 + r * 1e7, 1, 2, null, null, 0.5,
         stage || r, 'openai', 'p', n, 1, 4096, references_, n * $problems, 0,
-        place, place, if(place > 0, ['explore'], []), stage, stage
+        place, place, if(place > 0, ['explore'], []), stage, stage, n, []
     from range($first, $last) t(r),
         (values ('explore', $n, null, 0), ('synthesize', $m, 4, 1)) as s(stage, n, references_, place)""",
     """create or replace temp table drawn as

@@ -11,9 +11,9 @@ from configs.experiment import Execution
 from tasks.engines.pool import open_engines
 from tasks.engines.protocol import Failure
 from tasks.run import resolve
-from tasks.stage import lacking_of, plans_of, shards_by_stage
+from tasks.stage import jobs_of, lacking_of, plans_of, shards_by_stage
 from warehouse.failures import FailureCode
-from warehouse.store import Store
+from warehouse.store import LostPart, Store
 
 experiment = whole.experiment
 """Six problems, five samples of each, three of which are shown."""
@@ -114,3 +114,19 @@ def test_failure_behind_the_references_is_not_waited_for(experiment, script, tmp
     streamed(experiment, tmp_path)
     retry = script.sent.index(("explore", "q1", 4), script.sent.index(("explore", "q1", 4)) + 1)
     assert script.position("synthesize", "q1") < retry
+
+
+def test_no_prompt_is_made_of_an_answer_that_is_gone(experiment, tmp_path):
+    """The journal that held it could not become a part: what was decided by it is not sent with a gap."""
+    run = resolve(experiment, Store(str(tmp_path)))
+    (explorer, reader), problems = run.stages, run.problems[:1]
+    journal = explorer.index.opened()
+    [explored] = plans_of(explorer, problems)
+    for trace in explored.wanted:
+        journal.append({**trace._asdict(), "status": "ok", "answer": "a", "started_at": 0, "num_tries": 1})
+    plans = plans_of(reader, problems, {})
+    assert len(list(jobs_of(reader, plans))) == 1
+    journal.close()
+    explorer.known.forget(journal)
+    with pytest.raises(LostPart, match="run the same command again"):
+        list(jobs_of(reader, plans))

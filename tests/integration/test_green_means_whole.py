@@ -21,11 +21,13 @@ from tasks.grade import assess
 from tasks.publish import shortfall, summarize
 from tasks.run import members_of, record, resolve, stage_summary
 from tasks.stage import shards_by_stage
+from warehouse.catalog import connect
 from warehouse.failures import FailureCode
 from warehouse.grades import valid_grades
 from warehouse.integrity import verify
 from warehouse.journal import Journal
 from warehouse.loader import load
+from warehouse.manifest import manifests
 from warehouse.store import Store
 
 STAGES = ("explore", "synthesize")
@@ -197,19 +199,41 @@ def outcome(experiment, store):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(experiment, tmp_path_factory):
+def adaptive(experiment):
+    """The same, but sampling of a problem ends once its answers agree, and only disputed ones are read."""
+    data = experiment.model_dump(mode="json", exclude_unset=True)
+    data["explorer"]["stop"] = {"agreement": 0.6, "after": 2, "step": 1}
+    data["synthesizer"]["when"] = {"agreement_below": 1.0}
+    return Experiment.model_validate(data)
+
+
+@pytest.fixture(scope="module")
+def experiments(experiment, adaptive, tmp_path_factory):
+    """Both with what an undisturbed run of them comes to: traces and numbers."""
+    return [(made, *undisturbed(made, tmp_path_factory.mktemp("root"))) for made in (experiment, adaptive)]
+
+
+def undisturbed(experiment, folder):
     FAULTS.mend()
-    store = Store(str(tmp_path_factory.mktemp("undisturbed")))
+    store = Store(str(folder))
     assert stepped(experiment, store, random.Random(0)) is None
-    found = outcome(experiment, store)
-    assert len(found) == 6 * 5 + 6 * 2
-    return found, metrics(store)
+    return outcome(experiment, store), metrics(store)
+
+
+def test_samples_and_problems_of_the_undisturbed_runs(experiments):
+    (_, whole, _), (_, stopped, _) = experiments
+    assert len(whole) == 6 * 5 + 6 * 2
+    sizes = Counter(problem for stage, problem, _ in stopped if stage == "explore")
+    read = {problem for stage, problem, _ in stopped if stage == "synthesize"}
+    assert set(sizes.values()) >= {2, 5}, "some agree at once and some never do"
+    assert 0 < len(read) < 6, "some are left to the vote"
+    assert len(stopped) == sizes.total() + 2 * len(read)
 
 
 def metrics(store):
     load(store)
-    latest = max(store.names("runs", ".json"))
-    return summarize(store, latest.removeprefix("runs/").removesuffix(".json"))["metrics"]
+    latest = max(manifests(store), key=lambda manifest: manifest.finished_at)
+    return summarize(store, latest.run_id)["metrics"]
 
 
 @pytest.fixture
@@ -227,8 +251,9 @@ def kills(monkeypatch):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_green_run_is_whole_and_equals_an_undisturbed_one(experiment, undisturbed, tmp_path, kills, seed):
+def test_green_run_is_whole_and_equals_an_undisturbed_one(experiments, tmp_path, kills, seed):
     """A history of up to five steps, most of them with faults, and then one without."""
+    experiment, traces, numbers = experiments[seed % 2]
     dice, store = random.Random(seed), Store(str(tmp_path / "root"))
     for _ in range(dice.randrange(1, 6)):
         FAULTS.mend()
@@ -239,14 +264,58 @@ def test_green_run_is_whole_and_equals_an_undisturbed_one(experiment, undisturbe
         with suppress(Killed):
             reason = stepped(experiment, store, dice, *names)
         if reason is None and (not names or names == ("grade",)):
-            assert outcome(experiment, store) == undisturbed[0]
+            assert outcome(experiment, store) == traces
         if reason and reason != "killed":
             assert "a2r run" in reason or "run the same command again" in reason, "the next step is told"
     FAULTS.mend()
     assert stepped(experiment, store, dice) is None, "one run after the repair is whole"
-    assert outcome(experiment, store) == undisturbed[0]
+    assert outcome(experiment, store) == traces
     assert stepped(experiment, store, dice) is None
     assert not FAULTS.calls, "and nothing is requested again"
-    if seed % 20 == 0:
-        assert metrics(store) == undisturbed[1]
+    [explorer, _] = resolve(experiment, store).stages
+    assert len(explorer.index.answers()) == sum(stage == "explore" for stage, *_ in traces), (
+        "and none in vain"
+    )
+    if seed % 20 < 2:
+        assert metrics(store) == numbers
         assert list(verify(store)) == []
+
+
+def test_ending_samples_early_after_a_whole_run_requests_nothing(experiments, tmp_path):
+    (experiment, *_), (adaptive, traces, numbers) = experiments
+    FAULTS.mend()
+    store = Store(str(tmp_path))
+    assert stepped(experiment, store, random.Random(0)) is None
+    assert stepped(adaptive, store, random.Random(0)) is None
+    assert not FAULTS.calls
+    assert outcome(adaptive, store) == traces
+    assert metrics(store) == numbers
+    with connect(store) as catalog:
+        columns = "num_problems, num_stopped, num_samples, num_tokens, num_full_tokens, accuracy, full_accuracy, low, high"
+        [saved] = catalog.execute(f"select {columns} from stopping").fetchall()
+        [whole] = catalog.execute(
+            "select run_id from store.roles where stage = 'explore' and num_fixed = n"
+        ).fetchall()
+        [replayed] = catalog.execute(
+            f"select {columns} from replay_stopping(?, [0.6], 2, 1)", whole
+        ).fetchall()
+    assert saved == pytest.approx(replayed), "what was saved is what a replay of the whole run says"
+    assert saved[2] == sum(stage == "explore" for stage, *_ in traces)
+
+
+def test_vote_against_all_samples_is_unknown_without_them(experiments, tmp_path):
+    _, (adaptive, *_) = experiments
+    FAULTS.mend()
+    store = Store(str(tmp_path))
+    assert stepped(adaptive, store, random.Random(0)) is None
+    load(store)
+    with connect(store) as catalog:
+        [row] = catalog.execute("select accuracy, num_full_tokens, num_stopped > 0 from stopping").fetchall()
+        assert (row[0] is not None, *row[1:]) == (True, None, True)
+        [(paired, problems)] = catalog.execute("select num_paired, num_problems from stopping").fetchall()
+        assert 0 < paired < problems, "only the problems that never agreed have all"
+        kinds = "select kind, k, num_problems from curves where stage = 'explore' and num_problems = 6 order by all"
+        assert [k for kind, k, _ in catalog.execute(kinds).fetchall() if kind == "pass"] == [1, 2]
+        assert catalog.execute(
+            "select count(*) from synthesis_outcomes where outcome is not null"
+        ).fetchone() == (6,)

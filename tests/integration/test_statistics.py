@@ -2,7 +2,10 @@
 
 import itertools
 import math
+import random
 import statistics
+from collections import Counter
+from statistics import fmean
 
 import duckdb
 import numpy as np
@@ -12,6 +15,8 @@ from bench.coverage import METRICS, analytic, bootstrapped
 from scipy.stats import entropy, norm, t
 from statsmodels.stats.proportion import proportion_confint
 
+from configs.roles import Stop
+from tasks.prompts.agreement import num_wanted
 from warehouse.catalog import create_relations, create_tables
 from warehouse.loader import reduce_stale
 from warehouse.statistics import bootstrap_interval
@@ -32,7 +37,7 @@ def catalog(empty_catalog):
     empty_catalog.rollback()
 
 
-def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
+def answered(catalog, verdicts, stage="explore", run_id="r", num_fixed=None, left_to_vote=(), **columns):
     """Enter samples and reduce them as a load does.
 
     `verdicts[problem][index]` is True, False, None (failed); `votes`, `score`, `mean_logprob`,
@@ -49,8 +54,11 @@ def answered(catalog, verdicts, stage="explore", run_id="r", **columns):
     catalog.execute("update store.runs set is_stale = true where run_id = ?", [run_id])
     catalog.execute(
         "insert into store.roles values "
-        "(?, ?, 'm', null, 1e9, 1, 2, null, null, 0.5, ?, 'e', 'p', ?, 1, 9, null, ?, 0, ?, ?, ?, '', ?)",
-        [run_id, stage, recipe, n, n * len(verdicts), len(reads), int(len(reads) > 0), reads, stage],
+        "(?, ?, 'm', null, 1e9, 1, 2, null, null, 0.5, ?, 'e', 'p', ?, 1, 9, null, ?, 0, ?, ?, ?, '', ?, ?, ?)",
+        [
+            *(run_id, stage, recipe, n, n * len(verdicts), len(reads), int(len(reads) > 0), reads, stage),
+            *(num_fixed or n, list(left_to_vote)),
+        ],
     )
     rows = [
         {
@@ -410,3 +418,50 @@ def test_costs_count_billed_tokens(catalog):
     row = catalog.execute("select num_tokens, dollars, petaflops, dollars_per_correct from costs").fetchone()
     dollars = (4 * 10 * 1 + 4 * 20 * 2) / 1e6
     assert row == pytest.approx((120, dollars, 2 * 1e9 * 120 / 1e15, dollars / 3))
+
+
+def test_estimates_of_runs_that_end_sampling_early_are_unbiased_where_they_are_given(catalog):
+    """Drawn problems; mean@k and pass@k against their closed forms, the vote against independent draws of the same rule."""
+    dice, stop, n = random.Random(5), Stop(agreement=0.75, after=4, step=1), 9
+    chances = [dice.betavariate(1, 1) for _ in range(3000)]
+
+    def drawn(chance):
+        return [True if dice.random() < chance else dice.choice(["x", "y", "z"]) for _ in range(n)]
+
+    def taken(samples):
+        return samples[: num_wanted(list(map(str, samples)), stop, n)]
+
+    samples = {f"p{i}": taken(drawn(chance)) for i, chance in enumerate(chances)}
+    votes = {problem: list(map(str, row)) for problem, row in samples.items()}
+    verdicts = {problem: [vote is True for vote in row] for problem, row in samples.items()}
+    answered(catalog, verdicts, votes=votes, num_fixed=4)
+    found = dict(catalog.execute("select metric, estimate from metrics").fetchall())
+    assert found.keys() == {"mean@1", "stopped-cons@9", "pass@4"}
+    assert found["mean@1"] == pytest.approx(fmean(chances), abs=0.012), "4 standard errors"
+    assert found["pass@4"] == pytest.approx(fmean(1 - (1 - p) ** 4 for p in chances), abs=0.03)
+    again = fmean(vote_share(taken(drawn(chance))) for chance in chances for _ in range(4))
+    assert found["stopped-cons@9"] == pytest.approx(again, abs=0.03)
+    all_taken = fmean(right for row in verdicts.values() for right in row)
+    assert abs(all_taken - fmean(chances)) > 0.02, "the mean of all that was taken is another number"
+    curves = "select kind, k from curves where estimate is not null order by all"
+    assert catalog.execute(curves).fetchall() == [
+        (kind, k)
+        for kind in ("cons", "mean", "pass")
+        for k in ((1, 2, 4) if kind != "pass" else (1, 2, 3, 4))
+    ]
+
+
+def vote_share(samples):
+    """Chance that the vote is right, ties drawn."""
+    counts = Counter(samples)
+    top = [answer for answer, count in counts.items() if count == max(counts.values())]
+    return (True in top) / len(top)
+
+
+def test_problem_left_to_the_vote_has_the_vote_as_its_answer(catalog):
+    answered(catalog, {"p1": [True, True], "p2": [False, False], "p3": [True, False]})
+    answered(catalog, {"p3": [True, True]}, stage="synthesize", left_to_vote=["p1", "p2"])
+    values = "select problem_id, value from problem_metrics where metric = 'a2r' order by all"
+    assert catalog.execute(values).fetchall() == [("p1", 1.0), ("p2", 0.0), ("p3", 1.0)]
+    outcomes = "select problem_id, outcome from synthesis_outcomes order by all"
+    assert catalog.execute(outcomes).fetchall() == [("p1", "kept"), ("p2", "missed"), ("p3", "rescued")]

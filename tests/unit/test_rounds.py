@@ -105,6 +105,17 @@ def test_override_reaches_an_entry_by_its_number(file):
             "rounds.0.references={groups: disjoint, count: 5}",
             "rounds.0.references.count is 5 in 2 disjoint groups, 10 samples, but explorers.0.sampling.n + explorers.1",
         ),
+        (
+            "explorers.1.stop={agreement: 0.8, after: 6}",
+            "explorers.1.stop.after is 6 but explorers.1.sampling.n is 5; raise explorers.1.sampling.n above it, or lower",
+        ),
+        (
+            "rounds=[{sampling: {n: 1}}, {references: {count: 1}, when: {agreement_below: 1.0}}]",
+            "rounds.1.when.agreement_below is 1 but it reads one sample per problem, which agrees with itself; raise rounds.0",
+        ),
+        ("explorers.0.stop.agreement=1.5", "explorers.0.stop.agreement is 1.5; it should be less"),
+        ("explorers.0.stop={agreement: 0.8, after: 1}", "explorers.0.stop.after is 1; it should be greater"),
+        ("rounds.0.when.agreement_below=0", "rounds.0.when.agreement_below is 0; it should be greater"),
     ],
 )
 def test_refusal_names_field_value_and_remedy(file, override, said):

@@ -9,6 +9,7 @@ with fresh as (
         samples.vote_key,
         samples.verdict,
         samples.is_correct,
+        samples.sample_index < pooled.num_fixed as is_fixed,
         if(samples.is_correct is null, null, coalesce(samples.points, samples.is_correct::integer)) as points,
         if(samples.is_correct is null, null, samples.mean_logprob) as mean_logprob,
         if(samples.is_correct is null, null, samples.score) as score
@@ -46,10 +47,12 @@ answers as (
         count(*) as num_samples,
         count(is_correct) as num_attempts,
         count(*) filter (where is_correct) as num_correct,
+        count(is_correct) filter (where is_fixed) as num_fixed_attempts,
+        count(*) filter (where is_correct and is_fixed) as num_fixed_correct,
         count(*) filter (where verdict = 'truncated') as num_truncated,
         count(mean_logprob) as num_logprobs,
         count(score) as num_scores,
-        sum(points) as points,
+        sum(points) filter (where is_fixed) as points,
         if(vote_key is null, 0, count(is_correct)) as num_votes,
         if(vote_key is null, null, sum(exp(mean_logprob))) as by_logprob,
         if(vote_key is null, null, sum(score)) as by_score
@@ -60,6 +63,7 @@ answers as (
 ranked as (
     select
         *,
+        max(num_votes) over problem as most_votes,
         max(by_logprob) over problem * (1 - 1e-12) as most_by_logprob,
         max(by_score) over problem * (1 - 1e-12) as most_by_score
     from answers
@@ -75,6 +79,9 @@ summed as (
         sum(num_samples) as num_samples,
         sum(num_attempts) as num_attempts,
         sum(num_correct) as num_correct,
+        sum(num_fixed_attempts) as num_fixed_attempts,
+        sum(num_fixed_correct) as num_fixed_correct,
+        coalesce(avg(num_correct / num_attempts) filter (where num_votes = most_votes and most_votes > 0), 0.0) as majority,
         sum(num_truncated) as num_truncated,
         sum(num_logprobs) as num_logprobs,
         sum(num_scores) as num_scores,
@@ -100,13 +107,17 @@ select
     summed.num_correct,
     summed.num_truncated,
     summed.num_samples - summed.num_attempts as num_errors,
-    summed.num_correct / nullif(summed.num_attempts, 0) as accuracy,
+    summed.num_fixed_correct / nullif(summed.num_fixed_attempts, 0) as accuracy,
     summed.num_voters,
     summed.num_votes,
     summed.num_answers,
     summed.num_right_answers,
     if(summed.num_voters > 0, greatest(summed.vote_entropy, 0.0), null) as vote_entropy,
-    votes.cons_at_k as majority_accuracy,
+    if(
+        pools.num_fixed = pools.n,
+        votes.cons_at_k,
+        if(summed.num_attempts = summed.num_samples, summed.majority, null)
+    ) as majority_accuracy,
     if(
         summed.num_attempts >= pools.n and summed.num_scores = summed.num_attempts,
         best.by_score,
@@ -127,7 +138,9 @@ select
         best.by_logprob,
         null
     ) as logprob_best_accuracy,
-    summed.points / nullif(summed.num_attempts, 0) as mean_points
+    summed.points / nullif(summed.num_fixed_attempts, 0) as mean_points,
+    summed.num_fixed_attempts,
+    summed.num_fixed_correct
 from summed
 inner join pools() as pools on summed.run_id = pools.run_id and summed.stage = pools.stage
 inner join store.stage_results as stages on summed.run_id = stages.run_id and summed.stage = stages.stage

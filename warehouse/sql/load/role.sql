@@ -24,5 +24,7 @@ values (
     $round,
     $reads,
     $settings,
-    $stored_as
+    $stored_as,
+    coalesce($num_fixed, $n),
+    $left_to_vote
 )

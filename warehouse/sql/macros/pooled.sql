@@ -5,5 +5,6 @@ create or replace macro pooled() as table
         stage as pool,
         member_sizes,
         unnest(members) as stage,
+        unnest(member_fixed)::integer as num_fixed,
         unnest(range(len(members)))::integer as number
     from pools()

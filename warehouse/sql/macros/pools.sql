@@ -15,7 +15,9 @@ create or replace macro pools() as table
         stage,
         [stage] as members,
         [n] as member_sizes,
+        [num_fixed] as member_fixed,
         n,
+        num_fixed,
         place,
         round,
         is_main
@@ -26,7 +28,9 @@ create or replace macro pools() as table
         'explorers' as stage,
         list(stage order by place) as members,
         list(n order by place) as member_sizes,
+        list(num_fixed order by place) as member_fixed,
         sum(n)::integer as n,
+        sum(num_fixed)::integer as num_fixed,
         -1 as place,
         0 as round,
         true as is_main

@@ -1,4 +1,5 @@
--- One row per run, stage, problem and k: the vote of its first k samples, for any list of runs and of k (NULL: those shown).
+-- One row per run, stage, problem and k: the vote of its first k samples, among those taken whatever they said.
+-- For any list of runs and of k (NULL: those shown).
 create or replace macro votes_of(run_ids, sizes) as table
     with asked as (
         select
@@ -26,6 +27,7 @@ create or replace macro votes_of(run_ids, sizes) as table
                 pooled.run_id = asked.run_id
                 and pooled.pool = asked.stage
                 and pooled_index(pooled.member_sizes, pooled.number, samples.sample_index) < asked.k
+                and samples.sample_index < pooled.num_fixed
         where samples.run_id in (select unnest(run_ids)) -- noqa: RF02
         group by all
     ),

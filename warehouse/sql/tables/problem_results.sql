@@ -20,5 +20,7 @@ create table store.problem_results (
     score_majority_accuracy double,
     logprob_majority_accuracy double,
     mean_points double,
-    logprob_best_accuracy double
+    logprob_best_accuracy double,
+    num_fixed_attempts integer not null,
+    num_fixed_correct integer not null
 )

@@ -23,5 +23,7 @@ create table store.roles (
     round integer not null,
     reads varchar[] not null,
     settings varchar not null,
-    stored_as varchar not null
+    stored_as varchar not null,
+    num_fixed integer not null,
+    left_to_vote varchar[] not null
 )

@@ -4,11 +4,11 @@ with tallies as (
     select
         run_id,
         stage,
-        num_attempts,
-        num_correct,
+        num_fixed_attempts as num_attempts,
+        num_fixed_correct as num_correct,
         count(*) as num_problems
     from store.problem_results
-    group by run_id, stage, num_attempts, num_correct
+    group by run_id, stage, num_fixed_attempts, num_fixed_correct
 ),
 
 passes as (

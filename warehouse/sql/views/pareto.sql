@@ -32,19 +32,23 @@ methods as (
         metrics.low,
         metrics.high,
         metrics.num_problems,
-        spent.dollars_before + spent.own_dollars / if(metrics.measure = 'mean', pools.n, 1) as dollars,
-        spent.petaflops_before + spent.own_petaflops / if(metrics.measure = 'mean', pools.n, 1) as petaflops,
+        if(
+            pools.num_fixed < pools.n, counted.num_samples / runs.num_problems, pools.n
+        ) as samples_per_problem,
+        spent.dollars_before + spent.own_dollars / if(metrics.measure = 'mean', samples_per_problem, 1) as dollars,
+        spent.petaflops_before + spent.own_petaflops / if(metrics.measure = 'mean', samples_per_problem, 1) as petaflops,
         metrics.num_wanted_problems,
         spent.cost_note
     from metrics
     inner join store.runs on metrics.run_id = runs.run_id
     inner join spent on metrics.run_id = spent.run_id and metrics.stage = spent.stage
     inner join pools() as pools on metrics.run_id = pools.run_id and metrics.stage = pools.stage
+    inner join store.stage_results as counted on metrics.run_id = counted.run_id and metrics.stage = counted.stage
     where metrics.measure not in ('pass', 'points')
 )
 
 select
-    *,
+    * exclude (samples_per_problem),
     if(
         petaflops is null or accuracy is null,
         null,

@@ -6,7 +6,7 @@ with named as (
         results.problem_id,
         results.problem_digest,
         results.stage,
-        results.num_attempts,
+        greatest(results.num_fixed_attempts, 1) as num_attempts, -- a vote that was left to stand is one answer
         10 * pools.place as first_place,
         if(pools.is_main, '', results.stage || '/') as prefix,
         unnest(
@@ -21,7 +21,7 @@ with named as (
                         'is_there': true
                     },
                     {
-                        'metric': 'cons@' || pools.n,
+                        'metric': if(pools.num_fixed < pools.n, 'stopped-', '') || 'cons@' || pools.n,
                         'measure': 'cons',
                         'place': 2,
                         'value': results.majority_accuracy,
@@ -32,34 +32,34 @@ with named as (
                         'measure': 'logprob-cons',
                         'place': 3,
                         'value': results.logprob_majority_accuracy,
-                        'is_there': pools.n > 1 and stages.num_logprobs > 0
+                        'is_there': pools.n > 1 and pools.num_fixed = pools.n and stages.num_logprobs > 0
                     },
                     {
                         'metric': 'score-cons@' || pools.n,
                         'measure': 'score-cons',
                         'place': 4,
                         'value': results.score_majority_accuracy,
-                        'is_there': pools.n > 1 and stages.lowest_score >= 0
+                        'is_there': pools.n > 1 and pools.num_fixed = pools.n and stages.lowest_score >= 0
                     },
                     {
                         'metric': 'best@' || pools.n,
                         'measure': 'best',
                         'place': 5,
                         'value': results.best_accuracy,
-                        'is_there': pools.n > 1 and stages.num_scores > 0
+                        'is_there': pools.n > 1 and pools.num_fixed = pools.n and stages.num_scores > 0
                     },
                     {
                         'metric': 'logprob-best@' || pools.n,
                         'measure': 'logprob-best',
                         'place': 8,
                         'value': results.logprob_best_accuracy,
-                        'is_there': pools.n > 1 and stages.num_logprobs > 0
+                        'is_there': pools.n > 1 and pools.num_fixed = pools.n and stages.num_logprobs > 0
                     },
                     {
-                        'metric': 'pass@' || pools.n,
+                        'metric': 'pass@' || pools.num_fixed,
                         'measure': 'pass',
                         'place': 6,
-                        'value': pass_at_k(results.num_attempts, results.num_correct, pools.n),
+                        'value': pass_at_k(results.num_fixed_attempts, results.num_fixed_correct, pools.num_fixed),
                         'is_there': pools.n > 1
                     },
                     {

@@ -21,5 +21,7 @@ select
     score_majority_accuracy,
     logprob_majority_accuracy,
     mean_points,
-    logprob_best_accuracy
+    logprob_best_accuracy,
+    num_fixed_attempts,
+    num_fixed_correct
 from store.problem_results
