@@ -1,6 +1,7 @@
 """Real benchmarks and real recorded outputs; skipped where the data folder is missing (A2R_DATA names it)."""
 
 import os
+import random
 import shutil
 import sys
 from contextlib import closing
@@ -8,17 +9,22 @@ from pathlib import Path
 
 import orjson
 import pytest
+import test_green_means_whole as whole
 
 from configs.experiment import Experiment, FileBenchmark, HubBenchmark
 from configs.graders import MathGrader
+from configs.roles import Stop
 from configs.schema import UserError
 from tasks.analysis.check import check_experiment
 from tasks.benchmarks.problems import load_problems
 from tasks.graders.extraction import extract_answer
 from tasks.graders.math import Math
 from tasks.graders.protocol import Case
+from tasks.prompts.agreement import num_wanted
 from tasks.run import resolve
+from warehouse.catalog import connect
 from warehouse.integrity import verify
+from warehouse.loader import load
 from warehouse.store import Store
 
 DATA = Path(os.environ.get("A2R_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -66,6 +72,41 @@ def test_verdicts_on_recorded_outputs_differ_from_the_files_in_one_question(said
             if (said(row["gt"], extract_answer(output) or "") == "correct") != score:
                 differing.add(row["idx"])
     assert differing == {72}
+
+
+@needs_data
+def test_ending_samples_early_replayed_from_recorded_outputs_is_what_a_run_of_it_does(tmp_path):
+    """On 30 problems; the file's own answers say the same, and the second run makes nothing."""
+    lines = (DATA / "qwen_math_cot_100x8.jsonl").read_bytes().splitlines()[:30]
+    file = tmp_path / "cut.jsonl"
+    file.write_bytes(b"\n".join(lines))
+    data = {
+        "name": "cut",
+        "benchmark": {"source": "file", "path": str(file), "question": "question", "answer": "gt"},
+        "explorer": {
+            "model": {"id": "qwen"},
+            "engine": {"kind": "replay", "path": str(file), "question": "question", "outputs": "code"},
+            "sampling": {"n": 8},
+        },
+    }
+    store = Store(str(tmp_path / "root"))
+    assert whole.stepped(Experiment.model_validate(data), store, random.Random(0)) is None
+    stop = {"agreement": 0.8, "after": 4, "step": 2}
+    stopped = {**data, "name": "stopped", "explorer": {**data["explorer"], "stop": stop}}
+    assert whole.stepped(Experiment.model_validate(stopped), store, random.Random(0)) is None
+    load(store)
+    columns = "num_problems, num_stopped, num_samples, accuracy, full_accuracy, difference, low, high"
+    with connect(store) as catalog:
+        [(run_id,)] = catalog.execute("select run_id from runs where experiment = 'cut'").fetchall()
+        [saved] = catalog.execute(f"select {columns} from stopping").fetchall()
+        replay = f"select {columns} from replay_stopping(?, [0.6, 0.8, 1.0], 4, 2)"
+        least, replayed, most = catalog.execute(replay, [run_id]).fetchall()
+        counts = "select count(*), count(distinct trace_id) from traces"
+        assert catalog.execute(counts).fetchone() == (240, 240)
+    assert saved == replayed
+    assert least[2] <= replayed[2] <= most[2] < 240
+    answers = [list(map(str, orjson.loads(line)["pred"])) for line in lines]
+    assert replayed[2] == sum(num_wanted(row, Stop(**stop), 8) for row in answers)
 
 
 @pytest.fixture

@@ -109,8 +109,9 @@ create or replace macro replay_stopping(id, agreements, first_size, step_size) a
         avg(accuracy) as accuracy,
         avg(full_accuracy) as full_accuracy,
         avg(accuracy - full_accuracy) as difference,
-        difference - student_t(count(*) - 1) * stddev_samp(accuracy - full_accuracy) / sqrt(count(*)) as low,
-        difference + student_t(count(*) - 1) * stddev_samp(accuracy - full_accuracy) / sqrt(count(*)) as high
+        stddev_samp(accuracy - full_accuracy) / sqrt(count(*)) as standard_error,
+        if(standard_error > 1e-12, difference - student_t(count(*) - 1) * standard_error, null) as low,
+        if(standard_error > 1e-12, difference + student_t(count(*) - 1) * standard_error, null) as high
     from paired
     group by run_id, stage, agreement
     order by stage, agreement

@@ -105,10 +105,9 @@ select
     count(paired.difference) as num_paired,
     avg(paired.full_accuracy) filter (where paired.difference is not null) as full_accuracy,
     avg(paired.difference) as difference,
-    avg(paired.difference)
-    - student_t(count(paired.difference) - 1) * stddev_samp(paired.difference) / sqrt(count(paired.difference)) as low,
-    avg(paired.difference)
-    + student_t(count(paired.difference) - 1) * stddev_samp(paired.difference) / sqrt(count(paired.difference)) as high
+    stddev_samp(paired.difference) / sqrt(count(paired.difference)) as standard_error,
+    if(standard_error > 1e-12, avg(paired.difference) - student_t(num_paired - 1) * standard_error, null) as low,
+    if(standard_error > 1e-12, avg(paired.difference) + student_t(num_paired - 1) * standard_error, null) as high
 from paired
 inner join costs on paired.run_id = costs.run_id and paired.stage = costs.stage
 group by paired.run_id, paired.stage
