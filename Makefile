@@ -29,9 +29,9 @@ venv: # The environment, with the first of PYTHON that is new enough; one with a
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-# One process more than the smallest machine has cores: two fifths of the tests' time is waiting, for servers and clocks.
-test: setup ## Run all tests, the long ones in tests/e2e first
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Two processes more than the smallest machine has cores: a third of the tests' time is waiting, for servers and clocks.
+test: setup ## Run all tests, the long files first
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-vllm: setup ## Compare onnx, vLLM in process and vLLM servers on one experiment, in a separate environment (.venv-vllm)
 	tests/vllm/run.sh

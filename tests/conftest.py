@@ -1,10 +1,18 @@
-"""What tests share: a scripted endpoint, a benchmark file, and experiments over both."""
+"""What tests share: a scripted endpoint, a benchmark file, and experiments over both; and which files come first."""
 
 import json
 import socket
 
 import pytest
 from endpoints.scripted import ScriptedEndpoint
+
+LONGEST = ("test_up.py", "test_command_line.py", "test_never_twice.py", "test_terminal.py")
+"""Files that take half a minute and more, the longest first, so that none of them is the last to begin."""
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, the others in their order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture

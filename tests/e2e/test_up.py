@@ -254,7 +254,7 @@ def test_killed_run_is_completed_by_retry_and_what_is_left_holds_no_secret(opera
     operator.until(lambda: told_of(receiver, run_id))
     operator.wait_for_the_last_word()
     before = stored_samples(operator.mine["root"])
-    assert len(before) >= 40
+    assert len(before) >= 12, "five answers are of three problems, each with four references"
     endpoint.latency = 0.0
     endpoint.reset()
     operator.retry(run_id)
