@@ -46,8 +46,10 @@ def _ran(results: Sequence[NightResult]) -> str:
         return (
             f"{whole[0]} is complete." if len(whole) == 1 else f"All {len(whole)} experiments are complete."
         )
-    done = f"{len(whole)} of {len(results)} experiments are complete; " if len(results) > 1 else ""
-    return f"{done}{listed(failed)} {'is' if len(failed) == 1 else 'are'} not."
+    if len(results) == 1:
+        return f"{failed[0]} is not complete."
+    verb = "is" if len(failed) == 1 else "are"
+    return f"{len(whole)} of {len(results)} experiments are complete; {listed(failed)} {verb} not."
 
 
 def _why(results: Sequence[NightResult]) -> str:

@@ -60,9 +60,7 @@ def _row(result: NightResult) -> str:
         (
             result.name,
             _status(result),
-            f"{name} **{share(metric['estimate'])}** ({interval(metric['low'], metric['high'])})"
-            if metric
-            else NOTHING,
+            _headline(name, metric),
             _change(change, result, has_bounds=False),
             count(_num_made(result)),
             count(result.num_tokens),
@@ -70,6 +68,13 @@ def _row(result: NightResult) -> str:
             span(result.outcome.seconds),
         )
     )
+
+
+def _headline(name: str, metric: Metric | None) -> str:
+    if metric is None or metric["estimate"] is None:
+        return f"{name} {NOTHING}".strip()
+    bounds = "" if metric["low"] is None else f" ({interval(metric['low'], metric['high'])})"
+    return f"{name} **{share(metric['estimate'])}**{bounds}"
 
 
 def _status(result: NightResult) -> str:
