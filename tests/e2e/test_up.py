@@ -177,7 +177,9 @@ def page():
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(120_000)
+        yield page
         browser.close()
 
 
@@ -197,7 +199,7 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
 
     def retry():
         page.goto(f"{operator.url}/runs/flow-run/{run_id}")
-        page.get_by_role("button", name="Retry").first.click(timeout=60_000)
+        page.get_by_role("button", name="Retry").first.click()
         page.screenshot(path=pictures(operator) / "retry.png")
         return page.get_by_role("dialog").get_by_role("button", name="Retry")
 
@@ -208,11 +210,11 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
     [told] = operator.until(lambda: told_of(receiver, run_id))
     assert told["event"] == "a2r.nightly.failed" and "20 of 20 synthesize" in told["text"]
     page.goto(f"{operator.url}/runs/flow-run/{run_id}")
-    page.get_by_text("sums is complete.").first.wait_for(timeout=60_000)
+    page.get_by_text("sums is complete.").first.wait_for()
     page.screenshot(path=pictures(operator) / "run.png")
     page.get_by_text("Artifacts", exact=True).first.click()
-    page.locator(".artifact-card__title").first.click(timeout=60_000)
-    page.get_by_text("since last night").first.wait_for(timeout=60_000)
+    page.locator(".artifact-card__title").first.click()
+    page.get_by_text("since last night").first.wait_for()
     page.screenshot(path=pictures(operator) / "leaderboard.png")
     page.set_viewport_size({"width": 700, "height": 1400})
     page.screenshot(path=pictures(operator) / "leaderboard-narrow.png")
@@ -225,7 +227,7 @@ def test_custom_run_in_the_browser_makes_only_what_is_missing(operator, endpoint
     page.set_viewport_size({"width": 1400, "height": 1500})
     page.goto(f"{operator.url}/deployments/deployment/{deployment}/run")
     fields = page.locator("textarea")
-    fields.nth(1).wait_for(timeout=60_000)
+    fields.nth(1).wait_for()
     fields.first.fill(str(operator.folder / "sums.yaml"))
     fields.nth(1).fill(operator.mine["root"])
     page.screenshot(path=pictures(operator) / "form.png")

@@ -48,7 +48,7 @@ def opened(report, browser):
     """The page with its network shut, at a hash; afterwards nothing was asked for and nothing complained."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(120_000)
     asked, said = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text))
@@ -189,7 +189,7 @@ def test_page_fits_its_window(browser, report, scheme, width, tmp_path):
 def test_file_has_metadata_prompts_differences_and_history(browser, tmp_path):
     info = write_report(two_runs(tmp_path), ["run-1", "run-2"], tmp_path / "both.html")
     page = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(120_000)
     page.goto(f"file://{info.path}")
     page.wait_for_selector("html[data-charts=ready]")
     assert page.locator(".chart.history .main-svg").count() >= 1
