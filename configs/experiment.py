@@ -5,10 +5,11 @@ Science and execution are separate types. `Model` (`configs.models`), `Sampling`
 `Execution` decide only how fast and from where it comes, and never do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic.config import JsonDict
 
 from configs.engines import is_billed_elsewhere
 from configs.graders import GraderSettings, MathGrader
@@ -79,7 +80,49 @@ class GeneratedBenchmark(ConfigModel):
     """Every question permanently belongs to one split, so a test problem is never trained on, whatever the seeds."""
 
 
-Benchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(discriminator="source")]
+SingleBenchmark = Annotated[HubBenchmark | FileBenchmark | GeneratedBenchmark, Field(discriminator="source")]
+
+
+def _also_as_list(schema: JsonDict) -> None:
+    """A file may also list a suite's benchmarks, and name them: what editors are told."""
+    named: JsonDict = {"anyOf": [{"type": "string"}, schema.pop("additionalProperties")]}
+    kept = {name: schema.pop(name) for name in list(schema) if name not in {"title", "description"}}
+    listed: JsonDict = {"type": "array", "items": named}
+    by_name: JsonDict = {**kept, "additionalProperties": named}
+    schema["anyOf"] = [listed, by_name]
+
+
+class SuiteBenchmark(ConfigModel):
+    """Several benchmarks in one run: metrics of each and their macro-average, in which each counts alike."""
+
+    source: Literal["suite"]
+    of: dict[str, SingleBenchmark] = Field(json_schema_extra=_also_as_list)
+    """Which: a list of presets, experiment files and whole benchmark settings, such as [aime24, aime25], or a mapping that
+    gives each a name of yours. Its problems are called by that name: aime24/60."""
+
+    @field_validator("of", mode="before")
+    @classmethod
+    def of_several(cls, of: object) -> object:
+        """What a list says is a mapping by now (`configs.suites`)."""
+        if not isinstance(of, Mapping) or not of:
+            raise ValueError(f"is {of!r}; give a list of benchmarks, such as [aime24, aime25].")
+        return of
+
+    @model_validator(mode="after")
+    def benchmarks_differ(self) -> "SuiteBenchmark":
+        """No benchmark is in it twice."""
+        names, held = list(self.of), list(self.of.values())
+        for place, benchmark in enumerate(held):
+            if (first := held.index(benchmark)) < place:
+                raise ValueError(
+                    f"holds one benchmark twice, in of.{names[first]} and of.{names[place]}; remove one."
+                )
+        return self
+
+
+Benchmark = Annotated[
+    HubBenchmark | FileBenchmark | GeneratedBenchmark | SuiteBenchmark, Field(discriminator="source")
+]
 
 
 # --- execution: what decides how fast ------------------------------------------------------

@@ -14,9 +14,10 @@ import yaml
 from pydantic import ValidationError
 
 from configs.experiment import Experiment
-from configs.layers import Origin, Tree, anchor, merged, origin_at, override, plain, text_at, tree_of
+from configs.layers import Leaf, Origin, Tree, anchor, merged, origin_at, override, plain, text_at, tree_of
 from configs.messages import complaints, nearest
 from configs.schema import ConfigModel, UserError
+from configs.suites import name_members
 
 M = TypeVar("M", bound=ConfigModel)
 
@@ -165,8 +166,11 @@ SHORT_FORMS = {"explorer": "explorers", "synthesizer": "rounds"}
 def _anchor_experiment(tree: dict[Any, Any]) -> None:
     """A prompt, a model to serve and a tokenizer may also be names; a benchmark's path may be a hub id."""
     benchmark, grader = tree.get("benchmark"), tree.get("grader")
-    if text_at(benchmark, "source") == "file":
-        anchor(benchmark, "path")
+    name_members(benchmark, _benchmark_of)
+    members = benchmark.get("of") if isinstance(benchmark, dict) else None
+    for each in (benchmark, *(members.values() if isinstance(members, dict) else ())):
+        if text_at(each, "source") == "file":
+            anchor(each, "path")
     if text_at(grader, "kind") == "function":
         _import_from(grader, "function", "path")
     for one, several in SHORT_FORMS.items():
@@ -176,6 +180,15 @@ def _anchor_experiment(tree: dict[Any, Any]) -> None:
         for role in roles if isinstance(roles, list) else ():
             _anchor_role(role)
     _anchor_role(grader)
+
+
+def _benchmark_of(named: Leaf) -> Tree | None:
+    """The benchmark of an experiment that a suite names. Raises UserError."""
+    try:
+        file = EXPERIMENTS.find(named.value, named.origin.folder)
+        return _layered(EXPERIMENTS, file, ()).get("benchmark")
+    except UserError as error:
+        raise UserError(f"{named.origin.shown}: benchmark.of: {error}") from error
 
 
 def _spread(tree: dict[Any, Any], one: str, several: str) -> None:

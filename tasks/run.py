@@ -17,6 +17,7 @@ from configs.experiment import Experiment
 from configs.schema import UserError
 from tasks.benchmarks.mapping import name_of
 from tasks.benchmarks.problems import load_problems
+from tasks.benchmarks.suites import members_of_suite
 from tasks.engines.pool import ENGINES, open_engines
 from tasks.engines.rendered import SEEN, changed_lengths, changed_templates
 from tasks.engines.spending import COUNTED, Meter, Spending, set_meter
@@ -239,6 +240,7 @@ def record(run: Run) -> None:
         finished_at=datetime.now(UTC),
         benchmark=name_of(run.experiment.benchmark),
         num_problems=len(run.listed),
+        suite=members_of_suite(run.experiment.benchmark, run.listed),
         grader=run.grader.key,
         stages={
             s.name: StageRecord(role=_role_record(s, run.listed), counts=counts[s.name]) for s in run.stages

@@ -200,11 +200,15 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: Sequence[str]) -> None:
-    for table in ("runs", "roles", "judges", "members", "samples"):
+    for table in ("runs", "suites", "roles", "judges", "members", "samples"):
         connection.execute(statement(f"load/forget_{table}"), {"run_ids": run_ids})
     for run_id in run_ids:
         manifest = read_manifest(store, run_id)
         connection.execute(statement("load/run"), _run_values(manifest))
+        for place, (name, member) in enumerate(manifest.suite.items()):
+            connection.execute(
+                statement("load/suite"), {"run_id": run_id, "member": name, "place": place, **member}
+            )
         for place, (name, stage) in enumerate(manifest.stages.items()):
             connection.execute(statement("load/role"), _role_values(run_id, name, stage) | {"place": place})
         if judge := manifest.judge:
@@ -215,7 +219,7 @@ def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: 
 
 
 def _run_values(manifest: Manifest) -> dict[str, object]:
-    given: dict[str, object] = manifest.model_dump(exclude={"stages", "judge", "complaints"})
+    given: dict[str, object] = manifest.model_dump(exclude={"stages", "judge", "suite", "complaints"})
     texts = {
         name: orjson.dumps(given[name]).decode() for name in ("config", "versions", "servers", "warnings")
     }

@@ -17,7 +17,7 @@ from configs.roles import ROLES, role_of
 from configs.schema import UserError
 from warehouse.servers import ServerStats
 from warehouse.store import Store
-from warehouse.summary import StageCounts, Status
+from warehouse.summary import StageCounts, Status, SuiteMember
 
 VERSION = 2
 """Written into new manifests. Those of version 1 say no version and have the same content."""
@@ -88,6 +88,8 @@ class Manifest(_Record):
     finished_at: datetime
     benchmark: str
     num_problems: int
+    suite: dict[str, SuiteMember] = {}
+    """The benchmarks of a suite, by the name that their problems' ids begin with; empty for a single benchmark."""
     grader: str
     stages: dict[str, StageRecord]
     """In the order in which they ran; the last one's answers are the run's."""
@@ -127,8 +129,9 @@ class Manifest(_Record):
         counts = {name: stage.counts for name, stage in self.stages.items()}
         return {
             "manifest_version": VERSION,
-            **self.model_dump(exclude={"stages", "judge", "warnings", "servers"}),
+            **self.model_dump(exclude={"stages", "judge", "suite", "warnings", "servers"}),
             "servers": [_server(server) for server in self.servers],
+            **({"suite": self.suite} if self.suite else {}),
             **({"warnings": self.warnings} if self.warnings else {}),
             **own,
             **({"roles": roles} if roles else {}),

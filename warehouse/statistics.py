@@ -29,34 +29,52 @@ class Interval(NamedTuple):
     high: float
 
 
-def bootstrap_interval(values: Sequence[float], seed: int = 0) -> Interval | None:
+def bootstrap_interval(*strata: Sequence[float], seed: int = 0) -> Interval | None:
     """Percentile interval of the mean, widened for few problems; None where the values do not differ.
+
+    Of several benchmarks' values (`strata`), the interval of the mean of their means, each resampled by itself; None also where
+    one of them has a single value.
 
     A resample's spread is too narrow by sqrt((m - 1) / m) and a percentile knows no Student's t: the
     percentiles taken are those at which a normal distribution has the t quantile (Hesterberg 2015,
     "What Teachers Should Know About the Bootstrap", the expanded percentile interval).
     """
-    means = _resampled_means(values, seed)
+    means = _resampled_means(strata, seed)
     if means is None:
         return None
-    m = len(values)
-    tail = NormalDist().cdf(-((m / (m - 1)) ** 0.5) * student_t(m - 1))
+    tail = NormalDist().cdf(-_narrowing(strata) * student_t(degrees_of_freedom(strata)))
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(low), float(high))
 
 
-def bootstrap_p(differences: Sequence[float], seed: int = 0) -> float | None:
-    """Two-sided p value of a mean of paired differences against zero; None where they do not differ.
+def bootstrap_p(*strata: Sequence[float], seed: int = 0) -> float | None:
+    """Two-sided p value of a mean of paired differences against zero; None where `bootstrap_interval` is.
 
     The share of resamples, moved to a mean of zero, that lie as far out as what was seen; never below
     1 / (resamples + 1).
     """
-    means = _resampled_means(differences, seed)
+    means = _resampled_means(strata, seed)
     if means is None:
         return None
-    m, seen = len(differences), float(np.mean(differences))
-    as_far = np.abs(means - seen) * (m / (m - 1)) ** 0.5 >= abs(seen) - 1e-12
+    seen = float(np.mean([np.mean(values) for values in strata]))
+    as_far = np.abs(means - seen) * _narrowing(strata) >= abs(seen) - 1e-12
     return float((as_far.sum() + 1) / (len(means) + 1))
+
+
+def degrees_of_freedom(strata: Sequence[Sequence[float]]) -> int:
+    """Satterthwaite's, of a mean of means, rounded down; of a single one, its values less one. One of them must vary."""
+    squares = _squared_errors(strata, ddof=1)
+    parts = sum(square**2 / (len(values) - 1) for square, values in zip(squares, strata, strict=True))
+    return int(sum(squares) ** 2 / parts + 1e-6)
+
+
+def _narrowing(strata: Sequence[Sequence[float]]) -> float:
+    """By how much resampling makes the standard error too small: sqrt(m / (m - 1)) of one stratum."""
+    return (sum(_squared_errors(strata, ddof=1)) / sum(_squared_errors(strata, ddof=0))) ** 0.5
+
+
+def _squared_errors(strata: Sequence[Sequence[float]], ddof: int) -> list[float]:
+    return [float(np.var(values, ddof=ddof)) / len(values) for values in strata]
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -82,10 +100,14 @@ def student_t(nu: int) -> float:
     return row[0] if row else math.nan
 
 
-def _resampled_means(values: Sequence[float], seed: int) -> NDArray[np.float64] | None:
-    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
-    if len(distinct) < 2:  # noqa: PLR2004 - one value has no spread
+def _resampled_means(strata: Sequence[Sequence[float]], seed: int) -> NDArray[np.float64] | None:
+    """The mean of the strata's means in each resample."""
+    if any(len(values) < 2 for values in strata):  # noqa: PLR2004 - one value has no spread
         return None
-    m = len(values)
-    drawn = np.random.default_rng(seed).multinomial(m, counts / m, size=NUM_RESAMPLES)
-    return drawn @ distinct / m
+    generator, total, is_spread = np.random.default_rng(seed), np.zeros(NUM_RESAMPLES), False
+    for values in strata:
+        distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+        is_spread |= len(distinct) > 1
+        m = len(values)
+        total += generator.multinomial(m, counts / m, size=NUM_RESAMPLES) @ distinct / m
+    return total / len(strata) if is_spread else None

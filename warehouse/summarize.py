@@ -13,11 +13,14 @@ def summarize(store: Store, run_id: str) -> Summary:
     """A run's numbers from the catalog."""
     manifest = read_manifest(store, run_id)
     with connect(store) as catalog:
-        metrics, costs, verdicts, agreement = (
+        metrics, members, costs, verdicts, agreement = (
             rows(catalog, statement(f"asking/{name}"), {"run_id": run_id})
-            for name in ("metrics", "costs", "verdicts", "agreement")
+            for name in ("metrics", "suite_metrics", "costs", "verdicts", "agreement")
         )
-    return {
+    benchmarks: dict[str, dict[str, Metric]] = {name: {} for name in manifest.suite}
+    for row in members:
+        benchmarks[row.pop("member")][row.pop("metric")] = cast("Metric", row)
+    summary: Summary = {
         "run_id": run_id,
         "status": manifest.status,
         "stages": {name: stage.counts for name, stage in manifest.stages.items()},
@@ -27,3 +30,6 @@ def summarize(store: Store, run_id: str) -> Summary:
         "verdicts": {row.pop("stage"): cast("VerdictCounts", row) for row in verdicts},
         "warnings": list(manifest.warnings),
     }
+    if benchmarks:
+        summary["benchmarks"] = benchmarks
+    return summary

@@ -3,7 +3,7 @@
 Mappings on purpose: the same object is printed, and crosses processes as the result of a Prefect flow.
 """
 
-from typing import Literal
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict  # of pydantic, which refuses typing's before Python 3.12
 
@@ -24,6 +24,14 @@ class StageCounts(TypedDict):
     truncated: int
     tokens: int
     """Prompts as billed, and completions, of all traces the run has."""
+
+
+class SuiteMember(TypedDict):
+    """One benchmark of a suite."""
+
+    benchmark: str
+    """What it is called where it is run alone."""
+    num_problems: int
 
 
 class VerdictCounts(TypedDict):
@@ -96,5 +104,7 @@ class Summary(TypedDict):
     cost: dict[str, Cost]
     verdicts: dict[str, VerdictCounts]
     agreement: list[Agreement]
+    benchmarks: NotRequired[dict[str, dict[str, Metric]]]
+    """Of a suite: the metrics of each of its benchmarks; `metrics` are their macro-averages."""
     warnings: list[str]
     """What a reader of the numbers has to know, in sentences."""

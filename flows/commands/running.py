@@ -57,7 +57,8 @@ def _announcement(command: str, experiment: "Experiment", root: str, limit: int 
     """What is run, on how many problems, where: known before anything is read or imported."""
     count = getattr(experiment.benchmark, "count", None)
     known = [number for number in (count, limit) if number]
-    problems = f" on {min(known)} problems" if known else ""
+    each = " of each benchmark" if hasattr(experiment.benchmark, "of") else ""
+    problems = f" on {min(known)} problems{each}" if known else ""
     return f"a2r {command}: {experiment.name}{problems}, results in {root}"
 
 

@@ -1,7 +1,7 @@
 """What a run would find, need and cost, before it is started."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
 from configs.engines import OpenAISettings, VllmSettings
@@ -12,11 +12,12 @@ from tasks.analysis.context import Context, complaint, context_of
 from tasks.analysis.mistakes import mistakes_of
 from tasks.analysis.usual import Usual, usual
 from tasks.benchmarks.problems import load_problems
+from tasks.benchmarks.suites import member_of, members_of_suite
 from tasks.engines.cache_size import cache_tokens, gpu_bytes
 from tasks.engines.pool import open_engines
 from tasks.engines.resolving import resolved
 from tasks.run import stages_of
-from tasks.stage import Stage, lacking_of, num_wanted_of, plans_of
+from tasks.stage import Plan, Stage, lacking_of, num_wanted_of, plans_of
 from warehouse.planner import distinct, missing_traces
 from warehouse.records import Problem
 from warehouse.store import Store
@@ -79,6 +80,17 @@ class StageCheck:
         return None if self.cache is None else self.cache // max(1, self.context.needed)
 
 
+class MemberCheck(NamedTuple):
+    """A stage's share of one benchmark of a suite; the numbers are those of `StageCheck`."""
+
+    num_problems: int
+    wanted: int
+    stored: int
+    missing: int
+    max_completion_tokens: int
+    max_dollars: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class CheckReport:
     """What a run of an experiment would find, need and cost."""
@@ -88,6 +100,8 @@ class CheckReport:
     stages: dict[str, StageCheck]
     complaints: tuple[str, ...]
     """What may not fit the context, each with what to change."""
+    benchmarks: dict[str, dict[str, MemberCheck]] = field(default_factory=dict)
+    """Of a suite: each benchmark's share by stage; empty elsewhere."""
 
     def as_dict(self) -> dict[str, object]:
         """The object of `a2r check --json`."""
@@ -100,7 +114,12 @@ class CheckReport:
             }
             for name, check in self.stages.items()
         }
-        return {**asdict(self), "stages": stages}
+        benchmarks = {
+            name: {stage: check._asdict() for stage, check in shares.items()}
+            for name, shares in self.benchmarks.items()
+        }
+        said = {name: value for name, value in asdict(self).items() if name != "benchmarks"}
+        return {**said, "stages": stages, **({"benchmarks": benchmarks} if benchmarks else {})}
 
 
 def check_experiment(experiment: Experiment, root: str, limit: int | None = None) -> CheckReport:
@@ -124,7 +143,14 @@ def check_experiment(experiment: Experiment, root: str, limit: int | None = None
         for told in (complaint(stage, checks[stage.name].context), crowding(stage, checks[stage.name]))
         if told
     ]
-    return CheckReport(experiment.name, len(problems), checks, tuple(complaints))
+    benchmarks = {
+        name: {
+            stage.name: _member_check(stage, [p for p in problems if member_of(p.problem_id) == name])
+            for stage in stages
+        }
+        for name in members_of_suite(experiment.benchmark, problems)
+    }
+    return CheckReport(experiment.name, len(problems), checks, tuple(complaints), benchmarks)
 
 
 def check_engine(stage: Stage) -> bool:
@@ -145,16 +171,39 @@ def _impatient(stage: Stage) -> Stage:
     return replace(stage, engine=stage.engine.model_copy(update={"patience_seconds": CHECK_SECONDS}))
 
 
-def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool) -> StageCheck:
-    plans = plans_of(stage, problems)
+class _Counts(NamedTuple):
+    wanted: int
+    stored: int
+
+
+def _counts(stage: Stage, problems: Sequence[Problem], plans: Sequence[Plan]) -> _Counts:
+    """How many traces are wanted at most, and how many of those that are planned are stored."""
     planned = [trace for plan in plans for trace in plan.wanted]
     lacking = {plan.problem.problem_digest for plan in lacking_of(stage.index, plans)}
-    stored = len(planned) - len(missing_traces(stage.index, planned))
     wanted = num_wanted_of(stage, problems)
     if stage.stop:  # at most: what is lacking may say that more is wanted
         wanted += sum(
             stage.num_samples - len(plan.wanted) for plan in plans if plan.problem.problem_digest in lacking
         )
+    return _Counts(wanted, len(planned) - len(missing_traces(stage.index, planned)))
+
+
+def _dollars_at_most(stage: Stage, tokens: int) -> float | None:
+    return stage.model.price.output * tokens / 1e6 if stage.model.price else None
+
+
+def _member_check(stage: Stage, problems: Sequence[Problem]) -> MemberCheck:
+    wanted, stored = _counts(stage, problems, plans_of(stage, problems))
+    tokens = (wanted - stored) * stage.sampling.max_tokens
+    return MemberCheck(
+        len(problems), wanted, stored, wanted - stored, tokens, _dollars_at_most(stage, tokens)
+    )
+
+
+def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool) -> StageCheck:
+    plans = plans_of(stage, problems)
+    planned = [trace for plan in plans for trace in plan.wanted]
+    wanted, stored = _counts(stage, problems, plans)
     missing = wanted - stored
     tokens = missing * stage.sampling.max_tokens
     price, told = stage.model.price, _told(stage, is_started=is_started)
@@ -170,10 +219,10 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool)
         engine=stage.engine.kind,
         recipe=stage.recipe.key,
         wanted=wanted,
-        stored=wanted - missing,
+        stored=stored,
         missing=missing,
         max_completion_tokens=tokens,
-        max_dollars=price.output * tokens / 1e6 if price else None,
+        max_dollars=_dollars_at_most(stage, tokens),
         is_started=is_started,
         context=context,
         cache=told.cache,

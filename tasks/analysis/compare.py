@@ -1,7 +1,7 @@
 """How runs compare with the first of them, or a night with those before it, paired by problem."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, NamedTuple
 
 import duckdb
@@ -21,8 +21,21 @@ Trend = Literal["fell", "rose", "same", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class MemberChange:
+    """What a change is on one benchmark of a suite; not corrected, and no verdict of its own."""
+
+    before: float
+    after: float
+    change: float
+    low: float | None
+    high: float | None
+    """The paired 95 % interval (Student's t)."""
+    num_problems: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """One metric of a run minus its mean over the baseline runs."""
+    """One metric of a run minus its mean over the baseline runs; of a suite, its macro-average, stratified by benchmark."""
 
     run_id: str
     baseline: tuple[str, ...]
@@ -53,6 +66,13 @@ class Change:
     """Problems with a value of exactly one half on either side, which McNemar's test leaves out."""
     mcnemar_p: float
     verdict: Trend
+    benchmarks: dict[str, MemberChange] = field(default_factory=dict)
+    """By the benchmarks of a suite of which both sides have problems; empty elsewhere."""
+
+    def as_dict(self) -> dict[str, object]:
+        """The object of `a2r compare --json`."""
+        said = asdict(self)
+        return said if self.benchmarks else {name: said[name] for name in said if name != "benchmarks"}
 
 
 class Comparison(NamedTuple):
@@ -107,21 +127,21 @@ def overall(changes: Sequence[Change]) -> Trend:
 def changes_of(catalog: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison]) -> list[Change]:
     """Every metric of every comparison, p values corrected together."""
     found = [
-        (comparison, row, _differences(catalog, comparison, row["metric"]))
+        (comparison, row)
         for comparison in comparisons
         for row in rows(catalog, "from compare_to(?, ?)", [list(comparison.baseline), comparison.run_id])
     ]
-    corrected = holm([row["p_value"] for _, row, _ in found])
+    corrected = holm([row["p_value"] for _, row in found])
     return [
-        _change(comparison, row, differences, p)
-        for (comparison, row, differences), p in zip(found, corrected, strict=True)
+        _change(catalog, comparison, row, p) for (comparison, row), p in zip(found, corrected, strict=True)
     ]
 
 
 def _change(
-    comparison: Comparison, row: Row, differences: Sequence[float], p_corrected: float | None
+    catalog: duckdb.DuckDBPyConnection, comparison: Comparison, row: Row, p_corrected: float | None
 ) -> Change:
-    interval = bootstrap_interval(differences)
+    strata = _differences(catalog, comparison, row["metric"])
+    interval = bootstrap_interval(*strata)
     if p_corrected is None:
         verdict: Trend = "unknown"
     elif p_corrected >= LEVEL:
@@ -136,18 +156,35 @@ def _change(
         p_corrected=p_corrected,
         bootstrap_low=interval.low if interval else None,
         bootstrap_high=interval.high if interval else None,
-        bootstrap_p=bootstrap_p(differences),
+        bootstrap_p=bootstrap_p(*strata),
         verdict=verdict,
+        benchmarks=_by_member(catalog, comparison, row["metric"]),
     )
 
 
-def _differences(catalog: duckdb.DuckDBPyConnection, comparison: Comparison, metric: str) -> list[float]:
-    """Per problem, in a fixed order, so that the bootstrap says the same each time."""
+def _differences(
+    catalog: duckdb.DuckDBPyConnection, comparison: Comparison, metric: str
+) -> list[list[float]]:
+    """Per problem, in a fixed order, so that the bootstrap says the same each time; a list for each benchmark of a suite."""
     found = catalog.execute(
-        "select difference from problem_changes(?, ?) where metric = ? order by problem_digest, problem_id",
+        "select list(difference order by problem_digest, problem_id) from problem_changes(?, ?) where metric = ? "
+        "group by member order by member",
         [list(comparison.baseline), comparison.run_id, metric],
     )
     return [row[0] for row in found.fetchall()]
+
+
+def _by_member(
+    catalog: duckdb.DuckDBPyConnection, comparison: Comparison, metric: str
+) -> dict[str, MemberChange]:
+    found = rows(
+        catalog,
+        "select member, before, after, change, change - student_t(num_problems - 1) * standard_error as low, "
+        "change + student_t(num_problems - 1) * standard_error as high, num_problems "
+        "from member_changes(?, ?) where metric = ? and member is not null order by rank",
+        [list(comparison.baseline), comparison.run_id, metric],
+    )
+    return {row.pop("member"): MemberChange(**row) for row in found}
 
 
 def _earlier(catalog: duckdb.DuckDBPyConnection, run: NamedRun, num_nights: int) -> tuple[str, ...]:

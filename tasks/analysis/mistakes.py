@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from configs.experiment import Experiment, FileBenchmark
+from configs.experiment import Experiment, FileBenchmark, SuiteBenchmark
 from configs.graders import JudgeGrader
 from configs.nightly import Nightly
 from configs.roles import Role
@@ -52,8 +52,9 @@ def loaded_night(nightly: Nightly, file: str, root: str) -> list[Experiment]:
 
 def _attempts(experiment: Experiment, root: str) -> Iterator[Callable[[], object]]:
     benchmark, grader = experiment.benchmark, experiment.grader
-    if isinstance(benchmark, FileBenchmark):
-        yield lambda: load_problems(benchmark)
+    for each in benchmark.of.values() if isinstance(benchmark, SuiteBenchmark) else (benchmark,):
+        if isinstance(each, FileBenchmark):
+            yield partial(load_problems, each)
     for stage in experiment.stages:
         yield from _role(stage.field, stage.role, {"question": "1", "references": _EXAMPLE})
         if stage.references and (tokenizer := stage.references.tokenizer):

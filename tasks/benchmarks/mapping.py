@@ -4,7 +4,14 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from configs.experiment import Benchmark, Columns, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from configs.experiment import (
+    Benchmark,
+    Columns,
+    FileBenchmark,
+    GeneratedBenchmark,
+    HubBenchmark,
+    SuiteBenchmark,
+)
 from configs.schema import UserError
 from tasks.benchmarks.cell_text import after_mark, answer_text, question_text
 from tasks.benchmarks.choices import notation_of, options_of, posed
@@ -13,7 +20,10 @@ from warehouse.records import Problem
 
 
 def name_of(benchmark: Benchmark) -> str:
-    """A benchmark's name in tables: hub path with configuration and split, file stem, or family with its settings."""
+    """A benchmark's name in tables: hub path with configuration and split, file stem, family with its settings.
+
+    A suite's is the names of its benchmarks.
+    """
     match benchmark:
         case HubBenchmark():
             parts = [benchmark.path, benchmark.config, benchmark.split]
@@ -25,6 +35,8 @@ def name_of(benchmark: Benchmark) -> str:
             parts += [f"difficulty{benchmark.difficulty}"] if benchmark.difficulty is not None else []
             parts += [benchmark.split] if benchmark.split != "test" else []
             return ":".join(parts)
+        case SuiteBenchmark():
+            return " + ".join(benchmark.of)
 
 
 def problems_of(rows: Sequence[Row], columns: Columns, name: str, source: str) -> list[Problem]:

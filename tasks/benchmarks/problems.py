@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from configs.experiment import Benchmark, FileBenchmark, GeneratedBenchmark, HubBenchmark
+from configs.experiment import Benchmark, FileBenchmark, GeneratedBenchmark, HubBenchmark, SuiteBenchmark
 from tasks.benchmarks.families.draw import problems as generated_problems
 from tasks.benchmarks.hub import read_hub
 from tasks.benchmarks.mapping import name_of, problems_of
 from tasks.benchmarks.row_files import read_rows
+from tasks.benchmarks.suites import together
 from warehouse.records import Problem
 from warehouse.store import Store
 
@@ -19,7 +20,7 @@ def load_problems(
     keeps: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> list[Problem]:
-    """The problems in the data set's order, at most `limit`. Raises UserError for rows that cannot be used.
+    """The problems in the data set's order, at most `limit` of each benchmark. Raises UserError for rows that cannot be used.
 
     Args:
         benchmark: Which problems.
@@ -47,4 +48,12 @@ def load_problems(
                 )
                 for number, puzzle in enumerate(generated_problems(benchmark))
             ]
+        case SuiteBenchmark():
+            return together(
+                name,
+                {
+                    member: load_problems(settings, limit, store, keeps=keeps, say=say)
+                    for member, settings in benchmark.of.items()
+                },
+            )
     return problems[:limit]

@@ -214,3 +214,25 @@ def prune_of(store, run_id):
     going = [runs.pop(run_id)]
     list(prune(store, going, plan_pruning(store, going, runs.values())))
     load(store)
+
+
+def test_a_suite_after_its_benchmark_alone_sends_only_what_is_new(
+    first, evaluated, endpoint, experiment_data, tmp_path
+):
+    alone, path = experiment_data["benchmark"], tmp_path / "more.jsonl"
+    path.write_bytes(
+        b"".join(
+            orjson.dumps({"id": f"m{i}", "problem": f"What is {i} minus 9 ?", "answer": str(i - 9)}) + b"\n"
+            for i in range(3)
+        )
+    )
+    suite = {"source": "suite", "of": {"sums": alone, "more": alone | {"path": str(path)}}}
+    summary = evaluated(benchmark=suite)
+    assert endpoint.by_model == {"small": 12, "big": 6}, "three problems x (4 + 2)"
+    assert summary["benchmarks"]["sums"]["mean@1"]["estimate"] == first["metrics"]["mean@1"]["estimate"]
+    estimates = [found["a2r"]["estimate"] for found in summary["benchmarks"].values()]
+    assert summary["metrics"]["a2r"]["estimate"] == pytest.approx(sum(estimates) / 2)
+    endpoint.reset()
+    assert evaluated(benchmark=alone | {"path": str(path)})["status"] == "complete"
+    assert endpoint.requests == [], "nor does the other benchmark alone"
+    assert "benchmarks" not in first

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from rich.table import Table
 
 from flows.commands.terminal import print_json, print_line, table_console
-from tasks.analysis.check import CheckReport, StageCheck
+from tasks.analysis.check import CheckReport, MemberCheck, StageCheck
 from tasks.analysis.numbers import money, span
 from tasks.ops.night_check import NightCheck
 from tasks.ops.night_watch import moment
@@ -42,6 +42,8 @@ def print_check(report: CheckReport, *, as_json: bool) -> None:
         table.add_section()
         table.add_row("all stages", "", "", *_sums(list(report.stages.values())))
     console.print(table)
+    if report.benchmarks:
+        console.print(_by_benchmark(report))
     for stage, check in report.stages.items():
         state = "answers" if check.is_started else "has valid settings and is started by the run"
         console.print(
@@ -51,7 +53,19 @@ def print_check(report: CheckReport, *, as_json: bool) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
 
-def _sums(checks: Sequence[StageCheck]) -> tuple[str, ...]:
+def _by_benchmark(report: CheckReport) -> Table:
+    """What each benchmark of a suite takes, its stages together."""
+    table = Table()
+    for heading in ("benchmark", "problems", *_HEADINGS[3:6], *_HEADINGS[7:]):
+        table.add_column(heading)
+    for name, shares in report.benchmarks.items():
+        checks = list(shares.values())
+        wanted, stored, missing, _, tokens, dollars = _sums(checks)
+        table.add_row(name, f"{checks[0].num_problems:,}", wanted, stored, missing, tokens, dollars)
+    return table
+
+
+def _sums(checks: Sequence[StageCheck | MemberCheck]) -> tuple[str, ...]:
     """The columns from `wanted` on, of all stages together."""
     dollars = [check.max_dollars for check in checks if check.missing]
     counts = [

@@ -16,18 +16,34 @@ def print_summary(summary: Shown, console: Console, root: str) -> None:
     """The table at the end of `a2r run`, and what to try next."""
     table = Table(title=summary["run_id"], title_justify="left", caption_justify="left")
     table.caption = "95 % intervals, clustered by problem"
-    for heading in ("metric", "accuracy", "95 % interval", "problems"):
+    members = summary.get("benchmarks", {})
+    if members:
+        table.caption += "; the accuracy of a suite is the mean of its benchmarks'"
+    for heading in ("metric", "accuracy", "95 % interval", "problems", *members):
         table.add_column(heading, justify="left" if heading == "metric" else "right")
     for name, value in summary["metrics"].items():
-        interval = "–" if value["low"] is None else f"{value['low']:.3f} – {value['high']:.3f}"
-        estimate = "–" if value["estimate"] is None else f"{value['estimate']:.3f}"
-        table.add_row(name, estimate, interval, _problems(value), style="bold" if name == "a2r" else None)
+        shares = (_share(found[name]) if name in found else "–" for found in members.values())
+        cells = (name, _estimate(value), _interval(value), _problems(value), *shares)
+        table.add_row(*cells, style="bold" if name == "a2r" else None)
     console.print(table)
     print_stages(summary, console, root)
     for line in (*_left_out(summary), *(f"warning: {text}" for text in summary.get("warnings", ()))):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     steps = _next_steps(summary, root)
     console.print("\nNext:  " + "\n       ".join(steps), highlight=False, soft_wrap=True)
+
+
+def _estimate(metric: Shown) -> str:
+    return "–" if metric["estimate"] is None else f"{metric['estimate']:.3f}"
+
+
+def _interval(metric: Shown) -> str:
+    return "–" if metric["low"] is None else f"{metric['low']:.3f} – {metric['high']:.3f}"
+
+
+def _share(metric: Shown) -> str:
+    """A benchmark's own estimate and interval in one cell."""
+    return _estimate(metric) if metric["low"] is None else f"{_estimate(metric)} ({_interval(metric)})"
 
 
 def _next_steps(summary: Shown, root: str) -> list[str]:

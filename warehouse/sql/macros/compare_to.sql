@@ -1,4 +1,4 @@
--- One row per metric: a run minus the mean of earlier runs, paired by problem: Student's t, McNemar, the smallest effect seen.
+-- One row per metric: a run minus the mean of earlier runs, paired by problem, stratified by benchmark: t, McNemar.
 create or replace macro compare_to(earlier_ids, later_id) as table
     with summed as (
         select
@@ -6,15 +6,17 @@ create or replace macro compare_to(earlier_ids, later_id) as table
             place,
             avg(before) as before,
             avg(after) as after,
-            avg(difference) as change,
-            stddev_samp(difference) / sqrt(count(*)) as standard_error,
-            count(*) as num_problems,
-            count(*) filter (where difference > 0) as num_better,
-            count(*) filter (where difference < 0) as num_worse,
-            count(*) filter (where before < 0.5 and after > 0.5) as num_gained,
-            count(*) filter (where before > 0.5 and after < 0.5) as num_lost,
-            count(*) filter (where before = 0.5 or after = 0.5) as num_undecided
-        from problem_changes(earlier_ids, later_id) -- noqa: RF02
+            avg(change) as change,
+            if(count(standard_error) = count(*), sqrt(sum(standard_error ^ 2)) / count(*), null) as standard_error,
+            satterthwaite(standard_error, num_problems) as nu,
+            min(num_problems) as fewest,
+            sum(num_problems)::bigint as num_problems,
+            sum(num_better)::bigint as num_better,
+            sum(num_worse)::bigint as num_worse,
+            sum(num_gained)::bigint as num_gained,
+            sum(num_lost)::bigint as num_lost,
+            sum(num_undecided)::bigint as num_undecided
+        from member_changes(earlier_ids, later_id) -- noqa: RF02
         group by metric, place
     )
 
@@ -23,16 +25,16 @@ create or replace macro compare_to(earlier_ids, later_id) as table
         before,
         after,
         change,
-        if(standard_error > 1e-12, change - student_t(num_problems - 1) * standard_error, null) as low,
-        if(standard_error > 1e-12, change + student_t(num_problems - 1) * standard_error, null) as high,
+        if(standard_error > 1e-12, change - student_t(nu) * standard_error, null) as low,
+        if(standard_error > 1e-12, change + student_t(nu) * standard_error, null) as high,
         case
-            when num_problems < 2 then null
-            when standard_error > 1e-12 then student_p(change / standard_error, num_problems - 1)
+            when fewest < 2 then null
+            when standard_error > 1e-12 then student_p(change / standard_error, nu)
             else mcnemar_p(num_better, num_worse)
         end as p_value,
         if(
             standard_error > 1e-12,
-            (student_t(num_problems - 1) + 0.8416 + 0.36 / (num_problems - 1)) * standard_error,
+            (student_t(nu) + 0.8416 + 0.36 / nu) * standard_error,
             null
         ) as smallest_effect,
         num_problems,

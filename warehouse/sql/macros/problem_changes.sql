@@ -4,6 +4,8 @@ create or replace macro problem_changes(earlier_ids, later_id) as table
         select
             metric,
             problem_digest,
+            any_value(member) as member,
+            any_value(rank) as rank,
             avg(value) as value
         from problem_metrics
         where run_id in (select unnest(earlier_ids)) -- noqa: RF02
@@ -17,7 +19,9 @@ create or replace macro problem_changes(earlier_ids, later_id) as table
         later.problem_digest,
         earlier.value as before,
         later.value as after,
-        later.value - earlier.value as difference
+        later.value - earlier.value as difference,
+        coalesce(later.member, earlier.member) as member,
+        coalesce(later.rank, earlier.rank) as rank
     from problem_metrics as later
     inner join earlier on later.metric = earlier.metric and later.problem_digest = earlier.problem_digest
     where

@@ -1,31 +1,29 @@
--- One row per run and metric, each an estimate over problems with its 95 % interval, and beside it what it leaves out.
+-- One row per run and metric: an estimate over problems (of a suite, its benchmarks'), its 95 % interval, what it leaves out.
 create or replace view metrics as
 with summed as (
     select
-        run_id,
-        stage,
-        metric,
-        measure,
-        place,
-        avg(value) as estimate,
-        var_samp(value) as variance,
-        count(value) as num_problems,
-        sum(num_attempts) filter (where value is not null) as num_attempts,
-        if(
-            measure = 'points',
-            'infinity'::double, -- they can vary less than right and wrong
-            sum(num_attempts) filter (where value is not null)
-        ) as most
-    from problem_metrics
-    group by run_id, stage, metric, measure, place
+        found.run_id,
+        found.stage,
+        found.metric,
+        found.measure,
+        found.place,
+        if(count(*) < any_value(suites.num_members), null, macro_average(found.estimate)) as estimate,
+        macro_low(found.estimate, found.low) as low,
+        macro_high(found.estimate, found.high) as high,
+        sum(found.num_problems)::bigint as num_problems,
+        sum(found.num_attempts) as num_attempts
+    from member_metrics() as found
+    left join (select run_id, count(*) as num_members from store.suites group by run_id) as suites
+        on found.run_id = suites.run_id
+    group by found.run_id, found.stage, found.metric, found.measure, found.place
 )
 
 select
     summed.run_id,
     summed.metric,
     summed.estimate,
-    clustered_low(summed.estimate, summed.variance, summed.num_problems, summed.most) as low,
-    clustered_high(summed.estimate, summed.variance, summed.num_problems, summed.most) as high,
+    if(summed.estimate is null, null, summed.low) as low,
+    if(summed.estimate is null, null, summed.high) as high,
     summed.num_problems,
     runs.num_problems - summed.num_problems as num_left_out,
     summed.num_attempts::bigint as num_attempts,

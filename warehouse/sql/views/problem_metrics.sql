@@ -109,6 +109,9 @@ select
     named.num_attempts,
     named.found.value,
     named.stage,
-    named.found.measure
+    named.found.measure,
+    suites.member,
+    suites.place as rank
 from named
+left join store.suites on named.run_id = suites.run_id and member_of(named.problem_id) = suites.member
 where named.found.is_there

@@ -1,0 +1,142 @@
+"""Suites in experiment files: which benchmarks they hold, their problems, and what is wrong with them."""
+
+import json
+
+import pytest
+
+from configs.experiment import Experiment
+from configs.loading import load_experiment
+from configs.schema import UserError
+from tasks.analysis.check import check_experiment
+from tasks.benchmarks.problems import load_problems
+
+HEAD = "name: mine\nbase: quickstart\nbenchmark: {source: suite, of: %s}\n"
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """Load an experiment over a suite of these benchmarks, from a folder with a file `sums.jsonl`."""
+    rows = [{"id": f"s{i}", "question": f"{i}+1?", "answer": str(i + 1)} for i in range(4)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "copy.jsonl").write_text(json.dumps(rows[2] | {"id": "c"}))
+
+    def load(of, *overrides):
+        file = tmp_path / "mine.yaml"
+        file.write_text(HEAD % of)
+        return load_experiment(str(file), overrides)
+
+    return load
+
+
+def test_presets_files_and_settings_stand_side_by_side(suite, tmp_path):
+    (tmp_path / "theirs.yaml").write_text(
+        "name: theirs\nbase: quickstart\nbenchmark: {source: file, path: ./sums.jsonl, id: id}\n"
+    )
+    settings = "{source: hf, path: org/Their-Set, split: test, revision: abc}"
+    made = suite(f"[aime24, theirs.yaml, {settings}, {{source: generated, count: 3}}]").benchmark
+    assert list(made.of) == ["aime24", "theirs", "Their-Set", "3"]
+    assert made.of["aime24"] == load_experiment("aime24").benchmark
+    assert made.of["theirs"].path == str(tmp_path / "sums.jsonl")
+    again = Experiment.model_validate(suite("[aime24, aime25]").model_dump(mode="json"))
+    assert list(again.benchmark.of) == ["aime24", "aime25"], "as a run has it on record"
+    named = suite("{a: aime24, b: {source: file, path: sums.jsonl}}").benchmark
+    assert (list(named.of), named.of["b"].path) == (["a", "b"], str(tmp_path / "sums.jsonl"))
+    assert list(suite("[aime24, aime25]", "benchmark.of.1=beyond-aime").benchmark.of)[1] == "beyond-aime"
+
+
+def test_problems_are_those_of_the_benchmarks_alone_under_their_name(suite):
+    made = suite(
+        "[{source: generated, family: sum3, count: 3}, {source: file, path: sums.jsonl, id: id}]"
+    ).benchmark
+    problems = load_problems(made)
+    alone = [problem for member in made.of.values() for problem in load_problems(member)]
+    assert [p.problem_digest for p in problems] == [p.problem_digest for p in alone]
+    assert [p.gold for p in problems] == [p.gold for p in alone]
+    assert [p.problem_id for p in problems[2:5]] == ["sum3/sum3-0-0002", "sums/s0", "sums/s1"]
+    assert {p.benchmark for p in problems} == {"sum3 + sums"}
+    limited = [p.problem_id for p in load_problems(made, 1)]
+    assert limited == ["sum3/sum3-0-0000", "sums/s0"], "of each benchmark"
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        (
+            "[aime42, aime25]",
+            "mine.yaml: benchmark.of: aime42 is not a preset; did you mean aime2",
+        ),
+        (
+            "[aime24]",
+            "mine.yaml: benchmark.of holds aime24 alone; add another, or name its benchmark without a suite.",
+        ),
+        (
+            "[aime24, aime24]",
+            "mine.yaml: benchmark.of holds aime24 twice; remove one, or give two that differ names",
+        ),
+        (
+            "{a: aime24, b: aime24}",
+            "mine.yaml: benchmark holds one benchmark twice, in of.a and of.b; remove one.",
+        ),
+        (
+            "[aime26, {source: suite, of: [aime24, aime25]}]",
+            "mine.yaml: benchmark.of holds a suite; name its benchmarks instead: aime24, aime25.",
+        ),
+        (
+            "[aime26, mine.yaml]",
+            "benchmark.of holds mine.yaml, which is a suite; name its benchmarks instead: aime26, mine",
+        ),
+        (
+            "[aime26, 3]",
+            "benchmark.of.1 is 3, which has no benchmark; give a preset's name, an experiment file, or",
+        ),
+        (
+            "aime24",
+            "mine.yaml: benchmark.of is 'aime24'; give a list of benchmarks, such as [aime24, aime25].",
+        ),
+        ("[]", "mine.yaml: benchmark.of is {}; give a list of benchmarks, such as [aime24, aime25]."),
+        (
+            "{a b: aime24, c: aime25}",
+            "benchmark.of names a benchmark 'a b'; use letters, digits, dots, dashes",
+        ),
+        (
+            "[aime24, {source: file, pth: x}]",
+            "mine.yaml: benchmark.of.1.pth is 'x' but is not a known setting",
+        ),
+    ],
+)
+def test_a_wrong_suite_is_told_in_one_sentence(suite, of, said):
+    with pytest.raises(UserError) as error:
+        suite(of)
+    assert any(said in line for line in str(error.value).splitlines())
+    assert sum("benchmark" in line for line in str(error.value).splitlines()) <= 2
+
+
+def test_two_benchmarks_with_the_same_problems_are_refused(suite):
+    made = suite("[{source: file, path: sums.jsonl, id: id}, {source: file, path: copy.jsonl, id: id}]")
+    with pytest.raises(
+        UserError, match=r"benchmark\.of: sums and copy share problems \(sums/s2 and copy/c ask"
+    ):
+        load_problems(made.benchmark)
+
+
+def test_a_missing_file_of_a_suite_is_found_before_anything_starts(suite, tmp_path):
+    made = suite("[aime24, {source: file, path: gone.jsonl}]")
+    with pytest.raises(UserError, match=r"gone\.jsonl cannot be read"):
+        check_experiment(made, str(tmp_path / "root"))
+
+
+def test_check_counts_in_all_and_for_each_benchmark(suite, tmp_path):
+    made = suite(
+        "[{source: generated, family: sum3, count: 3}, {source: file, path: sums.jsonl, id: id}]",
+        "explorer.model.price={input: 1, output: 2}",
+    )
+    report = check_experiment(made, str(tmp_path / "root"))
+    shares = {name: share["explore"] for name, share in report.benchmarks.items()}
+    assert {name: (share.num_problems, share.wanted, share.missing) for name, share in shares.items()} == {
+        "sum3": (3, 12, 12),
+        "sums": (4, 16, 16),
+    }
+    whole = report.stages["explore"]
+    assert whole.max_dollars == pytest.approx(sum(share.max_dollars for share in shares.values()))
+    assert whole.max_completion_tokens == sum(share.max_completion_tokens for share in shares.values())
+    assert "benchmarks" not in check_experiment(load_experiment("quickstart"), str(tmp_path)).as_dict()
