@@ -62,6 +62,19 @@ def test_each_benchmarks_interval_is_that_of_a_run_of_it_alone(catalog):  # noqa
     )
 
 
+def test_leaderboard_has_the_suite_and_each_benchmark_beside_runs_of_it_alone(catalog):  # noqa: F811
+    enter(catalog, "r", CHANCES, 13)
+    board = catalog.execute(
+        "select benchmark, accuracy, num_problems, num_wanted, num_attempts, num_errors, num_tokens from leaderboard"
+    ).fetchall()
+    own = {row[0]: row[1:] for row in board}
+    assert list(own) == ["b", "set of easy", "set of hard", "set of mixed"]
+    assert own["set of hard"][1:] == (12, 48, 48, 0, 48 * 30)
+    assert own["b"][0] == pytest.approx(np.mean([own[f"set of {name}"][0] for name in SIZES]))
+    for place in range(1, 6):
+        assert own["b"][place] == sum(own[f"set of {name}"][place] for name in SIZES)
+
+
 def test_average_without_one_of_its_benchmarks_is_unknown(catalog):  # noqa: F811
     enter(catalog, "r", CHANCES, 3, sizes={"easy": 5})
     catalog.execute("insert into store.suites values ('r', 'gone', 'set of gone', 9, 1)")

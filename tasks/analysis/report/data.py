@@ -23,6 +23,8 @@ class Findings:
     """One row per run and stage."""
     metrics: Rows
     """One row per run and metric."""
+    suites: Rows
+    """One row per run of a suite, benchmark of it, and metric; without a suite, not in the JSON."""
     methods: Rows
     """One row per run and method (one sample, the vote, the synthesizer) with a known cost; `ways` in the JSON."""
     paths: Rows
@@ -57,11 +59,12 @@ def findings(store: Store, run_ids: Sequence[str], experiments: Sequence[str] = 
         return read_findings(catalog, _chosen(catalog, run_ids, experiments, store.root))
 
 
-SUMMARY = frozenset({"leaderboard", "metrics"})
+SUMMARY = frozenset({"leaderboard", "metrics", "suites"})
 """The parts that a served page begins with."""
 _PARTS: Mapping[str, str] = {
     "leaderboard": "from leaderboard where list_contains($run_ids, run_id)",
     "metrics": "from metrics where list_contains($run_ids, run_id)",
+    "suites": "from suite_metrics where list_contains($run_ids, run_id)",
     **{
         name: statement(f"report/{name}")
         for name in (
@@ -97,7 +100,9 @@ def read_findings(
 def as_json(found: Findings) -> bytes:
     """The findings as one JSON object."""
     data = {
-        "ways" if part.name == "methods" else part.name: getattr(found, part.name) for part in fields(found)
+        "ways" if part.name == "methods" else part.name: getattr(found, part.name)
+        for part in fields(found)
+        if part.name != "suites" or found.suites
     }
     return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
