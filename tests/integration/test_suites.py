@@ -7,6 +7,7 @@ from scipy import stats
 from test_statistics import answered, catalog, empty_catalog  # noqa: F401
 
 from tasks.analysis.compare import Comparison, changes_of
+from warehouse.relations import statement
 
 SIZES = {"hard": 12, "easy": 40, "mixed": 25}
 
@@ -73,6 +74,51 @@ def test_leaderboard_has_the_suite_and_each_benchmark_beside_runs_of_it_alone(ca
     assert own["b"][0] == pytest.approx(np.mean([own[f"set of {name}"][0] for name in SIZES]))
     for place in range(1, 6):
         assert own["b"][place] == sum(own[f"set of {name}"][place] for name in SIZES)
+
+
+def test_curves_end_where_the_metrics_are(catalog):  # noqa: F811
+    enter(catalog, "r", CHANCES, 14)
+    metrics = "select estimate, low, high, num_problems from metrics where metric in ('cons@4', 'pass@4') order by metric"
+    ends = catalog.execute(metrics).fetchall()
+    columns = "estimate, low, high, num_problems"
+    view = f"select {columns} from curves where k = 4 and kind <> 'mean' order by kind"
+    page = f"select {columns} from ({statement('report/curves')}) where k = 4 order by estimator"
+    for query, values in ((view, {}), (page, {"run_ids": ["r"]})):
+        found = catalog.execute(query, values).fetchall()
+        assert [value for row in found for value in row] == pytest.approx([v for row in ends for v in row])
+
+
+def test_gains_are_the_means_of_the_benchmarks(catalog):  # noqa: F811
+    enter(catalog, "r", {"hard": 0.5, "easy": 0.5, "mixed": 0.4}, 15)
+    rng = np.random.default_rng(16)
+    reader = {
+        f"{name}/{i}": rng.random(2).round().astype(bool).tolist()
+        for name, n in SIZES.items()
+        for i in range(n)
+    }
+    answered(catalog, reader, stage="synthesize")
+    own = catalog.execute(
+        "select metric, estimate from metrics where metric in ('a2r', 'cons@4', 'pass@4')"
+    ).fetchall()
+    metrics = dict(own)
+    found = catalog.execute(
+        "select a2r, cons_at_n, pass_at_n, gap_closed_percent, low, high, num_problems from gains"
+    ).fetchone()
+    assert found[:3] == pytest.approx((metrics["a2r"], metrics["cons@4"], metrics["pass@4"]))
+    assert found[3] == pytest.approx(100 * (found[0] - found[1]) / (found[2] - found[1]))
+    d = {}
+    for problem, vote, synthesis, is_any in catalog.execute(
+        "select problem_id, majority_accuracy, synthesizer_accuracy, is_any_right from synthesis_outcomes"
+    ).fetchall():
+        d.setdefault(problem.split("/")[0], []).append((synthesis - vote, is_any - vote))
+    strata = [np.array(rows) for rows in d.values()]
+    error = sum(np.cov(rows.T) / len(rows) for rows in strata) / 9
+    gain, gap = np.mean([rows.mean(0) for rows in strata], axis=0)
+    t = stats.t.ppf(0.975, 77 - 3)
+    for ratio in (found[4] / 100, found[5] / 100):
+        spread = error[0, 0] - 2 * ratio * error[0, 1] + ratio**2 * error[1, 1]
+        assert abs(gain - ratio * gap) == pytest.approx(t * np.sqrt(spread), rel=1e-3), "Fieller's"
+    assert found[6] == 77
 
 
 def test_average_without_one_of_its_benchmarks_is_unknown(catalog):  # noqa: F811

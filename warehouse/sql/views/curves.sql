@@ -1,20 +1,23 @@
--- One row per run, stage, kind of estimate (mean, cons, pass) and k, with its 95 % interval over problems.
+-- One row per run, stage, kind of estimate (mean, cons, pass) and k, over problems (of a suite, its benchmarks' mean).
 create or replace view curves as
 with tallies as (
     select
-        run_id,
-        stage,
-        num_fixed_attempts as num_attempts,
-        num_fixed_correct as num_correct,
+        results.run_id,
+        results.stage,
+        suites.member,
+        results.num_fixed_attempts as num_attempts,
+        results.num_fixed_correct as num_correct,
         count(*) as num_problems
-    from store.problem_results
-    group by run_id, stage, num_fixed_attempts, num_fixed_correct
+    from store.problem_results as results
+    left join store.suites on results.run_id = suites.run_id and member_of(results.problem_id) = suites.member
+    group by results.run_id, results.stage, suites.member, results.num_fixed_attempts, results.num_fixed_correct
 ),
 
 passes as (
     select
         tallies.run_id,
         tallies.stage,
+        tallies.member,
         sizes.k,
         tallies.num_attempts,
         tallies.num_problems,
@@ -28,6 +31,7 @@ passed as (
     select
         run_id,
         stage,
+        member,
         'pass' as kind,
         k,
         sum(num_problems * value) / sum(num_problems) filter (where value is not null) as estimate,
@@ -36,23 +40,25 @@ passed as (
         coalesce(sum(num_problems) filter (where value is null), 0) as num_left_out,
         sum(num_problems * num_attempts) filter (where value is not null) as num_attempts
     from passes
-    group by run_id, stage, k
+    group by run_id, stage, member, k
 ),
 
 voted as (
     select
-        run_id,
-        stage,
-        k,
-        avg(cons_at_k) as cons,
-        avg(mean_at_k) as mean,
-        var_samp(cons_at_k) as cons_variance,
-        var_samp(mean_at_k) as mean_variance,
-        count(cons_at_k) as num_problems,
-        count(*) - count(cons_at_k) as num_left_out,
-        sum(num_attempts) filter (where cons_at_k is not null) as num_attempts
-    from store.cons_at_k
-    group by run_id, stage, k
+        votes.run_id,
+        votes.stage,
+        suites.member,
+        votes.k,
+        avg(votes.cons_at_k) as cons,
+        avg(votes.mean_at_k) as mean,
+        var_samp(votes.cons_at_k) as cons_variance,
+        var_samp(votes.mean_at_k) as mean_variance,
+        count(votes.cons_at_k) as num_problems,
+        count(*) - count(votes.cons_at_k) as num_left_out,
+        sum(votes.num_attempts) filter (where votes.cons_at_k is not null) as num_attempts
+    from store.cons_at_k as votes
+    left join store.suites on votes.run_id = suites.run_id and member_of(votes.problem_id) = suites.member
+    group by votes.run_id, votes.stage, suites.member, votes.k
 ),
 
 together as (
@@ -91,17 +97,26 @@ together as (
         num_left_out,
         num_attempts
     from voted
+),
+
+bounded as (
+    select
+        *,
+        clustered_low(estimate, variance, num_problems, num_attempts) as low,
+        clustered_high(estimate, variance, num_problems, num_attempts) as high
+    from together
 )
 
 select
-    run_id,
-    stage,
-    kind,
-    k::integer as k,
-    estimate,
-    clustered_low(estimate, variance, num_problems, num_attempts) as low,
-    clustered_high(estimate, variance, num_problems, num_attempts) as high,
-    num_problems::bigint as num_problems,
-    num_left_out::bigint as num_left_out,
-    num_attempts::bigint as num_attempts
-from together
+    bounded.run_id,
+    bounded.stage,
+    bounded.kind,
+    bounded.k::integer as k,
+    macro_average(bounded.estimate) as estimate,
+    macro_low(bounded.estimate, bounded.low) as low,
+    macro_high(bounded.estimate, bounded.high) as high,
+    sum(bounded.num_problems)::bigint as num_problems,
+    sum(bounded.num_left_out)::bigint as num_left_out,
+    sum(bounded.num_attempts)::bigint as num_attempts
+from bounded
+group by bounded.run_id, bounded.stage, bounded.kind, bounded.k

@@ -3,11 +3,13 @@ create or replace view gains as
 with judged as (
     select
         outcomes.run_id,
+        suites.member,
         outcomes.outcome,
         outcomes.majority_accuracy as majority,
         outcomes.synthesizer_accuracy as synthesizer,
         if(outcomes.majority_accuracy is null, null, outcomes.is_any_right::integer) as any_right
     from synthesis_outcomes as outcomes
+    left join store.suites on outcomes.run_id = suites.run_id and member_of(outcomes.problem_id) = suites.member
 ),
 
 counted as (
@@ -22,23 +24,50 @@ counted as (
     group by run_id
 ),
 
-summed as (
+by_member as (
     select
         run_id,
+        member,
         count(*) as num_problems,
         avg(majority) as cons_at_n,
         avg(synthesizer) as a2r,
         avg(any_right) as pass_at_n,
         avg(synthesizer - majority) as gain,
         avg(any_right - majority) as gap,
-        student_t(count(*) - 1) ^ 2 / count(*) as scale,
-        avg(any_right - majority) ^ 2 - scale * var_samp(any_right - majority) as a,
-        avg(synthesizer - majority) * avg(any_right - majority)
-        - scale * covar_samp(synthesizer - majority, any_right - majority) as b,
-        avg(synthesizer - majority) ^ 2 - scale * var_samp(synthesizer - majority) as c
+        var_samp(any_right - majority) / count(*) as gap_error,
+        covar_samp(synthesizer - majority, any_right - majority) / count(*) as joint_error,
+        var_samp(synthesizer - majority) / count(*) as gain_error
     from judged
     where majority is not null and synthesizer is not null
+    group by run_id, member
+),
+
+averaged as (
+    select
+        run_id,
+        sum(num_problems)::bigint as num_problems,
+        avg(cons_at_n) as cons_at_n,
+        avg(a2r) as a2r,
+        avg(pass_at_n) as pass_at_n,
+        avg(gain) as gain,
+        avg(gap) as gap,
+        if(
+            count(gap_error) = count(*), student_t(sum(num_problems)::bigint - count(*)) ^ 2 / count(*) ^ 2, null
+        ) as scale,
+        sum(gap_error) as gap_error,
+        sum(joint_error) as joint_error,
+        sum(gain_error) as gain_error
+    from by_member
     group by run_id
+),
+
+summed as (
+    select
+        *,
+        gap ^ 2 - scale * gap_error as a,
+        gain * gap - scale * joint_error as b,
+        gain ^ 2 - scale * gain_error as c
+    from averaged
 )
 
 select
