@@ -17,13 +17,21 @@ class Admission:
         self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
         self._is_admitting = False
+        self._known_loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """Its event loop, which is the running one; asking for that takes a system call each time."""
+        if self._known_loop is None:
+            self._known_loop = asyncio.get_running_loop()
+        return self._known_loop
 
     async def acquire(self, units: int, rank: int) -> None:
         """Wait for `units` of the capacity; a wish larger than the capacity takes all of it."""
         if not self._waiting and self._has_room(units):
             self._held += units
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[None] = self._loop.create_future()
         heapq.heappush(self._waiting, (rank, next(self._arrivals), units, turn))
         try:
             await turn
@@ -52,7 +60,7 @@ class Admission:
         """Admit one waiter a turn of the loop: whoever was let in can ask again before the next is chosen."""
         if self._waiting and not self._is_admitting:
             self._is_admitting = True
-            asyncio.get_running_loop().call_soon(self._admit)
+            self._loop.call_soon(self._admit)
 
     def _admit(self) -> None:
         self._is_admitting = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # so that a tuple of them is looked up in no time
 class Marks:
     """What a family writes around its reasoning."""
 
@@ -108,19 +108,22 @@ def split_reasoning(text: str, families: tuple[Marks, ...] = KNOWN) -> tuple[str
 
 def _marked(text: str, families: tuple[Marks, ...]) -> tuple[Marks, ...]:
     """The families of which a mark that can begin or end reasoning is in the text; most texts have none."""
-    firsts = [first for first in _firsts(families) if first in text]  # which most texts lack
-    if not firsts:
-        return ()
-    held = (marks for marks in families if marks.opening[0] in firsts)
     return tuple(
-        marks for marks in held if marks.opening in text or (marks.closes_alone and marks.closing in text)
+        [
+            marks
+            for first, alike in _by_first(families)
+            if first in text  # which few are in most texts
+            for marks in alike
+            if marks.opening in text or (marks.closes_alone and marks.closing in text)
+        ]
     )
 
 
 @cache
-def _firsts(families: tuple[Marks, ...]) -> tuple[str, ...]:
-    """The characters of which one is in every text with a mark of these families."""
-    return tuple({marks.opening[0] for marks in families})
+def _by_first(families: tuple[Marks, ...]) -> tuple[tuple[str, tuple[Marks, ...]], ...]:
+    """The families by the character that every text with a mark of theirs holds."""
+    firsts = dict.fromkeys(marks.opening[0] for marks in families)
+    return tuple((first, tuple(m for m in families if m.opening[0] == first)) for first in firsts)
 
 
 def _next_mark(text: str, place: int, families: tuple[Marks, ...]) -> tuple[Marks, int, bool] | None:

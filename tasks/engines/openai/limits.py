@@ -126,14 +126,21 @@ def tokens_of(reply: object, name: str = "completion_tokens") -> int:
 
 def _of_kind(headers: Mapping[str, str], kind: str) -> tuple[float | None, float | None, str | None]:
     """What is left, what there is at most, and when that is so again."""
+    for remaining, limit, reset in _HEADERS[kind]:
+        if (told := headers.get(remaining)) and (left := _number(told)) is not None:
+            return left, _number(headers.get(limit)), headers.get(reset)
+    return None, None, None
+
+
+def _headers(kind: str) -> list[tuple[str, ...]]:
     forms = [f"x-ratelimit-{{}}-{kind}", f"anthropic-ratelimit-{kind}-{{}}"]
     if kind == "requests":
         forms += ["x-ratelimit-{}", "ratelimit-{}"]
-    for form in forms:
-        left = _number(headers.get(form.format("remaining")))
-        if left is not None:
-            return left, _number(headers.get(form.format("limit"))), headers.get(form.format("reset"))
-    return None, None, None
+    return [tuple(form.format(word) for word in ("remaining", "limit", "reset")) for form in forms]
+
+
+_HEADERS = {kind: _headers(kind) for kind in _KINDS}
+"""Of each kind of limit the headers that tell what is left, what there is at most, and when that is so again."""
 
 
 def _number(told: str | None) -> float | None:

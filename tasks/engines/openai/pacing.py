@@ -46,11 +46,6 @@ class Turn:
     """So many had been given by then."""
 
 
-def _now() -> float:
-    """The loop's clock, by which its timers go off."""
-    return asyncio.get_running_loop().time()
-
-
 class Pace:
     """One address's window, limits and pauses. One event loop's; not thread-safe."""
 
@@ -76,6 +71,18 @@ class Pace:
         self._gives_up_at = math.inf
         self._said = ""
         self._timer: asyncio.TimerHandle | None = None
+        self._known_loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """Its event loop, which is the running one; asking for that takes a system call each time."""
+        if self._known_loop is None:
+            self._known_loop = asyncio.get_running_loop()
+        return self._known_loop
+
+    def _now(self) -> float:
+        """The loop's clock, by which its timers go off."""
+        return self._loop.time()
 
     @property
     def in_flight(self) -> int:
@@ -90,10 +97,10 @@ class Pace:
     async def acquire(self, units: int = 1) -> Turn:
         """Wait until a request may be sent. Raises TransientError where no answer came for too long."""
         if self._waiting or not self._has_room(units) or self._seconds_left() > 0:
-            now = _now()
+            now = self._now()
             if now < self._resumes_at and now >= self._gives_up_at:
                 raise self._given_up()
-            given: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+            given: asyncio.Future[Turn] = self._loop.create_future()
             self._waiting.append((units, given))
             self._admit()
             try:
@@ -113,11 +120,11 @@ class Pace:
 
     def told(self, turn: Turn, headers: Mapping[str, str]) -> None:
         """What a reply's headers say of limits."""
-        self.limits.told(_now(), headers, self._num_sent - turn.number)
+        self.limits.told(self._now(), headers, self._num_sent - turn.number)
 
     def answered(self, turn: Turn, num_tokens: int = 0, num_prompt_tokens: int = 0) -> None:
         """The request was answered: more may follow."""
-        now = _now()
+        now = self._now()
         self._gives_up_at = math.inf
         self._fastest = min(self._fastest, now - turn.at) if self._is_timed else now - turn.at
         self._is_timed = True
@@ -129,7 +136,7 @@ class Pace:
 
     def limited(self, turn: Turn, error: TransientError) -> None:
         """The request was turned away. Marks the error, also where no answer came for too long."""
-        now, asked = _now(), min(error.retry_after or 0.0, LONGEST_WAIT_SECONDS)
+        now, asked = self._now(), min(error.retry_after or 0.0, LONGEST_WAIT_SECONDS)
         self._said, error.is_paced = error.message, True
         self.num_turned_away += 1
         if self._gives_up_at == math.inf:
@@ -167,10 +174,11 @@ class Pace:
         self._num_sent += 1
         self._in_flight += units
         self._in_series += units
-        self.limits.sent(_now())
+        now = self._now()
+        self.limits.sent(now)
         if self._most_in_series < math.inf:
-            asyncio.get_running_loop().call_later(SETTLED_SECONDS, self._settled, self._series)
-        return Turn(self._series, units, _now(), self._num_sent)
+            self._loop.call_later(SETTLED_SECONDS, self._settled, self._series)
+        return Turn(self._series, units, now, self._num_sent)
 
     def _settled(self, series: int) -> None:
         """A request was not turned away for a while."""
@@ -195,7 +203,7 @@ class Pace:
     def _next_volley(self) -> None:
         """Let a few more out once those before them would have been refused."""
         seconds = min(max(VOLLEY_SHARE * self._fastest, SHORTEST_VOLLEY_SECONDS), SETTLED_SECONDS)
-        self._volley = asyncio.get_running_loop().call_later(seconds, self._volley_over)
+        self._volley = self._loop.call_later(seconds, self._volley_over)
 
     def _volley_over(self) -> None:
         self._volley = None
@@ -208,7 +216,7 @@ class Pace:
             self._volley = None
 
     def _seconds_left(self) -> float:
-        now = _now()
+        now = self._now()
         return max(self._resumes_at - now, self.limits.wait(now))
 
     def _given_up(self) -> TransientError:
@@ -233,4 +241,4 @@ class Pace:
         """Look again then, once: a timer may fire a little early, and looks again in its turn."""
         if self._timer:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds) + 0.001, self._admit)
+        self._timer = self._loop.call_later(max(0.0, seconds) + 0.001, self._admit)

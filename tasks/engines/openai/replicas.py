@@ -104,6 +104,8 @@ class Replicas:
     @property
     def window(self) -> int:
         """Sequences that all of them together are kept busy with."""
+        if self._only:
+            return self._only.pace.concurrency.window
         return sum(replica.pace.concurrency.window for replica in self._all)
 
     @property

@@ -12,6 +12,7 @@ from configs.schema import JsonObject
 from warehouse.storable import finite_number, whole_number
 
 _MOST_TOKENS = 2**31 - 1
+_PLAIN = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 
 
 class Usage(NamedTuple):
@@ -31,8 +32,10 @@ def usage_of(reply: JsonObject) -> Usage:
     """The reply's `usage`, whatever of it can be read."""
     usage = _object(reply.get("usage"))
     prompt, completion, total = (
-        _count(usage, f"{name}_tokens") for name in ("prompt", "completion", "total")
+        _count(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
     )
+    if len(usage) == len(_PLAIN) and usage.keys() == _PLAIN:  # many servers say no more
+        return Usage(prompt, None, completion, None, None)
     cached = _first(
         _count(_object(usage.get("prompt_tokens_details")), "cached_tokens"),
         _count(usage, "prompt_cache_hit_tokens"),
