@@ -5,11 +5,8 @@ is refused. So every line of a journal can become a row of a part.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from operator import itemgetter
-from types import NoneType
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 
@@ -69,26 +66,20 @@ def finite_number(value: object) -> float | None:
 
 def _is_storable(row: TraceRow) -> bool:
     """Whether a row can be stored as it is, which is true of nearly every one and half the work of reading it anew."""
-    checks = _checks_of(tuple(row), tuple(map(type, row.values())))
-    return (
-        checks is not None and all(fit(values(row)) for values, fit in checks) and row["status"] in _STATUSES
-    )
-
-
-@lru_cache(maxsize=256)  # rows are of few shapes
-def _checks_of(
-    names: tuple[str, ...], kinds: tuple[type, ...]
-) -> Sequence[tuple[Callable[[TraceRow], Any], Callable[[Any], bool]]] | None:
-    """What has to be true of the values of rows with these columns and types; None where none of them can be stored."""
-    found = {name: kind for name, kind in zip(names, kinds, strict=True) if kind is not NoneType}
-    if not (set(REQUIRED) <= found.keys() and set(names) <= _KINDS.keys()):
-        return None
-    if any(kind is not _KINDS[name].python for name, kind in found.items()):
-        return None
-    columns: dict[_Kind, list[str]] = {}
-    for name in found:
-        columns.setdefault(_KINDS[name], []).append(name)
-    return [(itemgetter(*alike, alike[0]), kind.fit) for kind, alike in columns.items()]
+    for name, value in row.items():
+        if value is None:
+            fits = name in _OPTIONAL
+        elif type(value) is not _KINDS.get(name):
+            fits = False
+        elif isinstance(value, str):
+            fits = value.isascii() or storable_text(value) is value
+        elif isinstance(value, int):
+            fits = 0 <= value <= _HIGHEST[name]
+        else:
+            fits = math.isfinite(value) if isinstance(value, float) else _texts(value) == [*value]
+        if not fits:
+            return False
+    return row.keys() >= _REQUIRED and row["status"] in _STATUSES
 
 
 def _text(value: object) -> str | None:
@@ -113,29 +104,17 @@ def _reader(kind: pa.DataType) -> Callable[[object], Any]:
     return _text if kind == pa.string() else _texts
 
 
-class _Kind(NamedTuple):
-    """How values of a column are where they can be stored as they are."""
-
-    python: type
-    fit: Callable[[Any], bool]
-    """Whether all of some values of that type can be."""
-
-
-def _are_whole(highest: int) -> Callable[[Sequence[int]], bool]:
-    return lambda values: min(values) >= 0 and max(values) <= highest
-
-
-def _are_unicode(values: Sequence[str]) -> bool:
-    return all(map(str.isascii, values)) or all(storable_text(text) is text for text in values)
-
-
-_PYTHON = {
-    pa.string(): _Kind(str, _are_unicode),
-    pa.int32(): _Kind(int, _are_whole(2**31 - 1)),
-    pa.int64(): _Kind(int, _are_whole(2**63 - 1)),
-    UTC: _Kind(int, _are_whole(_LAST_MICROSECOND)),
-    pa.float64(): _Kind(float, lambda values: all(map(math.isfinite, values))),
+_REQUIRED = frozenset(REQUIRED)
+_OPTIONAL = frozenset(TRACES.names) - _REQUIRED
+_PYTHON: dict[pa.DataType, tuple[type, int]] = {
+    pa.string(): (str, 0),
+    pa.int32(): (int, 2**31 - 1),
+    pa.int64(): (int, 2**63 - 1),
+    UTC: (int, _LAST_MICROSECOND),
+    pa.float64(): (float, 0),
 }
-_LISTS = _Kind(tuple, lambda values: all(_texts(value) == [*value] for value in values))
-_KINDS = {field.name: _PYTHON.get(field.type, _LISTS) for field in TRACES}
+_KINDS = {field.name: _PYTHON.get(field.type, (tuple, 0))[0] for field in TRACES}
+"""The Python type of each column's values where they can be stored as they are."""
+_HIGHEST = {field.name: _PYTHON.get(field.type, (tuple, 0))[1] for field in TRACES}
+"""The highest number of each column of whole numbers."""
 _READ = {field.name: _reader(field.type) for field in TRACES}

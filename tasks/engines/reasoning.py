@@ -108,22 +108,30 @@ def split_reasoning(text: str, families: tuple[Marks, ...] = KNOWN) -> tuple[str
 
 def _marked(text: str, families: tuple[Marks, ...]) -> tuple[Marks, ...]:
     """The families of which a mark that can begin or end reasoning is in the text; most texts have none."""
+    if not _has_mark(text, families):
+        return ()
     return tuple(
-        [
-            marks
-            for first, alike in _by_first(families)
-            if first in text  # which few are in most texts
-            for marks in alike
-            if marks.opening in text or (marks.closes_alone and marks.closing in text)
-        ]
+        marks for marks in families if marks.opening in text or (marks.closes_alone and marks.closing in text)
     )
 
 
+def _has_mark(text: str, families: tuple[Marks, ...]) -> bool:
+    """Whether there is any; only where one could begin is it looked for, which is many times faster than all through."""
+    for first, marks in _by_first(families):
+        place = text.find(first)
+        while place >= 0:
+            if text.startswith(marks, place):
+                return True
+            place = text.find(first, place + 1)
+    return False
+
+
 @cache
-def _by_first(families: tuple[Marks, ...]) -> tuple[tuple[str, tuple[Marks, ...]], ...]:
-    """The families by the character that every text with a mark of theirs holds."""
-    firsts = dict.fromkeys(marks.opening[0] for marks in families)
-    return tuple((first, tuple(m for m in families if m.opening[0] == first)) for first in firsts)
+def _by_first(families: tuple[Marks, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The marks that can begin or end reasoning, by their first character."""
+    marks = [m.opening for m in families] + [m.closing for m in families if m.closes_alone]
+    firsts = dict.fromkeys(mark[0] for mark in marks)
+    return tuple((first, tuple(mark for mark in marks if mark[0] == first)) for first in firsts)
 
 
 def _next_mark(text: str, place: int, families: tuple[Marks, ...]) -> tuple[Marks, int, bool] | None:
