@@ -9,6 +9,8 @@ from configs.loading import load_experiment
 from configs.schema import UserError
 from tasks.analysis.check import check_experiment
 from tasks.benchmarks.problems import load_problems
+from warehouse.kept_rows import keep_rows
+from warehouse.store import Store
 
 HEAD = "name: mine\nbase: quickstart\nbenchmark: {source: suite, of: %s}\n"
 
@@ -140,3 +142,35 @@ def test_check_counts_in_all_and_for_each_benchmark(suite, tmp_path):
     assert whole.max_dollars == pytest.approx(sum(share.max_dollars for share in shares.values()))
     assert whole.max_completion_tokens == sum(share.max_completion_tokens for share in shares.values())
     assert "benchmarks" not in check_experiment(load_experiment("quickstart"), str(tmp_path)).as_dict()
+
+
+PAPER = {"paper-a2r": (640, 640), "paper-a2r-efficient": (640, 640), "paper-qwen3-32b": (640,)}
+"""Traces of each stage: 30 + 30 + 100 problems, four samples each."""
+
+
+@pytest.mark.parametrize("preset", list(PAPER))
+def test_the_papers_table_is_counted_and_priced_without_an_engine(preset, tmp_path):
+    outputs = tmp_path / "outputs.jsonl"
+    outputs.write_text('{"question": "q", "outputs": "a"}')
+    engine = f"{{kind: replay, path: {outputs}, question: question, outputs: outputs}}"
+    experiment = load_experiment(
+        preset,
+        [
+            f"{role}.engine={engine}"
+            for role, _ in zip(("explorer", "synthesizer"), PAPER[preset], strict=False)
+        ],
+    )
+    store = Store(str(tmp_path / "root"))
+    store.open_for_writing()
+    for size, (name, benchmark) in zip((30, 30, 100), experiment.benchmark.of.items(), strict=True):
+        keep_rows(
+            store, benchmark, [{"problem": f"{name} {i}?", "answer": str(i), "id": i} for i in range(size)]
+        )
+    report = check_experiment(experiment, store.root)
+    assert tuple(stage.missing for stage in report.stages.values()) == PAPER[preset]
+    prices = [
+        stage.role.model.price.output * stage.role.sampling.max_tokens * 640 / 1e6
+        for stage in experiment.stages
+    ]
+    assert [stage.max_dollars for stage in report.stages.values()] == pytest.approx(prices)
+    assert [share["explore"].num_problems for share in report.benchmarks.values()] == [30, 30, 100]
