@@ -15,7 +15,10 @@ Config = Annotated[str, typer.Argument(help="A preset's name, or the path of an 
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N problems, of a suite those of each benchmark.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Only the first N problems, of a suite those of each benchmark."),
+]
 Root = Annotated[
     str, typer.Option(envvar="A2R_ROOT", help="Where results are stored: a folder or fsspec URL.")
 ]
