@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -206,7 +207,7 @@ class OpenAISettings(ConfigModel):
         """Seconds until a streamed reply's first text at most."""
         return self.first_token_seconds or max(1800.0, self.timeout_seconds)
 
-    @property
+    @cached_property
     def left_out(self) -> frozenset[str]:
         """Settings that are not sent, by the dialect or by `leave_out`."""
         return frozenset(self.leave_out) | (

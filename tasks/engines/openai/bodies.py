@@ -5,8 +5,9 @@ out or calling it otherwise changes nothing of what is sampled, that is learnt f
 process. Where it does, the engine stops with a sentence: it is the experiment that says so, since it is in the recipe.
 """
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, cast
 
 from configs.dialects import AS_IT_IS, DIALECTS, Dialect
@@ -20,7 +21,9 @@ _WITHOUT_EFFECT = frozenset({"seed", "logprobs", "stream", "stream_options"})
 """Fields whose absence changes nothing of what is sampled: at most, fewer things are known of it."""
 STREAMED_FROM_TOKENS = 4096
 """The `max_tokens` from which `stream: auto` streams: such an answer may take longer than anybody keeps a silent connection."""
-_SAMPLED = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "repetition_penalty")
+_SAMPLED = ("max_tokens", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "repetition_penalty")
+_PLAIN = ("seed", "logprobs", "stop", *_SAMPLED)
+_sampled = attrgetter(*_SAMPLED)
 
 
 @dataclass
@@ -72,10 +75,10 @@ def body_of(
         "model": model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
     }
-    left_out = settings.left_out
+    left_out, renamed = settings.left_out, dialect.renamed
     for name, value in _plain(sampling, request.seeds[places[0]], logprobs=settings.logprobs):
-        if name not in left_out:
-            body[dialect.renamed.get(name, name)] = value
+        if value is not None and name not in left_out:
+            body[renamed.get(name, name)] = value
     if len(places) > 1:
         body["n"] = len(places)
     if _is_streamed(sampling, settings, learnt):
@@ -108,16 +111,9 @@ def left_out_of(sampling: Sampling, settings: OpenAISettings) -> list[str]:
     return sorted((settings.left_out & told) - {"seed"})
 
 
-def _plain(sampling: Sampling, seed: int, *, logprobs: bool) -> list[tuple[str, Any]]:
-    """The settings that are one field each; absent ones are left to the server."""
-    told: list[tuple[str, Any]] = [
-        ("max_tokens", sampling.max_tokens),
-        ("seed", seed),
-        *((name, getattr(sampling, name)) for name in _SAMPLED),
-        ("logprobs", logprobs or None),
-        ("stop", sampling.stop or None),
-    ]
-    return [(name, value) for name, value in told if value is not None]
+def _plain(sampling: Sampling, seed: int, *, logprobs: bool) -> Iterator[tuple[str, Any]]:
+    """The settings that are one field each; those that are None are left to the server."""
+    return zip(_PLAIN, (seed, logprobs or None, sampling.stop or None, *_sampled(sampling)), strict=True)
 
 
 def _nested(keys: tuple[str, ...], value: str) -> JsonObject:

@@ -25,11 +25,12 @@ from tasks.engines.openai.faults import (
     meaning_of,
     one_line,
 )
-from tasks.engines.openai.limits import Limits, seconds_of, tokens_of
+from tasks.engines.openai.limits import Limits, seconds_of
 from tasks.engines.openai.pacing import Pace, Turn
 from tasks.engines.openai.refusals import refused_field
 from tasks.engines.openai.replies import models_served
 from tasks.engines.openai.streaming import Received, Stream, received_whole
+from tasks.engines.openai.usage import tokens_of
 from tasks.engines.protocol import EngineError
 from warehouse.failures import FailureCode
 
@@ -120,7 +121,7 @@ class Replica:
             sent_at, began = datetime.now(UTC), time.perf_counter()
             stream = Stream(self._settings, num_choices, self._heard) if is_streamed else None
             reply = await self.call("POST", "/chat/completions", body, stream, turn)
-            self.pace.answered(turn, tokens_of(reply), tokens_of(reply, "prompt_tokens"))
+            self.pace.answered(turn, *tokens_of(reply))
             self._has_answered, self._doubts = True, 0
             self._heard()
             return Answer(reply, sent_at, time.perf_counter() - began)

@@ -7,9 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
-
-from warehouse.storable import whole_number
+from functools import lru_cache
 
 LONGEST_WAIT_SECONDS = 600.0
 _MINUTE_SECONDS = 60.0
@@ -88,6 +86,8 @@ class Limits:
 
     def told(self, now: float, headers: Mapping[str, str], num_later: int = 0) -> None:
         """Take in what a reply's headers say is left, and until when; later requests may be counted there or not."""
+        if not _say_limits(tuple(headers)):
+            return
         for kind in _KINDS:
             left, most, reset = _of_kind(headers, kind)
             seconds = seconds_of(reset)
@@ -118,10 +118,10 @@ def seconds_of(told: str | None) -> float | None:
     return max(0.0, number)
 
 
-def tokens_of(reply: object, name: str = "completion_tokens") -> int:
-    """A count in a reply's usage; 0 where it does not say."""
-    usage = cast("Mapping[str, Any]", reply).get("usage") if isinstance(reply, dict) else None
-    return (whole_number(usage.get(name), 0, 2**31 - 1) or 0) if isinstance(usage, dict) else 0  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
+@lru_cache(maxsize=256)  # an address sends the same headers with each reply
+def _say_limits(names: tuple[str, ...]) -> bool:
+    """Whether there is a header about limits among them."""
+    return any("ratelimit" in name.lower() for name in names)
 
 
 def _of_kind(headers: Mapping[str, str], kind: str) -> tuple[float | None, float | None, str | None]:

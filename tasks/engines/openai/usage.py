@@ -31,11 +31,10 @@ class Usage(NamedTuple):
 def usage_of(reply: JsonObject) -> Usage:
     """The reply's `usage`, whatever of it can be read."""
     usage = _object(reply.get("usage"))
-    prompt, completion, total = (
-        _count(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
-    )
-    if len(usage) == len(_PLAIN) and usage.keys() == _PLAIN:  # many servers say no more
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    if usage.keys() == _PLAIN:  # many servers say no more
         return Usage(prompt, None, completion, None, None)
+    total = _count(usage, "total_tokens")
     cached = _first(
         _count(_object(usage.get("prompt_tokens_details")), "cached_tokens"),
         _count(usage, "prompt_cache_hit_tokens"),
@@ -51,6 +50,12 @@ def usage_of(reply: JsonObject) -> Usage:
         None if reasoning is None or completion is None else min(reasoning, completion),
         _dollars(usage.get("cost")),
     )
+
+
+def tokens_of(reply: object) -> tuple[int, int]:
+    """Tokens of the completions and of the prompt that a reply counts; 0 where it does not say."""
+    usage = _object(cast("JsonObject", reply).get("usage")) if isinstance(reply, dict) else {}
+    return _count(usage, "completion_tokens") or 0, _count(usage, "prompt_tokens") or 0
 
 
 def shared_out(total: int | None, lengths: Sequence[int]) -> list[int | None]:
