@@ -1,5 +1,5 @@
 -- One row per run, metric, and benchmark of a suite (NULL: no suite): an estimate over its problems.
-create or replace macro member_metrics() as table
+create or replace macro member_metrics(of_suites) as table
     with summed as (
         select
             run_id,
@@ -18,6 +18,7 @@ create or replace macro member_metrics() as table
                 sum(num_attempts) filter (where value is not null)
             ) as most
         from problem_metrics
+        where not of_suites or run_id in (select suites.run_id from store.suites) -- noqa: RF02
         group by run_id, stage, metric, measure, place, member
     )
 

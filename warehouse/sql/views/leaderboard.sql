@@ -54,7 +54,7 @@ with board as (
         runs.run_id,
         roles.stage,
         roles.model,
-        metrics.estimate as accuracy,
+        metrics.accuracy,
         metrics.low,
         metrics.high,
         coalesce(metrics.num_problems, 0) as num_problems,
@@ -75,7 +75,7 @@ with board as (
         runs.started_at,
         found.num_wanted_problems,
         costs.cost_note,
-        scored.estimate as points,
+        metrics.points,
         found.num_by_hand,
         roles.round,
         roles.place
@@ -83,18 +83,20 @@ with board as (
     inner join store.runs on found.run_id = runs.run_id
     inner join store.roles on found.run_id = roles.run_id and found.stage = roles.stage
     left join costs on found.run_id = costs.run_id and found.stage = costs.stage
-    left join suite_metrics as metrics
-        on
-            found.run_id = metrics.run_id
-            and found.member = metrics.member
-            and found.stage = metrics.stage
-            and metrics.measure = 'mean'
-    left join suite_metrics as scored
-        on
-            found.run_id = scored.run_id
-            and found.member = scored.member
-            and found.stage = scored.stage
-            and scored.measure = 'points'
+    left join (
+        select
+            run_id,
+            member,
+            stage,
+            max(estimate) filter (where measure = 'mean') as accuracy,
+            max(low) filter (where measure = 'mean') as low,
+            max(high) filter (where measure = 'mean') as high,
+            max(num_problems) filter (where measure = 'mean') as num_problems,
+            max(estimate) filter (where measure = 'points') as points
+        from suite_metrics
+        group by run_id, member, stage
+    ) as metrics
+        on found.run_id = metrics.run_id and found.member = metrics.member and found.stage = metrics.stage
 )
 
 select * exclude (place)

@@ -6,6 +6,8 @@ with named as (
         results.problem_id,
         results.problem_digest,
         results.stage,
+        suites.member,
+        suites.place as rank,
         greatest(results.num_fixed_attempts, 1) as num_attempts, -- a vote that was left to stand is one answer
         10 * pools.place as first_place,
         if(pools.is_main, '', results.stage || '/') as prefix,
@@ -98,6 +100,7 @@ with named as (
     from store.problem_results as results
     inner join pools() as pools on results.run_id = pools.run_id and results.stage = pools.stage
     inner join store.stage_results as stages on results.run_id = stages.run_id and results.stage = stages.stage
+    left join store.suites on results.run_id = suites.run_id and member_of(results.problem_id) = suites.member
 )
 
 select
@@ -110,8 +113,7 @@ select
     named.found.value,
     named.stage,
     named.found.measure,
-    suites.member,
-    suites.place as rank
+    named.member,
+    named.rank
 from named
-left join store.suites on named.run_id = suites.run_id and member_of(named.problem_id) = suites.member
 where named.found.is_there
