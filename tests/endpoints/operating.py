@@ -104,7 +104,7 @@ class Operator:
         """The process of `prefect NAME start`, if there is one."""
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
-                if process.cmdline()[3:5] == [name, "start"]:
+                if f"-m prefect {name} start" in " ".join(process.cmdline()):
                     return process
         return None
 
