@@ -78,8 +78,11 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[N
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         file = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
-    except PermissionError:
-        file = os.open(path, os.O_RDONLY)
+    except PermissionError as error:
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            raise error from None
     try:
         if not lock(file, shared=shared, wait=wait):
             raise BlockingIOError(f"{path} is locked")

@@ -12,10 +12,13 @@ from warehouse.store import Store
 
 @contextmanager
 def alone(store: Store, port: int) -> Iterator[None]:
-    """Held by an `a2r up` while it serves. Raises UserError beside another one; nothing is changed then."""
+    """Held by an `a2r up` while it serves. Raises UserError beside another one; nothing is changed then.
+
+    The port comes first, so that a refusal for its sake leaves no folder behind.
+    """
     wanted = (
-        (store.lock_path("up"), f"the root {store.root}", "--root"),
         (Path(tempfile.gettempdir()) / f"a2r-up-{port}.lock", f"port {port}", "--port"),
+        (store.lock_path("up"), f"the root {store.root}", "--root"),
     )
     with ExitStack() as stack:
         for path, what, option in wanted:

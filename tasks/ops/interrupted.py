@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -20,6 +21,8 @@ MOST_STARTS = 5
 """A run that has died this often is left to a person."""
 LONGEST_AGO = timedelta(days=7)
 """A run that crashed longer ago is left to a person."""
+ENDING_SECONDS = 90.0
+"""How long the process of a crashed run is waited for: its worker is gone and it says its last word to the server."""
 _UNFINISHED = (StateType.RUNNING, StateType.PENDING, StateType.CRASHED)
 
 
@@ -32,15 +35,22 @@ def resume_interrupted(client: SyncPrefectClient, pool: str) -> Iterator[str]:
     """Start the pool's interrupted runs again; a sentence for each. To be called before a worker of ours starts.
 
     A run keeps its id and its scheduled date, and makes only what is missing. Runs whose process
-    lives are left alone, and all of them while another machine's worker serves the pool.
+    lives are left alone, and all of them while another machine's worker serves the pool. A run that has
+    crashed is nobody's any more, so its process is waited for if it is still ending.
     """
     if others := _other_workers(client, pool):
         yield f"Interrupted runs are left to the workers that are online: {', '.join(others)}."
         return
     for run in _unfinished(client, pool):
         if is_alive(run):
-            yield f"{run.name} goes on in process {run.infrastructure_pid}."
-            continue
+            process = f"process {run.infrastructure_pid}"
+            if run.state_type is not StateType.CRASHED:
+                yield f"{run.name} goes on in {process}."
+                continue
+            yield f"{run.name} has crashed and its {process} is ending; waiting for it."
+            if not _has_ended(run):
+                yield f"{run.name} has crashed but its {process} does not end: end it, then press Retry."
+                continue
         state = run.state_name
         if run.state_type is not StateType.CRASHED:
             message = "Its process is gone: the machine, the worker or the process was stopped."
@@ -60,6 +70,16 @@ def is_alive(run: FlowRun) -> bool:
         return process.environ().get("PREFECT__FLOW_RUN_ID") == str(run.id)
     except (ValueError, psutil.Error):
         return False
+
+
+def _has_ended(run: FlowRun) -> bool:
+    """Whether the process of a run ends in time."""
+    with suppress(psutil.NoSuchProcess):
+        try:
+            psutil.Process(int(run.infrastructure_pid or "")).wait(ENDING_SECONDS)
+        except psutil.TimeoutExpired:
+            return False
+    return True
 
 
 def _other_workers(client: SyncPrefectClient, pool: str) -> list[str]:

@@ -65,9 +65,9 @@ def load_prompt(name: str) -> Prompt:
     except FileNotFoundError:
         names = sorted(file.stem for file in shipped.glob("*.jinja"))
         close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        hint = f"did you mean {close[0]}? There are" if close else "there are"
         raise UserError(
-            f"prompt {name} does not exist; {hint}Shipped: {', '.join(names)}. A path must end in .jinja."
+            f"prompt {name} does not exist; {hint}: {', '.join(names)}. A path must end in .jinja."
         ) from None
     try:
         blocks = _compiled(prompt.source).blocks

@@ -217,6 +217,7 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
     page.get_by_text("since last night").first.wait_for()
     page.screenshot(path=pictures(operator) / "leaderboard.png")
     page.set_viewport_size({"width": 700, "height": 1400})
+    page.get_by_text("since last night").first.wait_for()
     page.screenshot(path=pictures(operator) / "leaderboard-narrow.png")
 
 

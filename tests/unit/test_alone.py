@@ -36,6 +36,7 @@ def test_second_on_one_root_or_port_is_told_and_a_killed_one_is_in_nobodys_way(t
             alone(another, port),
         ):
             pass
+        assert not (tmp_path / "another").exists(), "the refused one has changed nothing"
         with alone(another, other):
             pass
         first.kill()

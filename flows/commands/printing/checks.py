@@ -86,8 +86,9 @@ def print_night_check(report: NightCheck, *, as_json: bool) -> None:
     stages = [stage for experiment in report.experiments for stage in experiment.stages.values()]
     dollars = [stage.max_dollars for stage in stages if stage.missing]
     cost = "" if None in dollars else f" and {sum(filter(None, dollars)):,.2f} dollars"
+    counted = "1 experiment" if len(report.experiments) == 1 else f"{len(report.experiments)} experiments"
     print_line(
-        f"{report.file}: {len(report.experiments)} experiments, {sum(stage.missing for stage in stages):,} traces "
+        f"{report.file}: {counted}, {sum(stage.missing for stage in stages):,} traces "
         f"to make as of now, at most {sum(stage.max_completion_tokens for stage in stages):,} completion tokens{cost}. "
         f"The next night begins {moment(report.next_at, ZoneInfo(report.timezone))}."
     )
