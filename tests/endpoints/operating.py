@@ -184,7 +184,7 @@ class Operator:
             if found := condition():
                 return found
             time.sleep(every)
-        raise AssertionError(f"never happened\n{self.log('worker')}")
+        raise AssertionError(f"never happened\n{self.log('worker')}\n{''.join(self.said)}")
 
     def kill(self, run_id):
         """SIGKILL of the process of a run."""

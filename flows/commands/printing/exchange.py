@@ -52,7 +52,8 @@ def print_report(info: ReportInfo) -> None:
     """What the page holds."""
     texts = f"texts of {info.num_problems_with_texts:,} of {info.num_problems:,} problems"
     cut = f", {info.num_texts_cut:,} long texts shortened in the middle" if info.num_texts_cut else ""
+    runs = "1 run" if info.num_runs == 1 else f"{info.num_runs} runs"
     print_line(
-        f"{info.path}: {info.num_bytes / 1e6:,.1f} MB, {info.num_runs} runs, {info.num_traces_with_texts:,} traces, "
+        f"{info.path}: {info.num_bytes / 1e6:,.1f} MB, {runs}, {info.num_traces_with_texts:,} traces, "
         f"{texts}{cut}."
     )
