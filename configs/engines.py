@@ -22,6 +22,8 @@ class OnnxSettings(ConfigModel):
     """Samples that are computed together."""
     threads: int = Field(default=1, ge=1)
     """Threads of one model; 1 is the fastest per core."""
+    logprobs: bool = False
+    """Keep each trace's mean log-probability."""
     think_marks: dict[str, str] | None = None
     """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
 

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from numpy_qwen3 import Oracle
+from tokenizers import Tokenizer
 
 from configs.engines import OnnxSettings
 from configs.experiment import GeneratedBenchmark
@@ -72,6 +73,22 @@ def test_greedy_texts_are_the_oracles():
     for question, [done] in zip(QUESTIONS, made, strict=False):
         expected = oracle.greedy(chat.encode([Message("user", question)]), chat.ends, 48)
         assert done.answer == chat.decode(expected)
+
+
+def test_mean_logprob_is_the_oracles_whatever_the_temperature():
+    oracle, chat = Oracle(EXPLORER), ChatFormat(EXPLORER)
+    tokenizer = Tokenizer.from_file(str(EXPLORER / "tokenizer.json"))
+    asked = request(QUESTIONS[0], 0, 1, temperature=0.5)
+    for done in complete(asked, logprobs=True)[0]:
+        tokens, total = chat.encode([Message("user", QUESTIONS[0])]), 0.0
+        drawn = [*tokenizer.encode(done.answer, add_special_tokens=False).ids, min(chat.ends)]
+        assert len(drawn) == done.num_completion_tokens
+        for token in drawn:
+            logits = oracle.logits(tokens)
+            total += logits[token] - np.logaddexp.reduce(logits)
+            tokens.append(token)
+        assert done.mean_logprob == pytest.approx(total / len(drawn), abs=1e-3)
+    assert [done.mean_logprob for done in complete(asked)[0]] == [None, None]
 
 
 def test_sample_depends_on_its_seed_alone():

@@ -20,7 +20,7 @@ from configs.sampling import Sampling
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder
 from tasks.engines.onnx.model_folder import model_folder
-from tasks.engines.onnx.sampler import Sampler, refuse_unsupported
+from tasks.engines.onnx.sampler import Sampler, logprobs_of, refuse_unsupported
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import Marks, marks_of, split_reasoning
 from warehouse.failures import FailureCode
@@ -48,6 +48,8 @@ class _Sequence:
     sampling: Sampling
     seed: int
     tokens: list[int] = field(default_factory=list)
+    logprob: float = 0.0
+    """Of all tokens; counted only where it is kept."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = 0.0
 
@@ -161,7 +163,7 @@ class OnnxEngine:
         rows = {slot: row for row, (_, places) in enumerate(prompts.values()) for slot in places}
         places = np.array(list(rows))
         drawn = sampler.draw(logits[list(rows.values())], places, np.zeros(len(places), np.int64))
-        self._take(places, drawn, slots)
+        self._take(places, drawn, self._logprobs(logits[list(rows.values())], drawn), slots)
 
     def _decode(self, slots: list[_Sequence | None], sampler: Sampler) -> None:
         """One more token for every busy slot."""
@@ -175,20 +177,31 @@ class OnnxEngine:
                 busy.append((slot, len(sequence.tokens)))
         logits = self._decoder.decode(tokens, lengths)
         places, steps = np.array(busy).T
-        self._take(places, sampler.draw(logits[places], places, steps), slots)
+        drawn = sampler.draw(logits[places], places, steps)
+        self._take(places, drawn, self._logprobs(logits[places], drawn), slots)
 
-    def _take(self, places: np.ndarray, drawn: np.ndarray, slots: list[_Sequence | None]) -> None:
+    def _logprobs(self, logits: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Those of the drawn tokens; zeros where they are not kept."""
+        return logprobs_of(logits, drawn) if self._settings.logprobs else np.zeros(len(drawn))
+
+    def _take(
+        self, places: np.ndarray, drawn: np.ndarray, logprobs: np.ndarray, slots: list[_Sequence | None]
+    ) -> None:
         """Append the drawn tokens; deliver the sequences that end with them and free their slots."""
         finished: dict[asyncio.AbstractEventLoop, list[tuple[_Sequence, Completion]]] = {}
-        for slot, token in zip(places.tolist(), drawn.tolist(), strict=True):
+        for slot, token, logprob in zip(places.tolist(), drawn.tolist(), logprobs.tolist(), strict=True):
             sequence = slots[slot]
             if sequence is None:
                 continue
             sequence.tokens.append(token)
+            sequence.logprob += logprob
             text, reason = self._ending(sequence)
             if reason:
                 slots[slot] = None
-                ended = (sequence, _completion(sequence, text, reason, self._marks))
+                ended = (
+                    sequence,
+                    _completion(sequence, text, reason, self._marks, logprobs=self._settings.logprobs),
+                )
                 finished.setdefault(sequence.call.loop, []).append(ended)
         for loop, ended in finished.items():
             loop.call_soon_threadsafe(_deliver, ended)
@@ -218,7 +231,9 @@ class OnnxEngine:
             call.loop.call_soon_threadsafe(_break, call.done, complaint)
 
 
-def _completion(sequence: _Sequence, text: str, reason: str, marks: tuple[Marks, ...]) -> Completion:
+def _completion(
+    sequence: _Sequence, text: str, reason: str, marks: tuple[Marks, ...], *, logprobs: bool
+) -> Completion:
     reasoning, answer = split_reasoning(text, marks)
     is_first = sequence.place == 0
     return Completion(
@@ -233,6 +248,7 @@ def _completion(sequence: _Sequence, text: str, reason: str, marks: tuple[Marks,
         started_at=sequence.started_at,
         latency_seconds=time.perf_counter() - sequence.began,
         num_tries=1,
+        mean_logprob=sequence.logprob / len(sequence.tokens) if logprobs else None,
     )
 
 

@@ -57,6 +57,13 @@ class Sampler:
                 weights[row, order[before >= top_p[row] * ranked.sum()]] = 0
 
 
+def logprobs_of(logits: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Natural log-probabilities of one token per row of `logits` (rows, vocab), before temperature and filters."""
+    exact = logits.astype(np.float64)
+    most = exact.max(axis=1)
+    return exact[np.arange(len(drawn)), drawn] - most - np.log(np.exp(exact - most[:, None]).sum(axis=1))
+
+
 def refuse_unsupported(sampling: Sampling) -> None:
     """Raise EngineError for a setting that the embedded engine does not know."""
     for name in _UNSUPPORTED:

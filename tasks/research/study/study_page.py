@@ -20,9 +20,9 @@ from warehouse.summary import Summary
 
 METHOD = """{description} Written by `a2r study {name}` from the store and the training records:
 {num_problems} held-out problems, the same in every row; 95 % intervals clustered by problem. Cost is forward FLOPs per
-problem in millions (MFLOP): 2 × parameters × (prompt + completion tokens), with every sample paying for its prompt. Answers
-that reach the token limit are truncated and count as wrong. A2R: the synthesizer's answer; cons@k: the majority vote of k
-samples; pass@k: whether any of k samples is right. "Its model" is the synthesizer, or another model of its size, alone.
+problem in millions (MFLOP): 2 × parameters × (prompt + completion tokens), where samples of one request share its
+prompt. Answers that reach the token limit are truncated and count as wrong. A2R: the synthesizer's answer; cons@k: the majority
+vote of k samples; pass@k: whether any of k samples is right. "Its model" is the synthesizer, or another model of its size, alone.
 """
 
 CONTRAST_HEADINGS = ("A minus B", "A", "B", "difference", "cost of B ÷ cost of A")
