@@ -110,7 +110,7 @@ def test_check_takes_a_night(written, tmp_path):
     file, root = written({"cron": "0 2 * * 1", "timezone": "Europe/Berlin"}), str(tmp_path / "root")
     shown = CliRunner().invoke(app, ["check", file, "--root", root])
     assert shown.exit_code == 0 and "sums: 10 problems" in shown.stdout
-    assert "1 experiments, 60 traces to make" in shown.stdout and "02:00 Europe/Berlin." in shown.stdout
+    assert "1 experiment, 60 traces to make" in shown.stdout and "02:00 Europe/Berlin." in shown.stdout
     report = json.loads(CliRunner().invoke(app, ["check", file, "--root", root, "--json"]).stdout)
     assert report["cron"] == "0 2 * * 1" and report["experiments"][0]["experiment"] == "sums"
     assert datetime.fromisoformat(report["next_at"]).weekday() == 0
