@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from warehouse.catalog import connect, rows
+from warehouse.catalog import Row, connect, rows
 from warehouse.manifest import read_manifest
 from warehouse.relations import statement
 from warehouse.store import Store
@@ -13,10 +13,12 @@ def summarize(store: Store, run_id: str) -> Summary:
     """A run's numbers from the catalog."""
     manifest = read_manifest(store, run_id)
     with connect(store) as catalog:
-        metrics, members, costs, verdicts, agreement = (
-            rows(catalog, statement(f"asking/{name}"), {"run_id": run_id})
-            for name in ("metrics", "suite_metrics", "costs", "verdicts", "agreement")
-        )
+
+        def asked(name: str) -> list[Row]:
+            return rows(catalog, statement(f"asking/{name}"), {"run_id": run_id})
+
+        metrics, costs, verdicts, agreement = map(asked, ("metrics", "costs", "verdicts", "agreement"))
+        members = asked("suite_metrics") if manifest.suite else []
     benchmarks: dict[str, dict[str, Metric]] = {name: {} for name in manifest.suite}
     for row in members:
         benchmarks[row.pop("member")][row.pop("metric")] = cast("Metric", row)

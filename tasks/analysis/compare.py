@@ -127,20 +127,25 @@ def overall(changes: Sequence[Change]) -> Trend:
 def changes_of(catalog: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison]) -> list[Change]:
     """Every metric of every comparison, p values corrected together."""
     found = [
-        (comparison, row)
+        (comparison, row, members.get(row["metric"], {}))
         for comparison in comparisons
+        for members in [_by_member(catalog, comparison)]
         for row in rows(catalog, "from compare_to(?, ?)", [list(comparison.baseline), comparison.run_id])
     ]
-    corrected = holm([row["p_value"] for _, row in found])
+    corrected = holm([row["p_value"] for _, row, _ in found])
     return [
-        _change(catalog, comparison, row, p) for (comparison, row), p in zip(found, corrected, strict=True)
+        _change(comparison, row, _differences(catalog, comparison, row["metric"]), p, members)
+        for (comparison, row, members), p in zip(found, corrected, strict=True)
     ]
 
 
 def _change(
-    catalog: duckdb.DuckDBPyConnection, comparison: Comparison, row: Row, p_corrected: float | None
+    comparison: Comparison,
+    row: Row,
+    strata: Sequence[Sequence[float]],
+    p_corrected: float | None,
+    members: dict[str, MemberChange],
 ) -> Change:
-    strata = _differences(catalog, comparison, row["metric"])
     interval = bootstrap_interval(*strata)
     if p_corrected is None:
         verdict: Trend = "unknown"
@@ -158,7 +163,7 @@ def _change(
         bootstrap_high=interval.high if interval else None,
         bootstrap_p=bootstrap_p(*strata),
         verdict=verdict,
-        benchmarks=_by_member(catalog, comparison, row["metric"]),
+        benchmarks=members,
     )
 
 
@@ -175,16 +180,21 @@ def _differences(
 
 
 def _by_member(
-    catalog: duckdb.DuckDBPyConnection, comparison: Comparison, metric: str
-) -> dict[str, MemberChange]:
+    catalog: duckdb.DuckDBPyConnection, comparison: Comparison
+) -> dict[str, dict[str, MemberChange]]:
+    """By metric, the changes of a suite's benchmarks; empty elsewhere."""
     found = rows(
         catalog,
-        "select member, before, after, change, change - student_t(num_problems - 1) * standard_error as low, "
+        "select metric, member, before, after, change, change - student_t(num_problems - 1) * standard_error as low, "
         "change + student_t(num_problems - 1) * standard_error as high, num_problems "
-        "from member_changes(?, ?) where metric = ? and member is not null order by rank",
-        [list(comparison.baseline), comparison.run_id, metric],
+        "from member_changes(?, ?) where member is not null order by rank",
+        [list(comparison.baseline), comparison.run_id],
     )
-    return {row.pop("member"): MemberChange(**row) for row in found}
+    changes: dict[str, dict[str, MemberChange]] = {}
+    for row in found:
+        metric, member = row.pop("metric"), row.pop("member")
+        changes.setdefault(metric, {})[member] = MemberChange(**row)
+    return changes
 
 
 def _earlier(catalog: duckdb.DuckDBPyConnection, run: NamedRun, num_nights: int) -> tuple[str, ...]:

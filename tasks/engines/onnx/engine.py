@@ -162,8 +162,9 @@ class OnnxEngine:
         logits = self._decoder.prefill([p for p, _ in prompts.values()], [s for _, s in prompts.values()])
         rows = {slot: row for row, (_, places) in enumerate(prompts.values()) for slot in places}
         places = np.array(list(rows))
-        drawn = sampler.draw(logits[list(rows.values())], places, np.zeros(len(places), np.int64))
-        self._take(places, drawn, self._logprobs(logits[list(rows.values())], drawn), slots)
+        chosen = logits[list(rows.values())]
+        drawn = sampler.draw(chosen, places, np.zeros(len(places), np.int64))
+        self._take(places, drawn, self._logprobs(chosen, drawn), slots)
 
     def _decode(self, slots: list[_Sequence | None], sampler: Sampler) -> None:
         """One more token for every busy slot."""
@@ -177,8 +178,9 @@ class OnnxEngine:
                 busy.append((slot, len(sequence.tokens)))
         logits = self._decoder.decode(tokens, lengths)
         places, steps = np.array(busy).T
-        drawn = sampler.draw(logits[places], places, steps)
-        self._take(places, drawn, self._logprobs(logits[places], drawn), slots)
+        chosen = logits[places]
+        drawn = sampler.draw(chosen, places, steps)
+        self._take(places, drawn, self._logprobs(chosen, drawn), slots)
 
     def _logprobs(self, logits: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """Those of the drawn tokens; zeros where they are not kept."""
