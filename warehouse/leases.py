@@ -35,6 +35,9 @@ class Claim(NamedTuple):
     """Whether its holder died, whose journals may hold what is missing."""
 
 
+_OURS = Claim(None)
+
+
 class Taken(NamedTuple):
     """A lease that this process holds."""
 
@@ -92,6 +95,8 @@ class Leases:
     _files: _Files = field(init=False)
     _content: bytes = field(init=False)
     _held: set[str] = field(default_factory=set)
+    _problems: set[str] = field(default_factory=set)
+    """Those that were asked for and whose buckets are held: each is asked for once a sample."""
 
     def __post_init__(self) -> None:
         self._me = enter(self.store)
@@ -100,9 +105,12 @@ class Leases:
 
     def claim(self, problem_digest: str) -> Claim:
         """Ask for the bucket of a problem; it is kept until `release`."""
+        if problem_digest in self._problems:
+            return _OURS
         name = self._name(problem_digest)
         if name in self._held:
-            return Claim(None)
+            self._problems.add(problem_digest)
+            return _OURS
         key = (self._files.folder, name)
         with _LOCK:
             if not _USES[key]:
@@ -113,6 +121,7 @@ class Leases:
             claim = _TAKEN[key].claim
             _USES[key] += 1
             self._held.add(name)
+        self._problems.add(problem_digest)
         return claim
 
     def release(self) -> None:
@@ -125,6 +134,7 @@ class Leases:
                     del _USES[key]
                     self._remove(name, _TAKEN.pop(key).epoch)
             self._held.clear()
+            self._problems.clear()
 
     def close(self) -> None:
         """Give back every lease, and be no writer any more."""

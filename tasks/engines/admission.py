@@ -7,6 +7,7 @@ ones fill what it leaves free. One event loop's; not thread-safe.
 import asyncio
 import heapq
 import itertools
+from functools import cached_property
 
 
 class Admission:
@@ -17,14 +18,11 @@ class Admission:
         self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
         self._is_admitting = False
-        self._known_loop: asyncio.AbstractEventLoop | None = None
 
-    @property
+    @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:
         """Its event loop, which is the running one; asking for that takes a system call each time."""
-        if self._known_loop is None:
-            self._known_loop = asyncio.get_running_loop()
-        return self._known_loop
+        return asyncio.get_running_loop()
 
     async def acquire(self, units: int, rank: int) -> None:
         """Wait for `units` of the capacity; a wish larger than the capacity takes all of it."""

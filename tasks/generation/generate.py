@@ -115,8 +115,6 @@ class _Shard:
         self._journal: Journal | None = None
         self._broken: list[OSError] = []
         self._problems: set[str] = set()
-        self._claimed: set[str] = set()
-        """Problems whose leases are held in this pass."""
         self._pause = SHORTEST_PAUSE
         self.result = GenerationResult()
         self.left: list[tuple[Job, Writer]] = []
@@ -124,7 +122,7 @@ class _Shard:
 
     def make(self, jobs: Jobs) -> None:
         """Make what nobody else is making, store it, and give back its leases."""
-        self.left, self._claimed = [], set()
+        self.left = []
         try:
             ENGINES.run(self._drive(jobs))
         finally:
@@ -202,17 +200,15 @@ class _Shard:
     async def _ours(self, job: Job) -> Job | None:
         """What of a job is still missing and ours to make; None where that is nothing."""
         problem = job.wanted[0].problem_digest
-        if problem not in self._claimed:
-            self._problems.add(problem)
-            claim = self.leases.claim(problem)
-            if claim.holder:
-                self.left.append((job, claim.holder))
-                return None
-            if claim.is_taken_over:
-                await asyncio.to_thread(recover, self._index.store, PROGRESS.say)
-            if claim.is_new and self._index.is_behind:
-                await asyncio.to_thread(self._index.refresh)
-            self._claimed.add(problem)
+        self._problems.add(problem)
+        claim = self.leases.claim(problem)
+        if claim.holder:
+            self.left.append((job, claim.holder))
+            return None
+        if claim.is_taken_over:
+            await asyncio.to_thread(recover, self._index.store, PROGRESS.say)
+        if claim.is_new and self._index.is_behind:
+            await asyncio.to_thread(self._index.refresh)
         lacking = [place for place, trace in enumerate(job.wanted) if not self._index.has(trace.trace_id)]
         if len(lacking) == len(job.wanted):
             return job

@@ -34,6 +34,8 @@ class _Frame(NamedTuple):
 
 def looks_like_events(data: bytes, content_type: str) -> bool:
     """Whether a body is a stream of events and not JSON."""
+    if data.startswith(b"{"):  # nearly always
+        return False
     start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     return start.startswith(_STARTS) or (
         content_type.startswith("text/event-stream") and not start.startswith((b"{", b"["))

@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tasks.engines.openai.concurrency import Concurrency
 from tasks.engines.openai.faults import TransientError
@@ -71,14 +72,11 @@ class Pace:
         self._gives_up_at = math.inf
         self._said = ""
         self._timer: asyncio.TimerHandle | None = None
-        self._known_loop: asyncio.AbstractEventLoop | None = None
 
-    @property
+    @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:
         """Its event loop, which is the running one; asking for that takes a system call each time."""
-        if self._known_loop is None:
-            self._known_loop = asyncio.get_running_loop()
-        return self._known_loop
+        return asyncio.get_running_loop()
 
     def _now(self) -> float:
         """The loop's clock, by which its timers go off."""

@@ -44,8 +44,7 @@ Outcome = Completion | Failure | TransientError
 
 def parsed(data: bytes, content_type: str) -> Any:  # noqa: ANN401 - JSON
     """A body as JSON, also where it came as server-sent events; None where it is neither, or cut off."""
-    is_json = data.startswith(b"{")  # nearly always
-    events = reply_of_events(data) if not is_json and looks_like_events(data, content_type) else None
+    events = reply_of_events(data) if looks_like_events(data, content_type) else None
     return loads(data) if events is None else events
 
 
