@@ -180,6 +180,7 @@ def check(
     with PROGRESS.shown_on(Console(stderr=True)):
         report = check_experiment(experiment, root, limit)
     print_check(report, as_json=as_json)
+    _end_without(report.absent)
 
 
 def _check_night(config: str, root: str, *, as_json: bool) -> None:
@@ -203,7 +204,17 @@ def _check_sweep(
     from flows.commands.printing.checks import print_sweep_check
     from tasks.ops.sweep_check import check_sweep
 
-    print_sweep_check(check_sweep(grid, root, limit), as_json=as_json)
+    report = check_sweep(grid, root, limit)
+    print_sweep_check(report, as_json=as_json)
+    _end_without(report.absent)
+
+
+def _end_without(absent: tuple[str, ...]) -> None:
+    """Exit with 2 and these sentences where an engine is not installed here: counted and priced, but not to be run."""
+    from configs.schema import UserError
+
+    if absent:
+        raise UserError("\n".join(absent))
 
 
 @app.command(epilog="Example: a2r sweep references --dry-run")

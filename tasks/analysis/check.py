@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from enum import Enum, auto
 from typing import NamedTuple
 
 from configs.engines import OpenAISettings, VllmSettings
@@ -15,6 +16,7 @@ from tasks.benchmarks.problems import load_problems
 from tasks.benchmarks.suites import member_of, members_of_suite
 from tasks.engines.cache_size import cache_tokens, gpu_bytes
 from tasks.engines.pool import open_engines
+from tasks.engines.protocol import EngineAbsent
 from tasks.engines.resolving import resolved
 from tasks.run import stages_of
 from tasks.stage import Plan, Stage, lacking_of, num_wanted_of, plans_of
@@ -51,6 +53,8 @@ class StageCheck:
     is_started: bool
     """Whether the engine answered; else its settings are checked and the run starts it."""
     context: Context
+    is_absent: bool = False
+    """Whether its program is not installed here."""
     cache: int | None = None
     """Tokens that the server holds at once, of all requests together; None where it does not say."""
     is_cache_estimated: bool = False
@@ -100,6 +104,8 @@ class CheckReport:
     stages: dict[str, StageCheck]
     complaints: tuple[str, ...]
     """What may not fit the context, each with what to change."""
+    absent: tuple[str, ...] = ()
+    """Sentences about engines that are not installed here: the experiment is counted and priced, but runs elsewhere."""
     benchmarks: dict[str, dict[str, MemberCheck]] = field(default_factory=dict)
     """Of a suite: each benchmark's share by stage; empty elsewhere."""
 
@@ -123,19 +129,19 @@ class CheckReport:
 
 
 def check_experiment(experiment: Experiment, root: str, limit: int | None = None) -> CheckReport:
-    """Start each engine, count stored and missing traces, bound context and cost.
+    """Start each engine that is here, count stored and missing traces, bound context and cost.
 
     Raises UserError with a sentence per mistake. Upper bounds count completions at max_tokens and no prompt tokens.
     """
-    if mistakes := mistakes_of(experiment, root):
-        raise UserError("\n".join(mistakes))
+    mistakes = mistakes_of(experiment, root)
+    if mistakes.settings:
+        raise UserError("\n".join(mistakes.settings))
     problems = distinct(load_problems(experiment.benchmark, limit, Store(root)))
     stages = stages_of(experiment, Store(root).root)
     with open_engines():
-        started = [check_engine(stage) for stage in stages]
+        states = [_state_of(stage) for stage in stages]
     checks = {
-        stage.name: _stage_check(stage, problems, is_started=is_started)
-        for stage, is_started in zip(stages, started, strict=True)
+        stage.name: _stage_check(stage, problems, state) for stage, state in zip(stages, states, strict=True)
     }
     complaints = [
         told
@@ -150,17 +156,30 @@ def check_experiment(experiment: Experiment, root: str, limit: int | None = None
         }
         for name in members_of_suite(experiment.benchmark, problems)
     }
-    return CheckReport(experiment.name, len(problems), checks, tuple(complaints), benchmarks)
+    return CheckReport(experiment.name, len(problems), checks, tuple(complaints), mistakes.absent, benchmarks)
 
 
-def check_engine(stage: Stage) -> bool:
-    """Start the stage's engine; what loads a model for minutes is only checked, and False. Raises EngineError."""
+class EngineState(Enum):
+    """What is known of a stage's engine after it was checked."""
+
+    ANSWERS = auto()
+    VALID = auto()
+    """Its settings are; it loads for minutes, so that the run starts it."""
+    ABSENT = auto()
+    """Its program is not installed here."""
+
+
+def _state_of(stage: Stage) -> EngineState:
+    """Check the stage's engine, and start it where that is quick. Raises EngineError."""
     kind, settings = resolved(stage.engine)
-    kind.check(stage.model, settings)
-    if kind.starts_quickly(settings):
-        _ = _impatient(stage).started_engine
-        return True
-    return False
+    try:
+        kind.check(stage.model, settings)
+    except EngineAbsent:
+        return EngineState.ABSENT
+    if not kind.starts_quickly(settings):
+        return EngineState.VALID
+    _ = _impatient(stage).started_engine
+    return EngineState.ANSWERS
 
 
 def _impatient(stage: Stage) -> Stage:
@@ -200,7 +219,8 @@ def _member_check(stage: Stage, problems: Sequence[Problem]) -> MemberCheck:
     )
 
 
-def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool) -> StageCheck:
+def _stage_check(stage: Stage, problems: Sequence[Problem], state: EngineState) -> StageCheck:
+    is_started = state is EngineState.ANSWERS
     plans = plans_of(stage, problems)
     planned = [trace for plan in plans for trace in plan.wanted]
     wanted, stored = _counts(stage, problems, plans)
@@ -225,6 +245,7 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], *, is_started: bool)
         max_dollars=_dollars_at_most(stage, tokens),
         is_started=is_started,
         context=context,
+        is_absent=state is EngineState.ABSENT,
         cache=told.cache,
         is_cache_estimated=told.cache is not None and not is_started,
         seconds_per_answer=found.seconds,

@@ -7,6 +7,7 @@ one mistake does not meet the next one only afterwards.
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from configs.experiment import Experiment, FileBenchmark, SuiteBenchmark
 from configs.graders import JudgeGrader
@@ -14,6 +15,7 @@ from configs.nightly import Nightly
 from configs.roles import Role
 from configs.schema import UserError
 from tasks.benchmarks.problems import load_problems
+from tasks.engines.protocol import EngineAbsent
 from tasks.engines.resolving import resolved
 from tasks.prompts.references import Reference
 from tasks.prompts.render import load_prompt
@@ -22,15 +24,26 @@ from tasks.run import check_grader
 _EXAMPLE = (Reference(index=1, text="1", count=1),)
 
 
-def mistakes_of(experiment: Experiment, root: str) -> list[str]:
-    """Sentences about engines, key variables, prompts, the grader and local problems; empty where all is well."""
-    found = list[str]()
+class Mistakes(NamedTuple):
+    """Sentences, each with what to do; none twice."""
+
+    settings: tuple[str, ...]
+    """What is wrong wherever the experiment runs: engines, key variables, prompts, the grader, local problems."""
+    absent: tuple[str, ...]
+    """What only this machine lacks: the program of an engine."""
+
+
+def mistakes_of(experiment: Experiment, root: str) -> Mistakes:
+    """All that is wrong; two empty tuples where all is well."""
+    settings, absent = dict[str, None](), dict[str, None]()
     for attempt in _attempts(experiment, root):
         try:
             attempt()
+        except EngineAbsent as error:
+            absent[str(error)] = None
         except UserError as error:
-            found.append(str(error))
-    return list(dict.fromkeys(found))  # both roles may share an engine and its mistake
+            settings[str(error)] = None
+    return Mistakes(tuple(settings), tuple(absent))
 
 
 def loaded_night(nightly: Nightly, file: str, root: str) -> list[Experiment]:
@@ -44,7 +57,8 @@ def loaded_night(nightly: Nightly, file: str, root: str) -> list[Experiment]:
             mistakes += [f"{place}: {line}" for line in str(error).splitlines()]
             continue
         experiments.append(experiment)
-        mistakes += [f"{place} ({experiment.name}): {mistake}" for mistake in mistakes_of(experiment, root)]
+        settings, absent = mistakes_of(experiment, root)
+        mistakes += [f"{place} ({experiment.name}): {mistake}" for mistake in (*settings, *absent)]
     if mistakes:
         raise UserError("\n".join(mistakes))
     return experiments
@@ -79,7 +93,7 @@ def _within(name: str, attempt: Callable[[], object]) -> None:
     try:
         attempt()
     except UserError as error:
-        raise UserError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _exists(path: str, field: str) -> None:

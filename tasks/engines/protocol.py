@@ -103,6 +103,10 @@ class EngineError(UserError):
     """The engine as a whole cannot work: wrong key, unknown model, missing file. Stops the stage at once."""
 
 
+class EngineAbsent(EngineError):
+    """The engine's program is not installed here. Nothing is known to be wrong with its settings."""
+
+
 class Engine(Protocol):
     """What turns requests into completions. Built cheaply; `start` loads and connects."""
 
@@ -151,7 +155,7 @@ class EngineKind(Generic[S]):
     build: Callable[[Model, S], Engine]
     """The engine, not yet started."""
     check: Callable[[Model, S], None]
-    """Raise EngineError for what is known to be wrong before anything is loaded."""
+    """Raise EngineError for what is known to be wrong before anything is loaded, EngineAbsent for what is not here."""
     starts_quickly: Callable[[S], bool]
     """Whether `a2r check` starts it to see that it answers; else it is only checked."""
     identify: Callable[[Model, S], str | None]

@@ -23,6 +23,11 @@ class SweepCheck:
     missing: int
     max_completion_tokens: int
 
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Sentences about engines that are not installed here, those that cells share once."""
+        return tuple(dict.fromkeys(told for _, report in self.cells for told in report.absent))
+
     def as_dict(self) -> dict[str, object]:
         """The object of `a2r sweep --dry-run --json`."""
         return {

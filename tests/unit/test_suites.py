@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from configs.experiment import Experiment
 from configs.loading import load_experiment
 from configs.schema import UserError
+from flows.cli import app
 from tasks.analysis.check import check_experiment
 from tasks.benchmarks.problems import load_problems
 from warehouse.kept_rows import keep_rows
@@ -148,25 +150,23 @@ PAPER = {"paper-a2r": (640, 640), "paper-a2r-efficient": (640, 640), "paper-qwen
 """Traces of each stage: 30 + 30 + 100 problems, four samples each."""
 
 
-@pytest.mark.parametrize("preset", list(PAPER))
-def test_the_papers_table_is_counted_and_priced_without_an_engine(preset, tmp_path):
-    outputs = tmp_path / "outputs.jsonl"
-    outputs.write_text('{"question": "q", "outputs": "a"}')
-    engine = f"{{kind: replay, path: {outputs}, question: question, outputs: outputs}}"
-    experiment = load_experiment(
-        preset,
-        [
-            f"{role}.engine={engine}"
-            for role, _ in zip(("explorer", "synthesizer"), PAPER[preset], strict=False)
-        ],
-    )
+@pytest.fixture
+def papers_root(tmp_path) -> Store:
+    """A root that keeps rows in the numbers of the three competitions, so that the hub is asked for nothing."""
     store = Store(str(tmp_path / "root"))
     store.open_for_writing()
-    for size, (name, benchmark) in zip((30, 30, 100), experiment.benchmark.of.items(), strict=True):
+    suite = load_experiment("paper-a2r").benchmark
+    for size, (name, benchmark) in zip((30, 30, 100), suite.of.items(), strict=True):
         keep_rows(
             store, benchmark, [{"problem": f"{name} {i}?", "answer": str(i), "id": i} for i in range(size)]
         )
-    report = check_experiment(experiment, store.root)
+    return store
+
+
+@pytest.mark.parametrize("preset", list(PAPER))
+def test_the_papers_table_is_counted_and_priced_where_vllm_is_not_installed(preset, papers_root):
+    experiment = load_experiment(preset)
+    report = check_experiment(experiment, papers_root.root)
     assert tuple(stage.missing for stage in report.stages.values()) == PAPER[preset]
     prices = [
         stage.role.model.price.output * stage.role.sampling.max_tokens * 640 / 1e6
@@ -174,3 +174,20 @@ def test_the_papers_table_is_counted_and_priced_without_an_engine(preset, tmp_pa
     ]
     assert [stage.max_dollars for stage in report.stages.values()] == pytest.approx(prices)
     assert [share["explore"].num_problems for share in report.benchmarks.values()] == [30, 30, 100]
+    assert all(stage.is_absent and not stage.is_started for stage in report.stages.values())
+    assert [told.partition(":")[0] for told in report.absent] == [stage.field for stage in experiment.stages]
+
+
+def test_a_check_shows_its_table_before_it_says_that_the_engine_is_not_here(papers_root):
+    done = CliRunner().invoke(app, ["check", "paper-a2r", "--root", papers_root.root])
+    assert isinstance(done.exception, UserError)
+    assert "vLLM is not installed here" in str(done.exception)
+    assert "beyond-aime" in done.stdout
+    assert "runs elsewhere" in done.stdout
+
+
+def test_a_misspelt_setting_is_told_first_where_vllm_is_not_installed(papers_root):
+    experiment = load_experiment("paper-a2r", ["explorer.prompt=gone.jinja"])
+    with pytest.raises(UserError, match=r"gone\.jinja") as raised:
+        check_experiment(experiment, papers_root.root)
+    assert "vLLM" not in str(raised.value)

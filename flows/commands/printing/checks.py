@@ -45,12 +45,19 @@ def print_check(report: CheckReport, *, as_json: bool) -> None:
     if report.benchmarks:
         console.print(_by_benchmark(report))
     for stage, check in report.stages.items():
-        state = "answers" if check.is_started else "has valid settings and is started by the run"
         console.print(
-            f"{stage}: the {check.engine} engine {state}.{_expected(check)}", highlight=False, soft_wrap=True
+            f"{stage}: the {check.engine} engine {_state(check)}.{_expected(check)}",
+            highlight=False,
+            soft_wrap=True,
         )
     for text in report.complaints:
         console.print(text, markup=False, soft_wrap=True)
+
+
+def _state(check: StageCheck) -> str:
+    if check.is_absent:
+        return "is not installed here, so this experiment runs elsewhere"
+    return "answers" if check.is_started else "has valid settings and is started by the run"
 
 
 def _by_benchmark(report: CheckReport) -> Table:

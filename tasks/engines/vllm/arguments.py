@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from configs.engines import VllmSettings
 from configs.models import Model
 from configs.sampling import Sampling
-from tasks.engines.protocol import EngineError
+from tasks.engines.protocol import EngineAbsent, EngineError
 from tasks.engines.weights import hub_revision, positions, shipped_or_hub
 from warehouse.canonical import canonical_json
 
@@ -75,7 +75,7 @@ def context_of(model: Model, location: str, args: Mapping[str, JsonValue]) -> in
 
 
 def check_arguments(settings: VllmSettings) -> None:
-    """Raise EngineError where vLLM is missing or does not know a setting's name."""
+    """Raise EngineAbsent where vLLM is not installed, EngineError where it does not know a setting's name."""
     known = _known_arguments()
     for name in settings.args:
         if name not in known:
@@ -128,7 +128,7 @@ def _known_arguments() -> frozenset[str]:
         source = Path(folder) / "engine" / "arg_utils.py"
         if source.is_file():
             return frozenset(_fields(ast.parse(source.read_text(encoding="utf-8"))))
-    raise EngineError(
+    raise EngineAbsent(
         "engine.kind is vllm, but vLLM is not installed here; install it beside this package with "
         "`pip install --require-hashes -r requirements-vllm.lock`, or start `vllm serve` from an environment of its "
         "own and use engine.kind openai."
