@@ -23,6 +23,7 @@ Setting = Literal[
     "reasoning_effort",
     "seed",
     "logprobs",
+    "top_logprobs",
 ]
 """What can be left out of a request."""
 
@@ -74,7 +75,9 @@ DIALECTS: Mapping[DialectName, Dialect] = {
     "openai": Dialect(renamed={"max_tokens": "max_completion_tokens"}, left_out=_NOT_OPENAI),
     "openai-reasoning": Dialect(
         renamed={"max_tokens": "max_completion_tokens"},
-        left_out=_openai_without("temperature", "top_p", "presence_penalty", "stop", "logprobs"),
+        left_out=_openai_without(
+            "temperature", "top_p", "presence_penalty", "stop", "logprobs", "top_logprobs"
+        ),
     ),
     "azure": Dialect(
         renamed={"max_tokens": "max_completion_tokens"}, left_out=_NOT_OPENAI, key_header="api-key"
@@ -100,7 +103,8 @@ DIALECTS: Mapping[DialectName, Dialect] = {
         },
     ),
     "anthropic": Dialect(
-        left_out=_openai_without("presence_penalty", "reasoning_effort", "seed", "logprobs"), takes_many=False
+        left_out=_openai_without("presence_penalty", "reasoning_effort", "seed", "logprobs", "top_logprobs"),
+        takes_many=False,
     ),
     "vllm": Dialect(),
     "sglang": Dialect(),

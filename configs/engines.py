@@ -24,6 +24,9 @@ class OnnxSettings(ConfigModel):
     """Threads of one model; 1 is the fastest per core."""
     logprobs: bool = False
     """Keep each trace's mean log-probability."""
+    top_logprobs: int | None = Field(default=None, ge=1, le=20)
+    """Keep each trace's group confidence (DeepConf, arXiv 2508.15260), by this many of the likeliest tokens at each place; the
+    paper takes 20. Absent: not kept."""
     think_marks: dict[str, str] | None = None
     """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
 
@@ -134,6 +137,9 @@ class OpenAISettings(ConfigModel):
     """`auto` asks for all samples of a problem at once where the server honours `n`, else one by one."""
     logprobs: bool = False
     """Whether the server is asked for the tokens' log-probabilities, whose mean is stored; longer replies."""
+    top_logprobs: int | None = Field(default=None, ge=1, le=20)
+    """Ask for this many of the likeliest tokens at each place too, and keep each trace's group confidence (DeepConf, arXiv
+    2508.15260, which takes 20); much longer replies. Absent: not asked for."""
     batch: bool = False
     """Whether a stage's requests go out together through the provider's batch interface: half the price, within a day."""
     batch_wait_seconds: float | None = Field(default=None, ge=0)
@@ -238,6 +244,9 @@ class VllmSettings(ConfigModel):
     """Sequences handed to vLLM at once; absent: an eighth more than max_num_seqs, so that none of its places is empty."""
     logprobs: bool = False
     """Keep each trace's mean log-probability."""
+    top_logprobs: int | None = Field(default=None, ge=1, le=20)
+    """Keep each trace's group confidence (DeepConf, arXiv 2508.15260), by this many of the likeliest tokens at each place; the
+    paper takes 20. Absent: not kept."""
     think_marks: dict[str, str] | None = None
     """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
 

@@ -57,6 +57,7 @@ TRACES = pa.schema(
         ("billed_dollars", pa.float64()),
         ("service_tier", pa.string()),
         ("selected_id", pa.string()),
+        ("group_confidence", pa.float64()),
     ]
 )
 

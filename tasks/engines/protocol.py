@@ -79,6 +79,9 @@ class Completion(NamedTuple):
     """What the provider says it costs; a grouped request's is shared out by text length. None where it does not say."""
     service_tier: str | None = None
     """`batch` where it came through a batch interface, at that one's price; None for an ordinary request."""
+    group_confidence: float | None = None
+    """Bottom-10 % group confidence (`tasks/engines/confidence.py`), higher is surer; None where the likeliest tokens were
+    not asked for or not given."""
 
 
 class Failure(NamedTuple):

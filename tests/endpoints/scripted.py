@@ -211,7 +211,10 @@ class ScriptedEndpoint:
                 message[self.reasoning_field] = "because"
             choice = {"index": index, "message": message, "finish_reason": "stop"}
             if body.get("logprobs"):
-                choice["logprobs"] = {"content": [{"token": t, "logprob": -0.1 * t} for t in range(1, 4)]}
+                tokens = [{"token": t, "logprob": -0.1 * t} for t in range(1, 4)]
+                if k := body.get("top_logprobs"):
+                    tokens = [t | {"top_logprobs": [{"logprob": -0.5 * i} for i in range(k)]} for t in tokens]
+                choice["logprobs"] = {"content": tokens}
             choices.append(choice)
         usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": 25 * num}
         return {"model": body["model"], "choices": choices, "usage": usage}

@@ -91,6 +91,21 @@ def test_mean_logprob_is_the_oracles_whatever_the_temperature():
     assert [done.mean_logprob for done in complete(asked)[0]] == [None, None]
 
 
+def test_group_confidence_is_that_of_the_oracles_likeliest_tokens():
+    oracle, chat = Oracle(EXPLORER), ChatFormat(EXPLORER)
+    tokenizer = Tokenizer.from_file(str(EXPLORER / "tokenizer.json"))
+    for done in complete(request(QUESTIONS[0], 0, 1, temperature=0.5), top_logprobs=4)[0]:
+        tokens, confidences = chat.encode([Message("user", QUESTIONS[0])]), []
+        drawn = [*tokenizer.encode(done.answer, add_special_tokens=False).ids, min(chat.ends)]
+        for token in drawn:
+            logits = oracle.logits(tokens)
+            confidences.append(np.logaddexp.reduce(logits) - np.sort(logits)[-4:].mean())
+            tokens.append(token)
+        assert done.group_confidence == pytest.approx(np.mean(confidences), abs=1e-3)
+        assert done.mean_logprob is not None
+    assert [done.group_confidence for done in complete(request(QUESTIONS[0], 0), logprobs=True)[0]] == [None]
+
+
 def test_sample_depends_on_its_seed_alone():
     alone = [complete(request(question, 5))[0][0].answer for question in QUESTIONS[:4]]
     for batch_size in (2, 5, 64):

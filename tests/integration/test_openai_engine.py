@@ -78,6 +78,20 @@ def test_mean_log_probability_is_asked_for_and_read(endpoint):
     assert [d.mean_logprob for d in done] == pytest.approx([-0.2, -0.2])
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_likeliest_tokens_are_asked_for_and_come_to_a_group_confidence(endpoint, stream):
+    [[done]] = complete(endpoint, request(7), top_logprobs=5, stream=stream)
+    [body] = endpoint.requests
+    assert (body["logprobs"], body["top_logprobs"]) == (True, 5)
+    assert (done.mean_logprob, done.group_confidence) == (pytest.approx(-0.2), pytest.approx(1.0))
+
+
+def test_likeliest_tokens_are_not_asked_for_where_a_dialect_knows_no_log_probabilities(endpoint):
+    [[done]] = complete(endpoint, request(7), top_logprobs=5, dialect="openai-reasoning")
+    assert not {"logprobs", "top_logprobs"} & endpoint.requests[0].keys()
+    assert done.group_confidence is None
+
+
 def test_samples_are_grouped_where_n_is_honoured(endpoint):
     [done, more] = complete(endpoint, request(1, 2, 3, 4), request(5, 6, 7, 8))
     assert len(endpoint.requests) == 2

@@ -40,7 +40,7 @@ def catalog(empty_catalog):
 def answered(catalog, verdicts, stage="explore", run_id="r", num_fixed=None, left_to_vote=(), **columns):
     """Enter samples and reduce them as a load does.
 
-    `verdicts[problem][index]` is True, False, None (failed); `votes`, `score`, `mean_logprob`,
+    `verdicts[problem][index]` is True, False, None (failed); `votes`, `score`, `mean_logprob`, `group_confidence`,
     `latency_seconds` and `reads` have the same shape. A vote is the verdict itself unless given.
     """
     n = max(len(row) for row in verdicts.values())
@@ -72,7 +72,7 @@ def answered(catalog, verdicts, stage="explore", run_id="r", num_fixed=None, lef
             "vote_key": columns["votes"][problem][index] if "votes" in columns else str(verdict),
             **{
                 name: columns[name][problem][index] if name in columns else None
-                for name in ("score", "mean_logprob", "latency_seconds", "reads")
+                for name in ("score", "mean_logprob", "group_confidence", "latency_seconds", "reads")
             },
         }
         for problem, row in verdicts.items()
@@ -92,6 +92,7 @@ ENTER = (
     select trace_id, stage, recipe, problem_id as problem_digest, sample_index, 'ok' as status,
         10 as num_billed_prompt_tokens, 20 as num_completion_tokens, now() as started_at, 1 as num_tries,
         latency_seconds::double as latency_seconds, mean_logprob::double as mean_logprob,
+        group_confidence::double as group_confidence,
         score::double as score, coalesce(reads::varchar[], []) as reference_ids, 'part' as part
     from entered where is_correct is not null""",
     """insert into store.grades by name
@@ -300,17 +301,20 @@ def test_best_and_weighted_votes_follow_their_weights(catalog):
     votes = {"a": [1, 2, 2], "b": [1, 2, 2], "c": [1, 1, None]}
     score = {"a": [0.9, 0.3, 0.2], "b": [0.5, 0.5, 0.0], "c": [0.1, 0.1, 0.9]}
     logprob = {"a": [-0.1, -2.0, -2.0], "b": [-1.0, -1.0, -1.0], "c": [-3.0, -3.0, -0.1]}
-    answered(catalog, verdicts, votes=votes, score=score, mean_logprob=logprob)
+    confidence = {"a": [9.0, 4.0, 4.0], "b": [6.0, 3.0, 3.0], "c": [1.0, 1.0, 9.0]}
+    answered(catalog, verdicts, votes=votes, score=score, mean_logprob=logprob, group_confidence=confidence)
     found = {
         problem: rest
         for problem, *rest in catalog.execute(
-            "select problem_id, best_accuracy, score_majority_accuracy, logprob_majority_accuracy from problem_results"
+            "select problem_id, best_accuracy, score_majority_accuracy, logprob_majority_accuracy, "
+            "confidence_majority_accuracy from problem_results"
         ).fetchall()
     }
-    assert found == {"a": [1.0, 1.0, 1.0], "b": [0.5, 0.5, 0.0], "c": [0.0, 1.0, 1.0]}
+    assert found == {"a": [1.0, 1.0, 1.0, 1.0], "b": [0.5, 0.5, 0.0, 0.5], "c": [0.0, 1.0, 1.0, 1.0]}
     assert metric(catalog, "best@3")[0] == pytest.approx(0.5)
     assert metric(catalog, "score-cons@3")[0] == pytest.approx(2.5 / 3)
     assert metric(catalog, "logprob-cons@3")[0] == pytest.approx(2 / 3)
+    assert metric(catalog, "confidence-cons@3")[0] == pytest.approx(2.5 / 3)
     assert metric(catalog, "logprob-best@3")[0] == pytest.approx((1 + 1 / 3 + 0) / 3)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from configs.engines import OnnxSettings
 from configs.models import Model
 from configs.sampling import Sampling
+from tasks.engines.confidence import confidences_of, group_confidence
 from tasks.engines.onnx.chat import ChatFormat
 from tasks.engines.onnx.decoder import Decoder
 from tasks.engines.onnx.model_folder import model_folder
@@ -49,6 +50,7 @@ class _Sequence:
     seed: int
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
+    confidences: list[float] = field(default_factory=list)
     """Of all tokens; counted only where it is kept."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = 0.0
@@ -62,6 +64,7 @@ class OnnxEngine:
         self.group = settings.batch_size
         self._folder = model_folder(model, settings)
         self._settings = settings
+        self._keeps_logprobs = settings.logprobs or settings.top_logprobs is not None
         self._marks = marks_of(settings.think_marks)
         self._waiting: deque[list[_Sequence]] = deque()
         self._wake = threading.Condition()
@@ -164,7 +167,7 @@ class OnnxEngine:
         places = np.array(list(rows))
         chosen = logits[list(rows.values())]
         drawn = sampler.draw(chosen, places, np.zeros(len(places), np.int64))
-        self._take(places, drawn, self._logprobs(chosen, drawn), slots)
+        self._take(places, drawn, chosen, slots)
 
     def _decode(self, slots: list[_Sequence | None], sampler: Sampler) -> None:
         """One more token for every busy slot."""
@@ -180,29 +183,30 @@ class OnnxEngine:
         places, steps = np.array(busy).T
         chosen = logits[places]
         drawn = sampler.draw(chosen, places, steps)
-        self._take(places, drawn, self._logprobs(chosen, drawn), slots)
-
-    def _logprobs(self, logits: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-        """Those of the drawn tokens; zeros where they are not kept."""
-        return logprobs_of(logits, drawn) if self._settings.logprobs else np.zeros(len(drawn))
+        self._take(places, drawn, chosen, slots)
 
     def _take(
-        self, places: np.ndarray, drawn: np.ndarray, logprobs: np.ndarray, slots: list[_Sequence | None]
+        self, places: np.ndarray, drawn: np.ndarray, logits: np.ndarray, slots: list[_Sequence | None]
     ) -> None:
-        """Append the drawn tokens; deliver the sequences that end with them and free their slots."""
+        """Append the tokens drawn by `logits`; deliver the sequences that end with them and free their slots."""
+        k = self._settings.top_logprobs
+        logprobs = (logprobs_of(logits, drawn) if self._keeps_logprobs else np.zeros(len(drawn))).tolist()
+        confidences = confidences_of(logits, k).tolist() if k else None
         finished: dict[asyncio.AbstractEventLoop, list[tuple[_Sequence, Completion]]] = {}
-        for slot, token, logprob in zip(places.tolist(), drawn.tolist(), logprobs.tolist(), strict=True):
+        for row, (slot, token) in enumerate(zip(places.tolist(), drawn.tolist(), strict=True)):
             sequence = slots[slot]
             if sequence is None:
                 continue
             sequence.tokens.append(token)
-            sequence.logprob += logprob
+            sequence.logprob += logprobs[row]
+            if confidences:
+                sequence.confidences.append(confidences[row])
             text, reason = self._ending(sequence)
             if reason:
                 slots[slot] = None
                 ended = (
                     sequence,
-                    _completion(sequence, text, reason, self._marks, logprobs=self._settings.logprobs),
+                    _completion(sequence, text, reason, self._marks, has_logprobs=self._keeps_logprobs),
                 )
                 finished.setdefault(sequence.call.loop, []).append(ended)
         for loop, ended in finished.items():
@@ -234,7 +238,7 @@ class OnnxEngine:
 
 
 def _completion(
-    sequence: _Sequence, text: str, reason: str, marks: tuple[Marks, ...], *, logprobs: bool
+    sequence: _Sequence, text: str, reason: str, marks: tuple[Marks, ...], *, has_logprobs: bool
 ) -> Completion:
     reasoning, answer = split_reasoning(text, marks)
     is_first = sequence.place == 0
@@ -250,7 +254,8 @@ def _completion(
         started_at=sequence.started_at,
         latency_seconds=time.perf_counter() - sequence.began,
         num_tries=1,
-        mean_logprob=sequence.logprob / len(sequence.tokens) if logprobs else None,
+        mean_logprob=sequence.logprob / len(sequence.tokens) if has_logprobs else None,
+        group_confidence=group_confidence(sequence.confidences),
     )
 
 

@@ -17,12 +17,12 @@ from configs.schema import JsonObject
 from tasks.engines.protocol import EngineError, Request
 
 _OTHER_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_WITHOUT_EFFECT = frozenset({"seed", "logprobs", "stream", "stream_options"})
+_WITHOUT_EFFECT = frozenset({"seed", "logprobs", "top_logprobs", "stream", "stream_options"})
 """Fields whose absence changes nothing of what is sampled: at most, fewer things are known of it."""
 STREAMED_FROM_TOKENS = 4096
 """The `max_tokens` from which `stream: auto` streams: such an answer may take longer than anybody keeps a silent connection."""
 _SAMPLED = ("max_tokens", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "repetition_penalty")
-_PLAIN = ("seed", "logprobs", "stop", *_SAMPLED)
+_PLAIN = ("seed", "logprobs", "top_logprobs", "stop", *_SAMPLED)
 _sampled = attrgetter(*_SAMPLED)
 
 
@@ -76,7 +76,7 @@ def body_of(
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
     }
     left_out, renamed = settings.left_out, dialect.renamed
-    for name, value in _plain(sampling, request.seeds[places[0]], logprobs=settings.logprobs):
+    for name, value in _plain(sampling, request.seeds[places[0]], settings):
         if value is not None and name not in left_out:
             body[renamed.get(name, name)] = value
     if len(places) > 1:
@@ -111,9 +111,17 @@ def left_out_of(sampling: Sampling, settings: OpenAISettings) -> list[str]:
     return sorted((settings.left_out & told) - {"seed"})
 
 
-def _plain(sampling: Sampling, seed: int, *, logprobs: bool) -> Iterator[tuple[str, Any]]:
+def _plain(sampling: Sampling, seed: int, settings: OpenAISettings) -> Iterator[tuple[str, Any]]:
     """The settings that are one field each; those that are None are left to the server."""
-    return zip(_PLAIN, (seed, logprobs or None, sampling.stop or None, *_sampled(sampling)), strict=True)
+    top = settings.top_logprobs
+    values = (
+        seed,
+        settings.logprobs or top is not None or None,
+        top,
+        sampling.stop or None,
+        *_sampled(sampling),
+    )
+    return zip(_PLAIN, values, strict=True)
 
 
 def _nested(keys: tuple[str, ...], value: str) -> JsonObject:

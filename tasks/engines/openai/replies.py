@@ -18,11 +18,12 @@ from tasks.engines.openai.faults import (
     one_line,
 )
 from tasks.engines.openai.lenient import loads
+from tasks.engines.openai.logprobs import UNKNOWN, sureness_of
 from tasks.engines.openai.usage import dollars_shared_out, shared_out, usage_of
 from tasks.engines.protocol import Completion, Failure
 from tasks.engines.reasoning import KNOWN, Marks, split_reasoning
 from warehouse.failures import FailureCode
-from warehouse.storable import finite_number, storable_text, whole_number
+from warehouse.storable import storable_text, whole_number
 
 _MOST_TOKENS = 2**31 - 1
 
@@ -79,6 +80,7 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
                 fault._replace(message=said) if isinstance(fault, Failure) else replace(fault, message=said)
             )
             continue
+        sureness = sureness_of(logprobs) if (logprobs := choice.get("logprobs")) else UNKNOWN
         outcomes.append(
             Completion(
                 reasoning=reasoning,
@@ -92,7 +94,8 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
                 started_at=sent.started_at,
                 latency_seconds=sent.latency_seconds,
                 num_tries=sent.num_tries,
-                mean_logprob=_mean_logprob(choice.get("logprobs")),
+                mean_logprob=sureness.mean_logprob,
+                group_confidence=sureness.group_confidence,
                 num_cached_prompt_tokens=usage.cached if place == 0 or usage.cached is None else 0,
                 num_reasoning_tokens=thoughts[place],
                 billed_dollars=dollars[place],
@@ -174,17 +177,3 @@ def _texts(choice: Any, marks: tuple[Marks, ...]) -> tuple[str | None, str]:  # 
     if reasoning:
         return reasoning.strip(), content.strip()
     return split_reasoning(content, marks)
-
-
-def _mean_logprob(logprobs: object) -> float | None:
-    """Mean over the tokens of a choice (`logprobs.content`); None where the server did not give each of them."""
-    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
-    if not isinstance(tokens, list) or not tokens:
-        return None
-    total = 0.0
-    for token in cast("list[Any]", tokens):
-        value = finite_number(token.get("logprob")) if isinstance(token, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
-        if value is None:
-            return None
-        total += value
-    return finite_number(total / len(cast("list[Any]", tokens)))

@@ -4,6 +4,7 @@ from typing import Any, TypeVar, cast
 
 from configs.schema import JsonObject
 from tasks.engines.openai.lenient import loads
+from tasks.engines.openai.logprobs import token_confidence
 from warehouse.storable import whole_number
 
 T = TypeVar("T", list[Any], dict[str, Any])
@@ -55,7 +56,7 @@ class ReplyChoice:
         if self.error:
             reply["error"] = self.error
         if self._logprobs and not self._lacks_logprobs:
-            reply["logprobs"] = {"content": [{"logprob": value} for value in self._logprobs]}
+            reply["logprobs"] = {"content": self._logprobs}
         return reply
 
     def compact(self) -> None:
@@ -80,9 +81,18 @@ class ReplyChoice:
         """Keep the tokens' log-probabilities; where a text came without, the others' mean would not be the choice's."""
         if tokens:
             self._logprobs = self._logprobs or []
-            self._logprobs += [token.get("logprob") if isinstance(token, dict) else None for token in tokens]  # pyright: ignore[reportUnknownMemberType] - JSON
+            self._logprobs += map(_short, tokens)
         elif has_text:
             self._lacks_logprobs = True
+
+
+def _short(token: object) -> JsonObject:
+    """A token's log-probability, and the mean of those of the likeliest tokens at its place in place of each of them."""
+    told = of_kind(token, dict)
+    short: dict[str, Any] = {"logprob": told.get("logprob")}
+    if (confidence := token_confidence(told)) is not None:
+        short["top_logprobs"] = [{"logprob": -confidence}]
+    return short
 
 
 def index_of(piece: JsonObject, place: int) -> int:

@@ -11,10 +11,13 @@ import gc
 import itertools
 import os
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from configs.engines import VllmSettings
 from configs.models import Model
+from tasks.engines.confidence import group_confidence
 from tasks.engines.processes import Leash
 from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
 from tasks.engines.reasoning import marks_of, split_reasoning
@@ -41,7 +44,8 @@ class VllmEngine:
         sequences = int(settings.args.get("max_num_seqs") or NUM_SEQUENCES)  # pyright: ignore[reportArgumentType] - vLLM says so itself
         self.concurrency = settings.concurrency or sequences + max(1, sequences // 8)
         self.group = self.concurrency
-        self._kept = {"logprobs": 0} if settings.logprobs else {}
+        self._top = settings.top_logprobs or 0
+        self._kept = {"logprobs": self._top} if settings.logprobs or self._top else {}
         self._arguments = engine_arguments(model, settings)
         self._marks = marks_of(settings.think_marks)
         self._loaded: Loaded | None = None
@@ -144,8 +148,18 @@ class VllmEngine:
                 latency_seconds=time.perf_counter() - began,
                 num_tries=1,
                 mean_logprob=total / tokens if total is not None and tokens else None,
+                group_confidence=self._confidence(output.logprobs),
             ),
         )
+
+    def _confidence(self, tokens: Sequence[Mapping[int, Any]] | None) -> float | None:
+        """Group confidence by the likeliest tokens at each place; vLLM gives the drawn token too, whatever its rank."""
+        if not self._top or not tokens:
+            return None
+        likeliest = (
+            [token.logprob for token in place.values() if token.rank <= self._top] for place in tokens
+        )
+        return group_confidence([-sum(values) / len(values) for values in likeliest])
 
     # --- loading ---
 

@@ -23,6 +23,7 @@ select
     samples.latency_seconds,
     samples.seed,
     samples.mean_logprob,
+    samples.group_confidence,
     samples.score,
     samples.decided_by,
     samples.is_by_hand

@@ -12,6 +12,7 @@ with fresh as (
         samples.sample_index < pooled.num_fixed as is_fixed,
         if(samples.is_correct is null, null, coalesce(samples.points, samples.is_correct::integer)) as points,
         if(samples.is_correct is null, null, samples.mean_logprob) as mean_logprob,
+        if(samples.is_correct is null, null, samples.group_confidence) as group_confidence,
         if(samples.is_correct is null, null, samples.score) as score
     from store.samples as samples
     inner join pooled() as pooled on samples.run_id = pooled.run_id and samples.stage = pooled.stage
@@ -51,10 +52,12 @@ answers as (
         count(*) filter (where is_correct and is_fixed) as num_fixed_correct,
         count(*) filter (where verdict = 'truncated') as num_truncated,
         count(mean_logprob) as num_logprobs,
+        count(group_confidence) as num_confidences,
         count(score) as num_scores,
         sum(points) filter (where is_fixed) as points,
         if(vote_key is null, 0, count(is_correct)) as num_votes,
         if(vote_key is null, null, sum(exp(mean_logprob))) as by_logprob,
+        if(vote_key is null, null, sum(group_confidence)) as by_confidence,
         if(vote_key is null, null, sum(score)) as by_score
     from fresh
     group by run_id, stage, problem_id, vote_key
@@ -65,6 +68,7 @@ ranked as (
         *,
         max(num_votes) over problem as most_votes,
         max(by_logprob) over problem * (1 - 1e-12) as most_by_logprob,
+        max(by_confidence) over problem * (1 - 1e-12) as most_by_confidence,
         max(by_score) over problem * (1 - 1e-12) as most_by_score
     from answers
     window problem as (partition by run_id, stage, problem_id)
@@ -84,6 +88,7 @@ summed as (
         coalesce(avg(num_correct / num_attempts) filter (where num_votes = most_votes and most_votes > 0), 0.0) as majority,
         sum(num_truncated) as num_truncated,
         sum(num_logprobs) as num_logprobs,
+        sum(num_confidences) as num_confidences,
         sum(num_scores) as num_scores,
         sum(points) as points,
         sum(num_votes) as num_voters,
@@ -92,6 +97,7 @@ summed as (
         count(*) filter (where num_votes > 0 and 2 * num_correct > num_attempts) as num_right_answers,
         log2(nullif(sum(num_votes), 0)) - sum(num_votes * log2(nullif(num_votes, 0))) / sum(num_votes) as vote_entropy,
         avg(num_correct / num_attempts) filter (where by_logprob >= most_by_logprob) as logprob_majority,
+        avg(num_correct / num_attempts) filter (where by_confidence >= most_by_confidence) as confidence_majority,
         avg(num_correct / num_attempts) filter (where by_score >= most_by_score) as score_majority
     from ranked
     group by run_id, stage, problem_id
@@ -133,6 +139,11 @@ select
         coalesce(summed.logprob_majority, 0.0),
         null
     ) as logprob_majority_accuracy,
+    if(
+        summed.num_attempts >= pools.n and summed.num_confidences = summed.num_attempts,
+        coalesce(summed.confidence_majority, 0.0),
+        null
+    ) as confidence_majority_accuracy,
     if(
         summed.num_attempts >= pools.n and summed.num_logprobs = summed.num_attempts,
         best.by_logprob,

@@ -28,6 +28,7 @@ select
         where status in ('ok', 'truncated') and (num_completion_tokens is null or num_billed_prompt_tokens is null)
     ) as num_uncounted,
     count(mean_logprob) filter (where is_correct is not null) as num_logprobs,
+    count(group_confidence) filter (where is_correct is not null) as num_confidences,
     count(score) filter (where is_correct is not null) as num_scores,
     min(score) filter (where is_correct is not null) as lowest_score,
     count(latency_seconds) as num_timed,

@@ -19,6 +19,7 @@ create table store.problem_results (
     best_accuracy double,
     score_majority_accuracy double,
     logprob_majority_accuracy double,
+    confidence_majority_accuracy double,
     mean_points double,
     logprob_best_accuracy double,
     num_fixed_attempts integer not null,

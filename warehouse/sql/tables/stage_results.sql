@@ -13,6 +13,7 @@ create table store.stage_results (
     num_completion_tokens bigint,
     num_uncounted integer not null,
     num_logprobs integer not null,
+    num_confidences integer not null,
     num_scores integer not null,
     lowest_score double,
     num_timed integer not null,

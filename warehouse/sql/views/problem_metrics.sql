@@ -37,6 +37,13 @@ with named as (
                         'is_there': pools.n > 1 and pools.num_fixed = pools.n and stages.num_logprobs > 0
                     },
                     {
+                        'metric': 'confidence-cons@' || pools.n,
+                        'measure': 'confidence-cons',
+                        'place': 9,
+                        'value': results.confidence_majority_accuracy,
+                        'is_there': pools.n > 1 and pools.num_fixed = pools.n and stages.num_confidences > 0
+                    },
+                    {
                         'metric': 'score-cons@' || pools.n,
                         'measure': 'score-cons',
                         'place': 4,

@@ -20,6 +20,7 @@ select
     best_accuracy,
     score_majority_accuracy,
     logprob_majority_accuracy,
+    confidence_majority_accuracy,
     mean_points,
     logprob_best_accuracy,
     num_fixed_attempts,
