@@ -144,6 +144,9 @@ class OpenAISettings(ConfigModel):
     """Whether a stage's requests go out together through the provider's batch interface: half the price, within a day."""
     batch_wait_seconds: float | None = Field(default=None, ge=0)
     """How long a run waits for its batches; then it ends, and a later one collects them. Absent: until they have ended."""
+    batch_again_seconds: float | None = Field(default=None, gt=0)
+    """After how long a run of `a2r up` that ended so is started again by itself, the same flow run; without a process
+    until then. Absent: it stays incomplete until Retry, or until the next night collects the batches."""
     think_marks: dict[str, str] | None = None
     """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
     batch_poll_seconds: float = Field(default=30.0, gt=0)
@@ -199,6 +202,11 @@ class OpenAISettings(ConfigModel):
         if (self.batch and len(self.urls) != 1) or (self.batch and self.serve is not None):
             raise ValueError(
                 "has batch: true; name the one endpoint that takes batches in base_url, without serve."
+            )
+        if self.batch_again_seconds is not None and (not self.batch or self.batch_wait_seconds is None):
+            raise ValueError(
+                "has batch_again_seconds, which says when a run is started again that has not waited for its batches; it "
+                "needs batch: true and batch_wait_seconds (0: hand in and collect only)."
             )
         return self
 

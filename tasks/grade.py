@@ -54,7 +54,9 @@ def assess(run: Run, grade_stage: GradeStage = grade_members) -> None:
         _look_at(run, stage, judged_here)
         judged += judged_here
     run.grader.close()
-    run.complaints += list(dict.fromkeys(run.grader.complaints))
+    if run.grader.complaints:
+        run.complaints += list(dict.fromkeys(run.grader.complaints))
+        run.again_seconds = None
     if judged:
         run.members["judge"] = list(dict.fromkeys(judged))
 

@@ -7,6 +7,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.executor.errors import FlowIncomplete
+from tasks.executor.flow_runs import wait_for_next_start
 from tasks.run import Run, Stages, stage_summary
 from warehouse.store import Store
 from warehouse.summarize import summarize
@@ -51,7 +52,10 @@ def _published(summary: S, run: Run) -> S:
         description=f"{summary['run_id']}: {summary['status']}. Traces by what became of them, and verdicts on them.",
     )
     if reason := shortfall(summary, run):
-        raise FlowIncomplete(summary, reason, is_over_budget=run.spending.is_reached)
+        again = None if run.undecided else run.again_seconds
+        if again is not None:
+            wait_for_next_start(again, reason)
+        raise FlowIncomplete(summary, reason, is_over_budget=run.spending.is_reached, again_seconds=again)
     return summary
 
 

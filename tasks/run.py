@@ -71,6 +71,8 @@ class Run:
     """What the run wanted, by stage; also a judge's traces that its verdicts rest on. Known once it is graded."""
     complaints: list[str] = field(default_factory=list)
     """What could not be made or decided, in sentences for people."""
+    again_seconds: float | None = None
+    """After how long to look again, where all that was not made is under way elsewhere."""
     undecided: list[str] = field(default_factory=list)
     """Why the verdicts are too few for the run to be complete, in sentences; running it again does not add any."""
     warnings: list[str] = field(default_factory=list)
@@ -186,7 +188,9 @@ def generate(run: Run, stages: Sequence[Stage] | None = None) -> None:
     from tasks.executor.submit import generate_stages  # noqa: PLC0415 - imports Prefect
 
     chosen = run.stages if stages is None else stages
-    run.complaints += generate_stages(chosen, run.problems, run.experiment.execution)
+    complaints = generate_stages(chosen, run.problems, run.experiment.execution)
+    run.complaints += complaints.sentences
+    run.again_seconds = complaints.again_seconds
     if run.spending.is_reached and any(num_unmade(run, stage) for stage in chosen):
         run.complaints.append(
             f"The budget is spent ({run.spending.shown()}): nothing more was requested. Raise budget and run again to "

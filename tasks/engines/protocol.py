@@ -110,6 +110,15 @@ class EngineAbsent(EngineError):
     """The engine's program is not installed here. Nothing is known to be wrong with its settings."""
 
 
+class StillUnderWay(EngineError):
+    """What was asked for is being made elsewhere, and a later run collects it."""
+
+    def __init__(self, message: str, again_seconds: float | None) -> None:
+        super().__init__(message)
+        self.again_seconds = again_seconds
+        """When to look again; None: whenever somebody runs it."""
+
+
 class Engine(Protocol):
     """What turns requests into completions. Built cheaply; `start` loads and connects."""
 

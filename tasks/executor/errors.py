@@ -51,8 +51,17 @@ class OverBudget(UserError):
 class FlowIncomplete(UserError):
     """What a flow raises at its end, after all that could be done is done."""
 
-    def __init__(self, summary: Any, message: str, *, is_over_budget: bool = False) -> None:  # noqa: ANN401 - whatever the flow would have returned
+    def __init__(
+        self,
+        summary: Any,  # noqa: ANN401 - whatever the flow would have returned
+        message: str,
+        *,
+        is_over_budget: bool = False,
+        again_seconds: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.summary = summary
+        self.again_seconds = again_seconds
+        """After how long what is under way elsewhere is looked at again; None where a person has to do something."""
         self.is_over_budget = is_over_budget
         """Whether nothing more is requested because the budget is spent."""

@@ -1,13 +1,15 @@
 """The present flow run: what it is called, when it was to start, what a form may ask."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.runtime import flow_run
+from prefect.exceptions import Pause
+from prefect.runtime import deployment, flow_run
 from prefect.settings import get_current_settings
+from prefect.states import AwaitingRetry
 from pydantic import TypeAdapter
 
 from configs.experiment import Experiment
@@ -34,6 +36,23 @@ def run_name() -> str:
     request: Any = TypeAdapter(ExperimentRequest).validate_python(flow_run.get_parameters()["experiment"])
     name = request.label if isinstance(request, NamedExperiment) else request.name
     return f"{name} {flow_run.get_flow_name()} {scheduled_at():%Y-%m-%d}"
+
+
+def wait_for_next_start(seconds: float, reason: str) -> None:
+    """End this process and have the same flow run started again after so long, with its id and its date.
+
+    Returns, and does nothing, where nobody would start it: below another flow run, and in a run of the command line.
+    Raises Prefect's Pause, which ends the flow run's process and is no failure.
+    """
+    if deployment.get_id() is None or flow_run.get_root_flow_run_id() != flow_run.get_id():
+        return
+    at = datetime.now(UTC) + timedelta(seconds=seconds)
+    message = f"Nothing to press: it goes on by itself at {at:%Y-%m-%d %H:%M} UTC. {reason}"
+    with get_client(sync_client=True) as client:
+        told = client.set_flow_run_state(
+            UUID(flow_run.get_id()), AwaitingRetry(scheduled_time=at, message=message)
+        )
+    raise Pause(state=told.state)
 
 
 def root_flow_run_id() -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -10,6 +10,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from configs.experiment import Execution
 from configs.schema import UserError
 from tasks.engines.pool import ENGINES, Stopped
+from tasks.engines.protocol import StillUnderWay
 from tasks.engines.resolving import resolved
 from tasks.executor.cache import quoted
 from tasks.executor.errors import Failures, OverBudget, ShardFailed
@@ -27,8 +28,17 @@ Parts = PrefectFuture[list[str]]
 """The parts that a shard's task writes."""
 
 
-def generate_stages(stages: Sequence[Stage], problems: Sequence[Problem], execution: Execution) -> list[str]:
-    """Make what is missing of the stages, streaming; return a sentence for each shard that failed.
+class Complaints(NamedTuple):
+    """Why something was not made."""
+
+    sentences: list[str]
+    """One for each cause."""
+    again_seconds: float | None
+    """When to look again where all of it is under way elsewhere; else None."""
+
+
+def generate_stages(stages: Sequence[Stage], problems: Sequence[Problem], execution: Execution) -> Complaints:
+    """Make what is missing of the stages, streaming; return why some of it could not be made.
 
     Each stage reads only earlier ones. Stages stream beside each other; where one wants the accelerator of
     an earlier one for other weights, all before it is made first, and the earlier engines are gone before its
@@ -49,14 +59,14 @@ def generate_stages(stages: Sequence[Stage], problems: Sequence[Problem], execut
     def submit(shard: Shard, sources: tuple[Upstream, ...]) -> Parts:
         return make.submit(label=shard.label, shard=quoted(shard), sources=quoted(sources))
 
-    complaints, stops = [], ENGINES.stops
+    outcomes, stops = list[tuple[str, object]](), ENGINES.stops
     for number, batch in enumerate(_batches(planned)):
         if number:
             ENGINES.close_engines()
-        complaints += _settled(submitted(batch, submit))
+        outcomes += _settled(submitted(batch, submit))
         if ENGINES.stops > stops:
             raise Stopped
-    return complaints
+    return _complaints(outcomes)
 
 
 def _batches(planned: Iterable[list[Shard]]) -> Iterator[list[list[Shard]]]:
@@ -101,24 +111,33 @@ def submitted(
     return futures
 
 
-def _settled(futures: Mapping[str, Parts]) -> list[str]:
-    """Wait for every shard; a sentence for each cause of a failure, so that none stays unnoticed.
+def _settled(futures: Mapping[str, Parts]) -> list[tuple[str, object]]:
+    """Wait for every shard; what each came to, by its label."""
+    outcomes = list[tuple[str, object]]()
+    for label, future in futures.items():
+        future.wait()
+        outcomes.append((label, future.state.result(raise_on_failure=False)))
+    return outcomes
+
+
+def _complaints(outcomes: Sequence[tuple[str, object]]) -> Complaints:
+    """A sentence for each cause of a failure, so that none stays unnoticed.
 
     Shards of a stage that failed for the same kinds of reasons are one sentence.
     """
-    complaints, failed = list[str](), dict[tuple[str, frozenset[str]], Failures]()
-    for label, future in futures.items():
-        future.wait()
-        outcome = future.state.result(raise_on_failure=False)
-        if isinstance(outcome, ShardFailed):
-            stage, failures = label.partition(" ")[0], outcome.failures
+    told, failed = list[str](), dict[tuple[str, frozenset[str]], Failures]()
+    errors = [(label, outcome) for label, outcome in outcomes if isinstance(outcome, BaseException)]
+    for label, error in errors:
+        if isinstance(error, ShardFailed):
+            stage, failures = label.partition(" ")[0], error.failures
             key = (stage, frozenset(failures.codes))
             failed[key] = failed[key].joined(failures, stage) if key in failed else failures
-        elif isinstance(outcome, OverBudget):
-            continue  # told once, by the run
-        elif isinstance(outcome, UserError):
-            complaints.append(str(outcome))
-        elif isinstance(outcome, BaseException):
-            complaints.append(f"{label}: {type(outcome).__name__}: {outcome}")
-    told = [text if count == 1 else f"{text} ({count} shards)" for text, count in Counter(complaints).items()]
-    return [*told, *map(str, failed.values())]
+        elif not isinstance(error, OverBudget):  # which is told once, by the run
+            told.append(
+                str(error) if isinstance(error, UserError) else f"{label}: {type(error).__name__}: {error}"
+            )
+    sentences = [text if count == 1 else f"{text} ({count} shards)" for text, count in Counter(told).items()]
+    waits = [error.again_seconds if isinstance(error, StillUnderWay) else None for _, error in errors]
+    times = [seconds for seconds in waits if seconds is not None]
+    is_waiting = bool(times) and len(times) == len(waits)
+    return Complaints([*sentences, *map(str, failed.values())], min(times) if is_waiting else None)

@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
 from prefect.states import AwaitingRetry, Crashed
 
-MOST_STARTS = 5
+MOST_DEATHS = 5
 """A run that has died this often is left to a person."""
 LONGEST_AGO = timedelta(days=7)
 """A run that crashed longer ago is left to a person."""
@@ -55,8 +55,10 @@ def resume_interrupted(client: SyncPrefectClient, pool: str) -> Iterator[str]:
         if run.state_type is not StateType.CRASHED:
             message = "Its process is gone: the machine, the worker or the process was stopped."
             client.set_flow_run_state(run.id, Crashed(message=message))
-        if run.run_count >= MOST_STARTS:
-            yield f"{run.name} was {state} and has died {run.run_count} times; press Retry to start it again."
+        # not `run_count`: a run that waits for its batches is started many times and has not died
+        num_deaths = sum(past.is_crashed() for past in client.read_flow_run_states(run.id))
+        if num_deaths >= MOST_DEATHS:
+            yield f"{run.name} was {state} and has died {num_deaths} times; press Retry to start it again."
             continue
         message = "Interrupted, started again by a2r up: what is stored stays, only what is missing is made."
         client.set_flow_run_state(run.id, AwaitingRetry(message=message))

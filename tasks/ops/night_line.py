@@ -67,10 +67,19 @@ def _why(results: Sequence[NightResult]) -> str:
 def _press(results: Sequence[NightResult]) -> str:
     if all(result.is_complete for result in results):
         return ""
+    if again_after(results) is not None:
+        return "Nothing to press: what is under way is collected by itself."
     causes = [cause for result in results for cause in result.causes]
     if causes and all(cause.is_permanent for cause in causes):
         return "Change what is refused (prompt, max_tokens), then press Retry: only what is missing is made."
     return "Once the cause is mended, press Retry: only what is missing is made."
+
+
+def again_after(results: Sequence[NightResult]) -> float | None:
+    """Seconds after which to look again where all that is missing is under way elsewhere; else None."""
+    waits = [result.outcome.again_seconds for result in results if not result.is_complete]
+    times = [seconds for seconds in waits if seconds is not None]
+    return min(times) if times and len(times) == len(waits) else None
 
 
 def _cost(results: Sequence[NightResult]) -> str:

@@ -47,6 +47,8 @@ class NightAttempt:
     seconds: float
     num_nights: int
     """How many earlier nights it is compared with."""
+    again_seconds: float | None = None
+    """When to look again where all that is missing is under way elsewhere; else None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,8 +24,8 @@ from configs.roles import Role
 from configs.schema import UserError
 from tasks.executor.artifacts import write_sentences
 from tasks.executor.errors import FlowIncomplete
-from tasks.executor.flow_runs import scheduled_at
-from tasks.ops.night_line import line_of
+from tasks.executor.flow_runs import scheduled_at, wait_for_next_start
+from tasks.ops.night_line import again_after, line_of
 from tasks.ops.night_page import page_of
 from tasks.ops.night_results import NightAttempt, NightResult, result_of
 from tasks.ops.reports import how_to_read, write_night_report
@@ -89,6 +90,8 @@ def run_night(night: Night, root: str | None, evaluate: Flow[..., Summary]) -> S
         f"{result.name}: {result.outcome.complaint}" for result in results if not result.is_complete
     ]
     if complaints:
+        if (again := again_after(results)) is not None:
+            wait_for_next_start(again, str(replace(line, press="")))
         log.error(line.remedy_first)
         message = "\n".join([line.remedy_first, *complaints])
         return Failed(message=message, data=UserError(message))
@@ -108,6 +111,7 @@ def _evaluated(
 ) -> NightAttempt:
     """Evaluate one experiment; whatever happens to it does not cost the night its others."""
     log, began, name, summary, complaint = get_run_logger(), time.monotonic(), entry.named.label, None, ""
+    again = None
     try:
         experiment = experiment_of(entry, night)
         name = experiment.name
@@ -115,12 +119,13 @@ def _evaluated(
         with tags(name, night.isoformat()):
             summary = named(experiment=experiment, root=root, limit=entry.limit)
     except UserError as error:
-        summary = error.summary if isinstance(error, FlowIncomplete) else None
+        if isinstance(error, FlowIncomplete):
+            summary, again = error.summary, error.again_seconds
         complaint = str(error)
     except Exception as error:  # a defect in one experiment
         log.exception("%s", name)
         complaint = f"{type(error).__name__}: {error}"
-    return NightAttempt(name, summary, complaint, time.monotonic() - began, entry.baseline_nights)
+    return NightAttempt(name, summary, complaint, time.monotonic() - began, entry.baseline_nights, again)
 
 
 def _publish(night: date, results: Sequence[NightResult], store: Store) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from endpoints.batches import BatchEndpoint
 from endpoints.nights import asked_for, experiment_file, stored_samples
 from endpoints.operating import A2R, Operator
 from endpoints.scripted import ScriptedEndpoint
@@ -315,6 +316,34 @@ def test_run_from_the_command_line_reports_to_it_without_being_told(operator, en
     told = re.search(rf"^Reporting to Prefect: {operator.url}/\S+/flow-run/(\S+)$", done.stderr, re.MULTILINE)
     assert told, done.stderr
     assert operator.run(told[1])["state_type"] == "COMPLETED"
+
+
+def test_night_that_waits_for_its_batches_is_no_process_and_goes_on_by_itself(operator):
+    with BatchEndpoint() as provider:
+        provider.looks_until_end = 10**6
+        folder = operator.folder / "batches"
+        folder.mkdir()
+        path = experiment_file(
+            folder, provider, num_problems=3, batch=True, batch_wait_seconds=0, batch_again_seconds=2
+        )
+        entry = {"experiment": str(path), "overrides": ["synthesizer=null"]}
+        run_id = operator.start("nightly", operator.mine | {"night": {"experiments": [entry]}})
+        waiting = operator.until(lambda: _awaiting(operator.run(run_id)), seconds=120, every=0.25)
+        assert waiting["state"]["message"].startswith("Nothing to press: it goes on by itself at ")
+        assert "12 traces are missing" in waiting["state"]["message"]
+        [batch] = provider.batches
+        provider.end(batch)
+        run = operator.wait(run_id, "COMPLETED", "FAILED")
+    assert (run["state_type"], run["name"]) == ("COMPLETED", waiting["name"])
+    assert run["expected_start_time"] == waiting["expected_start_time"], "a night keeps its date"
+    assert len(provider.worked_on) == 12 and set(provider.worked_on.values()) == {1}
+    assert "FAILED" not in [
+        state["type"] for state in operator.get(f"/flow_run_states/?flow_run_id={run_id}")
+    ]
+
+
+def _awaiting(run):
+    return run if run["state_name"] == "AwaitingRetry" else None
 
 
 def test_busy_port_is_told(tmp_path):

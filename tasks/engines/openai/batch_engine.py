@@ -19,7 +19,7 @@ from tasks.engines.openai.http import Replica
 from tasks.engines.openai.key import api_key
 from tasks.engines.openai.replicas import Replicas
 from tasks.engines.openai.retrying import retrying
-from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request
+from tasks.engines.protocol import Completion, Deliver, EngineError, Failure, Request, StillUnderWay
 from tasks.engines.reasoning import marks_of
 from tasks.progress import PROGRESS
 from warehouse.canonical import digest
@@ -115,7 +115,8 @@ class BatchEngine:
                 for batch, seeds in under_way.values():
                     group.create_task(self._ended(batch, seeds))
         except* TimeoutError:
-            self._stop(lines, EngineError(_unfinished(list(under_way), self._replica.url)))
+            said = _unfinished(list(under_way), self._replica.url)
+            self._stop(lines, StillUnderWay(said, self._settings.batch_again_seconds))
         except* (EngineError, RefusedError, TransientError) as errors:
             first = errors.exceptions[0]
             said = str(first) if isinstance(first, EngineError) else f"{self._replica.url}: {first}"
