@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Crashed, Running
+from prefect.states import AwaitingRetry, Crashed, Running
 
 from tasks.ops import interrupted
 
@@ -18,7 +18,7 @@ class Server:
     """One run; the states that it is given."""
 
     def __init__(self, run):
-        self.run, self.given = run, []
+        self.run, self.given, self.past = run, [], [run.state]
 
     def read_flow_runs(self, **_):
         return [self.run]
@@ -26,9 +26,14 @@ class Server:
     def read_workers_for_work_pool(self, _):
         return []
 
+    def read_flow_run_states(self, run_id):
+        assert run_id == self.run.id
+        return self.past
+
     def set_flow_run_state(self, run_id, state):
         assert run_id == self.run.id
         self.given.append(state.name)
+        self.past.append(state)
         return SimpleNamespace(status="ACCEPT")
 
 
@@ -68,6 +73,17 @@ def test_run_whose_process_lives_goes_on_and_one_whose_process_is_gone_is_starte
         [said] = interrupted.resume_interrupted(server, "a2r")
         assert "was interrupted (Running) and is started again" in said
         assert server.given == ["Crashed", "AwaitingRetry"]
+
+
+def test_run_that_died_often_is_left_to_a_person_and_one_that_only_waited_often_is_not():
+    with night(Crashed()) as (server, process):
+        process.communicate("")
+        server.past = [AwaitingRetry()] * 20 + [Crashed()] * 4
+        [said] = interrupted.resume_interrupted(server, "a2r")
+        assert "is started again" in said
+        server.past = [Crashed()] * 5
+        [said] = interrupted.resume_interrupted(server, "a2r")
+        assert "has died 5 times; press Retry" in said
 
 
 def test_crashed_run_is_started_again_once_its_process_has_ended():
