@@ -117,7 +117,7 @@ class StageProgress:
     def expect(self, stage: str, count: int, waits_for: str = "") -> None:
         """So many more units will be reported; none before what the stage waits for is there."""
         with self._lock:
-            counter = self._counters.setdefault(stage, _Counter())
+            counter = self._counter(stage)
             counter.total += count
             counter.waits_for = waits_for
             self._draw(stage)
@@ -136,7 +136,7 @@ class StageProgress:
     ) -> None:
         """Report finished units, or a failed one, which stays to be done; cheap enough for every sample."""
         with self._lock:
-            counter = self._counters.setdefault(stage, _Counter())
+            counter = self._counter(stage)
             counter.done += 0 if failed else count
             counter.failed += failed
             counter.tokens += tokens
@@ -147,6 +147,12 @@ class StageProgress:
             ):
                 counter.told = now
                 self._draw(stage)
+
+    def _counter(self, stage: str) -> _Counter:
+        counter = self._counters.get(stage)
+        if counter is None:
+            counter = self._counters[stage] = _Counter()
+        return counter
 
     def say(self, text: str) -> None:
         """Print a line above the bars, as it is."""

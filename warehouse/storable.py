@@ -6,7 +6,10 @@ is refused. So every line of a journal can become a row of a part.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from operator import le
+from types import NoneType
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -64,22 +67,48 @@ def finite_number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+class _Shape(NamedTuple):
+    """Rows whose columns have the same types, each of which can be stored: what is left to look at are their values."""
+
+    texts: tuple[str, ...]
+    numbers: tuple[str, ...]
+    highest: tuple[int, ...]
+    """The highest of each of the whole numbers."""
+    floats: tuple[str, ...]
+    lists: tuple[str, ...]
+
+    def fits(self, row: TraceRow) -> bool:
+        """Whether every value of such a row can be stored as it is."""
+        value_of = row.__getitem__
+        numbers, texts = [*map(value_of, self.numbers)], [*map(value_of, self.texts)]
+        return (
+            row["status"] in _STATUSES
+            and min(numbers) >= 0
+            and all(map(le, numbers, self.highest))
+            and all(map(math.isfinite, map(value_of, self.floats)))
+            and (all(map(str.isascii, texts)) or [*map(storable_text, texts)] == texts)
+            and all(_texts(value) == [*value] for value in map(value_of, self.lists) if value)
+        )
+
+
 def _is_storable(row: TraceRow) -> bool:
-    """Whether a row can be stored as it is, which is true of nearly every one and half the work of reading it anew."""
-    for name, value in row.items():
-        if value is None:
-            fits = name in _OPTIONAL
-        elif type(value) is not _KINDS.get(name):
-            fits = False
-        elif isinstance(value, str):
-            fits = value.isascii() or storable_text(value) is value
-        elif isinstance(value, int):
-            fits = 0 <= value <= _HIGHEST[name]
-        else:
-            fits = math.isfinite(value) if isinstance(value, float) else _texts(value) == [*value]
-        if not fits:
-            return False
-    return row.keys() >= _REQUIRED and row["status"] in _STATUSES
+    """Whether a row can be stored as it is, which is true of nearly every one and much less work than reading it anew."""
+    shape = _shape(tuple(row), tuple(map(type, row.values())))
+    return shape is not None and shape.fits(row)
+
+
+@lru_cache(maxsize=256)
+def _shape(names: tuple[str, ...], kinds: tuple[type, ...]) -> _Shape | None:
+    """The shape of rows with columns of these types; None where one is lacking, unknown, or of another type."""
+    given = {name: kind for name, kind in zip(names, kinds, strict=True) if kind is not NoneType}
+    if not given.keys() >= _REQUIRED or not set(names) <= _KINDS.keys():
+        return None
+    if any(kind is not _KINDS[name] for name, kind in given.items()):
+        return None
+    texts, numbers, floats, lists = (
+        tuple(name for name, kind in given.items() if kind is wanted) for wanted in (str, int, float, tuple)
+    )
+    return _Shape(texts, numbers, tuple(_HIGHEST[name] for name in numbers), floats, lists)
 
 
 def _text(value: object) -> str | None:
@@ -105,7 +134,6 @@ def _reader(kind: pa.DataType) -> Callable[[object], Any]:
 
 
 _REQUIRED = frozenset(REQUIRED)
-_OPTIONAL = frozenset(TRACES.names) - _REQUIRED
 _PYTHON: dict[pa.DataType, tuple[type, int]] = {
     pa.string(): (str, 0),
     pa.int32(): (int, 2**31 - 1),

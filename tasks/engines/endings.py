@@ -1,6 +1,7 @@
 """Why a completion ended, in the words of every provider we know."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 Ending = Literal["stop", "length", "tool", "filtered", "failed"]
@@ -50,9 +51,12 @@ def finish_of(reason: str | None) -> Ending | None:
 
 def ending_of(reason: object) -> Ending:
     """The same for a text that has to be judged: an unknown word by what it resembles; absent or no word, it finished."""
-    if not isinstance(reason, str) or not reason:
-        return "stop"
-    if known := _ENDINGS.get(reason) or finish_of(reason):
+    return _judged(reason) if isinstance(reason, str) and reason else "stop"
+
+
+@lru_cache(maxsize=256)  # there are few words for it
+def _judged(reason: str) -> Ending:
+    if known := finish_of(reason):
         return known
     word = reason.lower().replace("-", "_").replace(" ", "_")
     for ending, stems in _ALIKE:

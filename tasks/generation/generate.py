@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -215,10 +215,8 @@ class _Shard:
         PROGRESS.advance(self._stage, count=len(job.wanted) - len(lacking))
         if not lacking:
             return None
-        request = job.request
-        seeds = tuple(request.seeds[place] for place in lacking)
-        wanted = tuple(job.wanted[place] for place in lacking)
-        return job._replace(request=_of_samples(request, seeds, wanted), wanted=wanted)
+        seeds = tuple(job.request.seeds[place] for place in lacking)
+        return _part(job, seeds, tuple(job.wanted[place] for place in lacking))
 
     def _deliver(
         self, job: Job, driver: asyncio.Task[None] | None, place: int, outcome: Completion | Failure
@@ -261,21 +259,19 @@ def _pieces_of(job: Job, engine: Engine) -> Iterator[Job]:
     if len(job.wanted) <= engine.group:
         yield job
         return
-    start, request = 0, job.request
+    start, seeds = 0, job.request.seeds
     while start < len(job.wanted):
         taken = slice(start, start + engine.group)
-        seeds, wanted = request.seeds[taken], job.wanted[taken]
-        yield job._replace(request=_of_samples(request, seeds, wanted), wanted=wanted)
-        start += len(seeds)
+        piece = _part(job, seeds[taken], job.wanted[taken])
+        yield piece
+        start += len(piece.wanted)
 
 
-def _of_samples(request: Request, seeds: tuple[int, ...], wanted: Sequence[Wanted]) -> Request:
-    """The request for these of its samples alone."""
-    return request._replace(
-        seeds=seeds,
-        sample_indexes=tuple(trace.sample_index for trace in wanted),
-        trace_ids=tuple(trace.trace_id for trace in wanted),
-    )
+def _part(job: Job, seeds: tuple[int, ...], wanted: tuple[Wanted, ...]) -> Job:
+    """The job for these of its samples alone."""
+    messages, sampling, _, question, *_ = job.request
+    indexes, ids = tuple([w.sample_index for w in wanted]), tuple([w.trace_id for w in wanted])
+    return Job(Request(messages, sampling, seeds, question, indexes, ids), wanted, job.read, job.done)
 
 
 def _row(wanted: Wanted, outcome: Completion | Failure, read: Reading | None) -> dict[str, object]:

@@ -21,7 +21,7 @@ from configs.models import Model
 from configs.models import Model as Weights
 from configs.roles import Explorer
 from configs.sampling import Sampling
-from tasks.engines.openai.bodies import LEARNT
+from tasks.engines.openai.bodies import LEARNT, Learnt, body_of
 from tasks.engines.openai.engine import OpenAIEngine
 from tasks.engines.protocol import Completion, EngineError, Failure, Message, Request
 from tasks.stage import stage_of
@@ -253,6 +253,30 @@ def test_samples_are_asked_for_one_by_one_where_the_dialect_knows_no_n(endpoint)
     [done] = complete(endpoint, request(1, 2, 3), dialect="openrouter")
     assert [body.get("n") for body in endpoint.requests] == [None] * 3
     assert {d.seed for d in done} == {1, 2, 3}
+
+
+def test_each_body_is_of_its_own_request_and_of_what_is_learnt_by_then():
+    """Most of a body is put together once; none of it may be another request's."""
+    settings = OpenAISettings(kind="openai", base_url="http://localhost:1/v1")
+    learnt = Learnt()
+
+    def body(asked, *places):
+        return body_of("small", asked, places or (0,), settings, learnt)
+
+    first, other = request(7, 8), request(9, temperature=0.5, extra={"seed": 3, "n": 2})
+    assert [body(first)["seed"], body(first, 1)["seed"], body(first, 0, 1)["seed"]] == [7, 8, 7]
+    assert [body(first).get("n"), body(first, 0, 1)["n"], body(other)["n"]] == [None, 2, 2]
+    assert (body(other)["seed"], body(other)["temperature"], body(first)["temperature"]) == (3, 0.5, 1.0)
+    learnt.take_in("max_tokens", "x", "no")
+    learnt.take_in("seed", "x", "no")
+    learnt.takes_long = True
+    now = body(first)
+    assert ("seed" in now, "max_tokens" in now, now["max_completion_tokens"], now["stream"]) == (
+        False,
+        False,
+        32,
+        True,
+    )
 
 
 # --- what is in the recipe ----------------------------------------------------------------------

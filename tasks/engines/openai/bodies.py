@@ -8,7 +8,7 @@ process. Where it does, the engine stops with a sentence: it is the experiment t
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from configs.dialects import AS_IT_IS, DIALECTS, Dialect
 from configs.engines import OpenAISettings
@@ -26,6 +26,17 @@ _PLAIN = ("seed", "logprobs", "top_logprobs", "stop", *_SAMPLED)
 _sampled = attrgetter(*_SAMPLED)
 
 
+class _Fixed(NamedTuple):
+    """What of a request's body is the same in each of them."""
+
+    sampling: Sampling
+    settings: OpenAISettings
+    lessons: int
+    fields: dict[str, Any]
+    is_seeded: bool
+    """Whether each sample's seed takes the place of the one in there."""
+
+
 @dataclass
 class Learnt:
     """What an endpoint has refused of this model's requests."""
@@ -34,6 +45,13 @@ class Learnt:
     left_out: set[str] = field(default_factory=set[str])
     takes_long: bool = False
     """Whether a reply that was not streamed has come too late."""
+    fixed: _Fixed | None = None
+    """What was the same in the latest request and those before it."""
+
+    @property
+    def num_lessons(self) -> int:
+        """How much has been learnt: nothing of it is ever forgotten."""
+        return len(self.renamed) + len(self.left_out) + self.takes_long
 
     def take_in(self, name: str, url: str, refusal: str) -> str:
         """Do without a field of the body, or call it otherwise; returns the sentence to show, empty where it was known.
@@ -70,30 +88,45 @@ def body_of(
     model: str, request: Request, places: Sequence[int], settings: OpenAISettings, learnt: Learnt
 ) -> dict[str, Any]:
     """The request's body for these of its samples; `seed`, where it is there, is the first one's."""
-    dialect, sampling = dialect_of(settings), request.sampling
+    fixed = _fixed_of(request.sampling, settings, learnt)
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        **fixed.fields,
     }
-    left_out, renamed = settings.left_out, dialect.renamed
-    for name, value in _plain(sampling, request.seeds[places[0]], settings):
-        if value is not None and name not in left_out:
-            body[renamed.get(name, name)] = value
+    if fixed.is_seeded:
+        body["seed"] = request.seeds[places[0]]
     if len(places) > 1:
-        body["n"] = len(places)
+        body.setdefault("n", len(places))
+    return body
+
+
+def _fixed_of(sampling: Sampling, settings: OpenAISettings, learnt: Learnt) -> _Fixed:
+    """What is the same in every request with these settings, put together again once more has been learnt."""
+    known, lessons = learnt.fixed, learnt.num_lessons
+    if known and known.sampling is sampling and known.settings is settings and known.lessons == lessons:
+        return known
+    dialect, left_out = dialect_of(settings), settings.left_out
+    fields = {
+        dialect.renamed.get(name, name): value
+        for name, value in _plain(sampling, settings)
+        if value is not None and name not in left_out
+    }
     if _is_streamed(sampling, settings, learnt):
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        fields |= {"stream": True, "stream_options": {"include_usage": True}}
     if sampling.enable_thinking is not None and "enable_thinking" not in left_out:
         template = {"chat_template_kwargs": {"enable_thinking": sampling.enable_thinking}}
-        _merge(body, dialect.thinking[sampling.enable_thinking] if dialect.thinking else template)
+        _merge(fields, dialect.thinking[sampling.enable_thinking] if dialect.thinking else template)
     if sampling.reasoning_effort and "reasoning_effort" not in left_out:
-        _merge(body, _nested(dialect.effort, sampling.reasoning_effort))
+        _merge(fields, _nested(dialect.effort, sampling.reasoning_effort))
     for name, other in learnt.renamed.items():
-        if name in body:
-            body[other] = body.pop(name)
+        if name in fields:
+            fields[other] = fields.pop(name)
     for name in learnt.left_out:
-        body.pop(name, None)
-    return body | sampling.extra
+        fields.pop(name, None)
+    is_seeded = "seed" in fields and "seed" not in sampling.extra
+    learnt.fixed = _Fixed(sampling, settings, lessons, fields | sampling.extra, is_seeded)
+    return learnt.fixed
 
 
 def _is_streamed(sampling: Sampling, settings: OpenAISettings, learnt: Learnt) -> bool:
@@ -111,11 +144,11 @@ def left_out_of(sampling: Sampling, settings: OpenAISettings) -> list[str]:
     return sorted((settings.left_out & told) - {"seed"})
 
 
-def _plain(sampling: Sampling, seed: int, settings: OpenAISettings) -> Iterator[tuple[str, Any]]:
-    """The settings that are one field each; those that are None are left to the server."""
+def _plain(sampling: Sampling, settings: OpenAISettings) -> Iterator[tuple[str, Any]]:
+    """The settings that are one field each; the base seed in place of a sample's; those that are None are left to the server."""
     top = settings.top_logprobs
     values = (
-        seed,
+        sampling.seed,
         settings.logprobs or top is not None or None,
         top,
         sampling.stop or None,

@@ -43,6 +43,8 @@ class Concurrency:
     def __init__(self, first: int = FIRST, most: int = MOST) -> None:
         self.most = most
         self._window = float(min(first, most))
+        self.window = max(1, int(self._window))
+        """Sequences that may be in flight now."""
         self._ceiling = math.inf if first < most else float(most)
         """Up to here the window doubles; beyond, it goes by steps."""
         self.is_fixed = first >= most
@@ -58,11 +60,6 @@ class Concurrency:
         """Most in flight in this epoch and in the one before."""
         self._before = self._window
         """The window before the latest refusals."""
-
-    @property
-    def window(self) -> int:
-        """Sequences that may be in flight now."""
-        return max(1, int(self._window))
 
     def answered(self, now: float, units: int, tokens: int, in_flight: int) -> None:
         """A request for so many sequences was answered; `in_flight` counts it still."""
@@ -175,4 +172,4 @@ class Concurrency:
         held = min(max(1.0, window), float(self.most))
         if held > self._window:
             self._grown_at = now
-        self._window = held
+        self._window, self.window = held, int(held)

@@ -56,6 +56,8 @@ class Limits:
 
     def wait(self, now: float) -> float:
         """Seconds until the next request may be sent."""
+        if not (self._buckets or self._left):
+            return 0.0
         longest = 0.0
         for kind, bucket in self._buckets.items():
             needed = 1.0 if kind == "requests" else 0.0

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 from configs.schema import JsonObject
@@ -68,9 +69,12 @@ def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -
         choices = sorted(choices, key=_index)
     usage = usage_of(content)
     texts = [_texts(choice, sent.marks) for choice in choices]
-    lengths = [len(r or "") + len(a) for r, a in texts]
-    shares, dollars = shared_out(usage.completion, lengths), dollars_shared_out(usage.dollars, lengths)
-    thoughts = shared_out(usage.reasoning, lengths)
+    if len(texts) == 1:
+        shares, thoughts, dollars = [usage.completion], [usage.reasoning], [usage.dollars]
+    else:
+        lengths = [len(r or "") + len(a) for r, a in texts]
+        shares, dollars = shared_out(usage.completion, lengths), dollars_shared_out(usage.dollars, lengths)
+        thoughts = shared_out(usage.reasoning, lengths)
     outcomes: list[Outcome] = []
     for place, (choice, (reasoning, answer)) in enumerate(zip(choices, texts, strict=True)):
         reason = _reason(choice)
@@ -162,10 +166,12 @@ def _index(choice: Any) -> int:  # noqa: ANN401 - JSON
 def _reason(choice: Any) -> str | None:  # noqa: ANN401 - JSON
     """The finish reason where it is a word."""
     reason = choice.get("finish_reason") if isinstance(choice, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
-    if not isinstance(reason, str):
-        return None
-    is_plain = reason.isidentifier() and reason.isascii() and len(reason) < 100  # noqa: PLR2004 - a word, nearly always
-    return reason if is_plain else one_line(storable_text(reason))
+    return _word(reason[:2000]) if isinstance(reason, str) else None
+
+
+@lru_cache(maxsize=256)  # there are few words for it
+def _word(reason: str) -> str:
+    return one_line(storable_text(reason))
 
 
 def _texts(choice: Any, marks: tuple[Marks, ...]) -> tuple[str | None, str]:  # noqa: ANN401 - JSON

@@ -62,8 +62,6 @@ def shared_out(total: int | None, lengths: Sequence[int]) -> list[int | None]:
     """A request's token count among its choices by text length; the shares add up to the total."""
     if total is None:
         return [None] * len(lengths)
-    if len(lengths) == 1:
-        return [total]
     whole, given, shares = sum(lengths) or 1, 0, []
     reached = 0
     for length in lengths:
@@ -89,7 +87,10 @@ def _dollars(cost: object) -> float | None:
 
 
 def _count(usage: JsonObject, name: str) -> int | None:
-    return whole_number(usage.get(name), 0, _MOST_TOKENS)
+    value = usage.get(name)
+    if type(value) is int and 0 <= value <= _MOST_TOKENS:  # nearly always
+        return value
+    return whole_number(value, 0, _MOST_TOKENS)
 
 
 def _object(value: object) -> JsonObject:
