@@ -4,7 +4,7 @@ import random
 from statistics import fmean, median
 
 import pytest
-from made_run import Made, finish_run
+from made_run import Made, finish_run, sums
 from test_report import experiment
 
 from configs.experiment import Experiment
@@ -13,6 +13,7 @@ from tasks.stage import stage_of
 from warehouse.catalog import connect
 
 METRICS = {"mean@1", "cons@4", "synthesize/a2r", "synthesize/a2r-cons@2", "a2r", "a2r-cons@2"}
+LEFT = ["s0", "s1", "s2"]
 QUESTIONS = [f"What is {i} + {42 - i}?" for i in range(12)]
 
 
@@ -73,3 +74,36 @@ def test_percentiles_are_taken_over_problems(catalog, expected):
     )
     longest = [max(lengths) for (_, stage), lengths in expected.items() if stage == "explore"]
     assert rows.fetchall() == [(median(longest), fmean(longest), 12)]
+
+
+def test_a_problem_left_to_the_vote_waits_for_the_samples_that_would_have_been_read(tmp_path):
+    drawn, lengths = random.Random(8), {}
+
+    def made(stage, problem, index):
+        value = 42 if problem.problem_id in LEFT else index
+        text = "x" * 4 * drawn.randint(10, 500) + f" \\boxed{{{value}}}"
+        lengths[problem.problem_id, stage, index] = len(text) // 4
+        return Made(text, "correct", str(value))
+
+    settings = sums(tmp_path, QUESTIONS[:6])
+    synthesizer = settings.pop("synthesizer")
+    first = {"name": "first", "when": {"agreement_below": 1.0}, "sampling": {"n": 2}}
+    settings["rounds"] = [synthesizer | first, synthesizer | {"name": "last"}]
+    with connect(finish_run(settings, tmp_path / "root", "run-1", made)) as catalog:
+        left = catalog.execute("select stage, left_to_vote from store.roles where round > 0").fetchall()
+        found = catalog.execute(
+            "select metric, problem_id, path_tokens, path_seconds from problem_paths where stage <> 'explore'"
+        ).fetchall()
+    assert {stage: sorted(problems) for stage, problems in left} == {"first": LEFT, "last": LEFT}
+    assert len(found) == 6 * 3, (
+        "each problem has an answer and a vote of the first round, and an answer of the last"
+    )
+    for metric, problem, tokens, seconds in found:
+        vote = max(lengths[problem, "explore", index] for index in range(2))
+        if problem in LEFT:
+            assert (tokens, seconds) == (vote, 0.5), metric
+            continue
+        read = [vote + lengths[problem, "first", index] for index in range(2)]
+        last = max(read) + lengths[problem, "last", 0]
+        expected = {"first/a2r": (fmean(read), 1.0), "first/a2r-cons@2": (max(read), 1.0), "a2r": (last, 1.5)}
+        assert (tokens, seconds) == expected[metric]

@@ -1,5 +1,6 @@
 -- One row per run, metric and problem: tokens and seconds on the critical path to the answer.
 -- A trace's path is its own length and the longest path among the references it was shown; a vote waits for its longest sample.
+-- A problem that a stage left to the vote waits for the samples that the stage would have read.
 create or replace view problem_paths as
 with recursive known as (
     select
@@ -64,6 +65,55 @@ longest as ( -- a trace that reads stages of several depths waits for the deepes
         if(count(seconds) = count(*), max(seconds), null) as seconds
     from paths
     group by run_id, stage, problem_id, trace_id
+),
+
+left_out as (
+    select
+        run_id,
+        stage,
+        reads,
+        unnest(left_to_vote) as problem_id
+    from store.roles
+),
+
+votes as (
+    select
+        run_id,
+        stage,
+        problem_id,
+        unnest(reads) as voter
+    from left_out
+    union
+    select
+        votes.run_id,
+        votes.stage,
+        votes.problem_id,
+        unnest(left_out.reads) as voter
+    from votes
+    inner join left_out
+        on votes.run_id = left_out.run_id and votes.voter = left_out.stage and votes.problem_id = left_out.problem_id
+),
+
+answers as (
+    select
+        run_id,
+        stage,
+        problem_id,
+        false as is_vote,
+        tokens,
+        seconds
+    from longest
+    union all
+    select
+        votes.run_id,
+        votes.stage,
+        votes.problem_id,
+        true as is_vote,
+        longest.tokens,
+        longest.seconds
+    from votes
+    inner join longest
+        on votes.run_id = longest.run_id and votes.voter = longest.stage and votes.problem_id = longest.problem_id
 )
 
 select
@@ -71,11 +121,11 @@ select
     metrics.metric,
     metrics.problem_id,
     metrics.stage,
-    if(metrics.measure = 'mean', avg(longest.tokens), max(longest.tokens)) as path_tokens,
-    if(metrics.measure = 'mean', avg(longest.seconds), max(longest.seconds)) as path_seconds
+    if(metrics.measure = 'mean' and not bool_or(answers.is_vote), avg(answers.tokens), max(answers.tokens)) as path_tokens,
+    if(metrics.measure = 'mean' and not bool_or(answers.is_vote), avg(answers.seconds), max(answers.seconds)) as path_seconds
 from problem_metrics as metrics
 inner join pooled() as pooled on metrics.run_id = pooled.run_id and metrics.stage = pooled.pool
-inner join longest
-    on metrics.run_id = longest.run_id and pooled.stage = longest.stage and metrics.problem_id = longest.problem_id
+inner join answers
+    on metrics.run_id = answers.run_id and pooled.stage = answers.stage and metrics.problem_id = answers.problem_id
 where metrics.measure <> 'pass'
 group by metrics.run_id, metrics.metric, metrics.measure, metrics.problem_id, metrics.stage
