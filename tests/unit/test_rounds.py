@@ -169,6 +169,7 @@ def test_stages_that_would_be_the_same_traces_are_refused():
         ("moa", [("small", 3), ("big", 3), ("small_2", 3), ("big_2", 3), ("aggregator", 1)]),
         ("genselect", [("explore", 8), ("select", 8)]),
         ("best-of-n", [("explore", 8)]),
+        ("fast-slow", [("explore", 4), ("synthesize", 4)]),
     ],
 )
 def test_preset_has_the_stages_of_its_paper_and_every_request_fits(preset, wanted, tmp_path):
