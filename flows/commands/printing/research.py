@@ -23,3 +23,10 @@ def print_study(report: Shown, console: Console, root: str) -> None:  # noqa: AR
     if report["missing_models"]:
         names = ", ".join(report["missing_models"])
         console.print(f"Not trained yet: {names}. {report['training_command']}", highlight=False)
+
+
+def print_methods(report: Shown, console: Console, root: str) -> None:  # noqa: ARG001 - the page names what is missing
+    """Where the page is, and how many methods it has no number of."""
+    console.print(f"{report['num_runs']} runs; the page is {report['page']}", highlight=False)
+    if report["missing"]:
+        console.print(f"Not in the store yet: {'; '.join(report['missing'])}.", highlight=False)

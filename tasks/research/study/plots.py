@@ -64,7 +64,7 @@ def plot_costs(
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(fontsize=7, loc="outside lower center", ncols=2)
-        return _saved(figure, path)
+        return saved(figure, path)
 
 
 def plot_curves(jobs: Sequence[TrainingJob], records: Mapping[str, TrainingRecord], path: Path) -> str:
@@ -94,7 +94,7 @@ def plot_curves(jobs: Sequence[TrainingJob], records: Mapping[str, TrainingRecor
             axes.set(title=title, xlabel="million tokens", ylabel="accuracy, development problems")
             if axes.lines:
                 axes.legend(fontsize=6)
-        return _saved(figure, path)
+        return saved(figure, path)
 
 
 def plot_reinforcement(jobs: Sequence[TrainingJob], records: Mapping[str, TrainingRecord], path: Path) -> str:
@@ -123,9 +123,10 @@ def plot_reinforcement(jobs: Sequence[TrainingJob], records: Mapping[str, Traini
                 )
             axes.set(title=title, xlabel="step")
         figure.axes[0].legend(fontsize=6)
-        return _saved(figure, path)
+        return saved(figure, path)
 
 
-def _saved(figure: Figure, path: Path) -> str:
+def saved(figure: Figure, path: Path) -> str:
+    """Write the figure, the same bytes for the same numbers; returns the file's name."""
     figure.savefig(path, metadata={"Date": None})
     return path.name
