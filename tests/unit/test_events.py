@@ -10,6 +10,7 @@ finish_reason (earendil-works/pi pull request 7441, BerriAI/litellm issue 40260)
 
 import math
 import random
+import sys
 from datetime import UTC, datetime
 
 import orjson
@@ -213,6 +214,49 @@ def test_fields_and_choices_that_take_turns_are_not_mixed_up(seed):
         for field in fields:
             mine = [w for w, turn in zip(words, turns, strict=True) if turn == (choice["index"], field)]
             assert choice["message"].get(field, "") == "".join(mine)
+
+
+@pytest.mark.parametrize("line_break", [b"\n", b"\n\n"])
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (b"", ""),
+        (b": ping", ""),
+        (b"data: null", ""),
+        (piece('a "word"'), 'a "word"'),
+        (piece(""), ""),
+        (piece("of the other", 1), ""),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 20, 39, 40])
+def test_run_of_events_of_one_kind_ends_where_another_stands(odd, said, place, line_break):
+    """Events that differ in their text alone are taken in at once."""
+    texts = [f"{number} " for number in range(40)]
+    events = [*map(piece, ("", "a", *texts)), piece(end="stop"), piece(index=1, end="stop"), usage()]
+    events[2 + place : 2 + place] = [odd]
+    data = b"".join((e if isinstance(e, bytes) else b"data: " + orjson.dumps(e)) + line_break for e in events)
+    reply = told(data + b"data: [DONE]", 2)
+    texts[place:place] = [said]
+    assert reply["choices"][0]["message"]["content"] == "a" + "".join(texts)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_time_of_a_stream_is_that_of_its_bytes_and_not_of_its_events(size):
+    """Lines of Python per event would be a hundred times more than those of a run."""
+    data = sent(*map(piece, ["x" * size] * 2000), piece(end="stop"))
+    steps = 0
+
+    def count(*_):
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        reply = reply_of_events(data)
+    finally:
+        sys.setprofile(None)
+    assert reply["choices"][0]["message"]["content"] == "x" * 2000 * size
+    assert steps < 2000
 
 
 def test_half_characters_of_two_events_are_one():
