@@ -70,14 +70,16 @@ def shortfall(summary: StageSummary | Summary, run: Run) -> str | None:
     if not wanting:
         again = "All traces are stored; run the same command again, or press Retry on the flow run."
         return "\n".join((*reasons, again) if run.complaints else reasons) or None
+    has_some = any(counts["generated"] + counts["reused"] for counts in summary["stages"].values())
+    others, what = ("All others are stored. ", "only what is missing") if has_some else ("", "them")
     if run.complaints:
         told = (
-            f"Not made: {wanting} traces. All others are stored; run the same command again, or press Retry on the "
-            "flow run, to make only what is missing."
+            f"Not made: {wanting} traces. {others}Run the same command again, or press Retry on the flow run, to make "
+            f"{what}."
         )
     else:
         told = (
             f"Not made: {wanting} traces, since this command does not make them or the references they read are "
-            "missing. All others are stored; `a2r run` (the flow evaluate) makes only what is missing."
+            f"missing. {others}`a2r run` (the flow evaluate) makes {what}."
         )
     return "\n".join((*reasons, told))

@@ -3,10 +3,12 @@
     python tests/bench/random_nights.py [--nights 20] [--seed 0]      # about a minute a night on two busy cores
 
 A night has a plain experiment, an adaptive one and one that a model grades, on a root of its own. It meets one to three
-faults: an endpoint that refuses requests for good, fails one in twenty, goes away; a judge whose requests are refused, so
-that its verdicts are missing; a killed worker, server or flow. Whatever is not Completed is mended and repaired by Retry, or
-by the next start of `a2r up`. Printed for each: faults, states, requests that were answered twice, beyond those in flight at
-a kill too, and whether a Completed night has other traces, verdicts or numbers than the undisturbed one.
+faults, dealt so that each kind comes equally often: an endpoint that refuses requests for good, fails one in twenty, goes
+away; a judge whose requests are refused, so that its verdicts are missing, or that replies without deciding; a killed worker,
+server or flow. Whatever is not Completed is mended (for a judge that does not decide: `grader.sampling.max_tokens` raised)
+and repaired by Retry, or by the next start of `a2r up`. Printed for each: faults, states, requests that were answered twice,
+beyond those in flight at a kill too, and whether a Completed night has other traces, verdicts or numbers than the undisturbed
+one.
 """
 
 import argparse
@@ -17,6 +19,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -34,7 +38,9 @@ from warehouse.summarize import summarize
 CONCURRENCY = 8
 NUM_PROBLEMS = 20
 ENDS = ("COMPLETED", "FAILED", "CRASHED")
-FAULTS = ("refused", "failing", "away", "undecided", "worker", "server", "flow")
+FAULTS = ("refused", "failing", "away", "unjudged", "undecided", "worker", "server", "flow")
+RATES = {"refused": 0.05, "failing": 0.05, "unjudged": 0.3, "undecided": 0.3}
+"""Which share of the requests a fault strikes."""
 KILLS = ("worker", "flow")
 """Those that end the process that sends requests."""
 
@@ -52,14 +58,17 @@ class Night:
         """A sum, or a verdict that depends on what is judged alone."""
         if "Verdict" not in prompt:
             return answered(prompt, seed)
-        is_right = hashlib.sha256(prompt.encode()).digest()[0] % 3 > 0
+        digest = hashlib.sha256(prompt.encode()).digest()
+        if digest[2] / 256 < self.rates["undecided"]:
+            return "It is hard to say."
+        is_right = digest[0] % 3 > 0
         return f"I compared them.\nVerdict: {'correct' if is_right else 'incorrect'}"
 
     def fault(self, number: int, body: dict) -> object:
         """Refusals depend on the request, failures on its number."""
-        key = json.dumps([body["model"], body["seed"], body["messages"]])
+        key = json.dumps([body["model"], body["seed"], body["messages"], body["max_tokens"]])
         chance = hashlib.sha256(key.encode()).digest()[1] / 256
-        if chance < self.rates["undecided" if body["model"] == "judge" else "refused"]:
+        if chance < self.rates["unjudged" if body["model"] == "judge" else "refused"]:
             return (400, "this request is refused", {})
         if random.Random(number).random() < self.rates["failing"]:
             return (500, "overloaded", {})
@@ -87,13 +96,32 @@ def experiments(folder: Path, endpoint: ScriptedEndpoint) -> list[dict]:
     return [{"experiment": f"{data['name']}.yaml"} for data in (plain, adaptive, judged)]
 
 
+def judge_allowed(folder: Path, max_tokens: int) -> None:
+    """Let the judge write so much."""
+    path = folder / "judged.yaml"
+    data = json.loads(path.read_text())
+    data["grader"]["sampling"] = {"max_tokens": max_tokens}
+    path.write_text(json.dumps(data))
+
+
+def hands(dice: random.Random) -> Iterator[list[str]]:
+    """The faults of one night after the other, from shuffled decks of all kinds."""
+    deck: list[str] = []
+    while True:
+        size = dice.choice([1, 1, 2, 3])
+        while len(deck) < size:
+            deck += dice.sample(FAULTS, len(FAULTS))
+        yield list(dict.fromkeys(deck[:size]))
+        deck = deck[size:]
+
+
 def outcome(root: Path) -> tuple[dict, dict]:
-    """Of each experiment's last run: every trace with its verdict, and its numbers."""
+    """Of each experiment's last run: every trace with its verdict, and its numbers. A judge's replies are in its verdicts."""
     store = Store(str(root))
     latest = {m.experiment: m.run_id for m in sorted(manifests(store), key=lambda m: m.finished_at)}
     traces = {}
     with connect(store) as catalog:
-        query = "select stage, trace_id, verdict, vote_key from samples where run_id = ? order by all"
+        query = "select stage, trace_id, verdict, vote_key from samples where run_id = ? and stage <> 'judge' order by all"
         for name, run_id in latest.items():
             traces[name] = catalog.execute(query, [run_id]).fetchall()
     return traces, {name: summarize(store, run_id)["metrics"] for name, run_id in latest.items()}
@@ -114,18 +142,19 @@ def struck(operator: Operator, night: Night, run_id: str, fault: str, moment: in
         operator.kill(run_id)
 
 
-def mended(night: Night, faults: list[str]) -> None:
+def mended(night: Night, faults: list[str], folder: Path) -> None:
     """Nothing goes wrong at the endpoint any more."""
     night.rates.clear()
+    if "undecided" in faults:
+        judge_allowed(folder, 2048)
     if "away" in faults:
         night.endpoint.open()
 
 
-def lived(operator: Operator, night: Night, root: Path, dice: random.Random) -> dict:
+def lived(operator: Operator, night: Night, root: Path, faults: list[str], dice: random.Random) -> dict:
     """One night with its repairs."""
-    faults = dice.sample(FAULTS, dice.choice([1, 1, 2, 3]))
-    for name, rate in (("refused", 0.05), ("failing", 0.05), ("undecided", 0.3)):
-        night.rates[name] = rate if name in faults else 0.0
+    judge_allowed(operator.folder, 1024)
+    night.rates = Counter({name: rate for name, rate in RATES.items() if name in faults})
     night.endpoint.reset()
     night.well.clear()
     night.endpoint.latency = 0.05
@@ -139,7 +168,7 @@ def lived(operator: Operator, night: Night, root: Path, dice: random.Random) -> 
         states.append(state)
         if state == "COMPLETED":
             break
-        mended(night, faults)
+        mended(night, faults, operator.folder)
         if state == "CRASHED" and dice.random() < 0.5:
             states.append("next start")
             operator.power_cut()
@@ -170,13 +199,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ScriptedEndpoint(models=("small", "big", "judge")) as served:
         folder, night = Path(name), Night(served)
         with Operator(folder, {"experiments": experiments(folder, served)}) as operator:
+            judge_allowed(folder, 1024)
             undisturbed = operator.start("nightly", {"root": str(folder / "undisturbed")})
             assert operator.wait(undisturbed, *ENDS)["state_type"] == "COMPLETED"
             traces, numbers = outcome(folder / "undisturbed")
             print("undisturbed:", {name: len(rows) for name, rows in traces.items()}, flush=True)
-            for number in range(1, options.nights + 1):
+            dealt = islice(hands(random.Random(options.seed)), options.nights)
+            for number, faults in enumerate(dealt, start=1):
                 root = folder / f"root-{number}"
-                told = lived(operator, night, root, random.Random(options.seed + number))
+                told = lived(operator, night, root, faults, random.Random(options.seed + number))
+                total.update(faults)
                 is_green = told["states"][-1] == "COMPLETED"
                 found = outcome(root) if is_green else ({}, {})
                 is_same = found == (traces, numbers)

@@ -152,7 +152,7 @@ def test_run_that_got_nothing_does_not_say_that_nothing_was_missing(home, in_a_r
     (home / "problems.jsonl").write_text('{"problem": "What is 7 plus 6 ?", "answer": "13"}\n')
     (home / "dead.yaml").write_text(DEAD)
     told = in_a_row("run", "dead.yaml", code=1)
-    assert "Not made: 2 of 2 explore traces" in told.stderr
+    assert "Not made: 2 of 2 explore traces. Run the same command again" in told.stderr
     assert "Nothing was missing" not in told.stdout
 
 

@@ -130,7 +130,7 @@ def test_flow_is_failed_for_prefect_too(prefect, experiment_data, endpoint, tmp_
     endpoint.fault = lambda _, body: OVERFLOW if "What is 3 plus" in question(body) else None
     state = evaluate(Experiment.model_validate(experiment_data), str(tmp_path / "root"), return_state=True)
     assert state.is_failed()
-    assert "Not made" in state.message
+    assert "Not made" in state.message and "All others are stored." in state.message
 
 
 @pytest.mark.parametrize(
