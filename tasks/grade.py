@@ -73,5 +73,6 @@ def _look_at(run: Run, stage: Stage, judged: list[Member]) -> None:
     judge = judge_of(run.grader)
     unread = judge.unread(judged) if judge else Counter[str]()
     run.warnings += assessment.warnings(settings)
-    lacking = assessment.undecided(settings, run.experiment.max_undecided, unread)
+    refusal = judge.refusal if judge else ""
+    lacking = assessment.undecided(settings, run.experiment.max_undecided, unread, refusal)
     run.undecided += [lacking] if lacking else []

@@ -80,16 +80,22 @@ class Assessment:
             )
         return said
 
-    def undecided(self, settings: GraderSettings, limit: float, unread: Counter[str]) -> str | None:
+    def undecided(
+        self, settings: GraderSettings, limit: float, unread: Counter[str], refusal: str = ""
+    ) -> str | None:
         """Why more than a share of the answers has no verdict, and what to do; None where that is not so.
 
-        `unread`: what became of a judge's replies that are no verdict.
+        Args:
+            settings: Of the grader.
+            limit: The share that may lack one.
+            unread: What became of a judge's replies that are no verdict.
+            refusal: What was said of a judge's request that was refused.
         """
         counts = self.counts
         lacking = counts["undecided"] + counts["ungraded"]
         if lacking <= limit * counts["answers"]:
             return None
-        cause = _why_undecided(_last(settings), self.verdicts, unread)
+        cause = _why_undecided(_last(settings), self.verdicts, unread, refusal)
         return (
             f"{self._share(lacking)} have no verdict and are left out of every number, more than max_undecided "
             f"({limit:.3g}) allows: {cause}. Or give verdicts by hand (`a2r grade --override FILE`)."
@@ -125,7 +131,7 @@ def _why_no_answer(settings: SingleGraderSettings) -> str:
 
 
 def _why_undecided(
-    settings: SingleGraderSettings, verdicts: Counter[str | None], unread: Counter[str]
+    settings: SingleGraderSettings, verdicts: Counter[str | None], unread: Counter[str], refusal: str
 ) -> str:
     """The likely cause and its remedy, by the kind of grader."""
     if isinstance(settings, JudgeGrader):
@@ -134,11 +140,12 @@ def _why_undecided(
         if unread:
             replies = ", ".join(f"{number:,} {what}" for what, number in unread.most_common())
             told.append(
-                f"of the judge's replies {replies}; raise grader.sampling.max_tokens, or let grader.prompt ask for "
+                f"of the judge's replies, {replies}; raise grader.sampling.max_tokens, or let grader.prompt ask for "
                 f"{said} in the last line"
             )
         if verdicts[None]:
-            told.append(f"{verdicts[None]:,} could not be judged now, run the same command again for these")
+            why = f"were refused ({refusal}); once that is mended," if refusal else "could not be judged now,"
+            told.append(f"{verdicts[None]:,} {why} run the same command again for these")
         return "; ".join(told)
     if verdicts["timeout"] > verdicts["grader_error"]:
         return f"the decision took more than {CPU_SECONDS:g} CPU seconds"

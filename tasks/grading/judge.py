@@ -41,8 +41,8 @@ def judge_stage(form: JudgeGrader, root: str) -> Stage:
 class Judge:
     """Asks the model and reads its last "Verdict: …", or with a rubric its last "Score: …".
 
-    An answer that it failed to judge has no verdict and is asked about again by the next run; one
-    that it refuses for good, cannot read to the end or does not decide is a grader_error.
+    An answer that it failed to judge, or refused to, has no verdict and is asked about again by the next run; one
+    that it cannot read to the end or does not decide is a grader_error.
     """
 
     def __init__(self, form: JudgeGrader, root: str, problems: Mapping[str, Problem]) -> None:
@@ -56,6 +56,9 @@ class Judge:
             "judge", "2", {"recipe": self.stage.recipe.digest, "answer": form.answer, **scoring}
         )
         self.complaints: list[str] = []
+        self.refusal = ""
+        """The first message of a request that was refused for good."""
+        self._refused: set[str] = set()
         self._engines = ExitStack()
         self._is_started = False
 
@@ -77,17 +80,12 @@ class Judge:
 
     def work_out(self, cases: Collection[Case]) -> dict[Case, Said]:
         """Ask about what is not stored, then read the verdicts from the store."""
-        wanted = {case: self._wanted(case) for case in cases}
-        lacking = set(missing_traces(self.stage.index, wanted.values()))
+        wanted, index = {case: self._wanted(case) for case in cases}, self.stage.index
+        lacking = {w for w in missing_traces(index, wanted.values()) if w.trace_id not in self._refused}
         if lacking:
             self._ask({case: trace for case, trace in wanted.items() if trace in lacking})
-        index = self.stage.index
         rows = index.rows({trace.trace_id for trace in wanted.values()}, ["status", "answer"]).to_pylist()
         said: dict[str, Said] = {row["trace_id"]: self._said(row["status"], row["answer"]) for row in rows}
-        for trace in wanted.values():
-            held = index.get(trace.trace_id)
-            if held and held.is_permanent:
-                said[trace.trace_id] = "grader_error"
         return {case: said[trace.trace_id] for case, trace in wanted.items() if trace.trace_id in said}
 
     def members(self, stage: Stage, members: Iterable[Member]) -> list[Member]:
@@ -117,13 +115,11 @@ class Judge:
         """What became of those of the judge's traces that hold no verdict."""
         index, ids = self.stage.index, {member.trace_id for member in judged}
         rows = index.rows(ids, ["status", "answer"]).to_pylist()
-        told = [
+        return Counter(
             _why_unread(row["status"], self._form)
             for row in rows
             if self._said(row["status"], row["answer"]) == "grader_error"
-        ]
-        refused = [held for trace_id in ids if (held := index.get(trace_id)) and held.is_permanent]
-        return Counter(told) + Counter({"were refused": len(refused)})
+        )
 
     def close(self) -> None:
         """Let go of the engine."""
@@ -139,6 +135,10 @@ class Judge:
         except EngineError as error:
             self.complaints.append(f"judge: {error}")
             return
+        asked = {trace.trace_id for trace in wanted.values()}
+        self._refused |= {i for i in asked if (held := self.stage.index.get(i)) and held.is_permanent}
+        if result.num_failed > result.num_transient:
+            self.refusal = self.refusal or result.example
         if result.is_over_budget:
             self.complaints.append("judge: the budget is spent; raise it and run again to judge the rest.")
         if result.num_transient:

@@ -27,7 +27,8 @@ from tasks.ops.database import SETTING, refuse_unusable, without_database, witho
 from tasks.ops.night_watch import NightWatch
 
 LOOPBACK = "127.0.0.1"
-HEALTH_SECONDS = 120
+HEALTH_SECONDS = 300
+"""How long a living server may take until it answers: its first start makes a database, slowly where the machine is busy."""
 STOP_SECONDS = 30
 HEARTBEAT_SECONDS = 30
 """How often a run says that it lives; Prefect's shortest."""

@@ -11,6 +11,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -117,14 +118,14 @@ class Operator:
     def ask(self, method, path, body=None):
         """The server's reply; asked again after a 503, its word for "locked, try again", as Prefect's client does.
 
-        What only reads is asked again also after a minute's silence: the machine may be busy.
+        What only reads, or has a key of its own, is asked again also after a minute's silence: the machine may be busy.
         """
-        changes_nothing = method == "GET" or path.endswith("/filter")
+        may_be_repeated = method == "GET" or path.endswith("/filter") or "idempotency_key" in (body or {})
         for attempt in range(20):
             try:
                 reply = self._client.request(method, f"{self.url}/api{path}", json=body, timeout=60)
             except httpx.TimeoutException:
-                if changes_nothing and attempt < 3:
+                if may_be_repeated and attempt < 3:
                     continue
                 raise
             if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
@@ -152,6 +153,7 @@ class Operator:
         run = self.post(
             f"/deployments/{found['id']}/create_flow_run",
             parameters=found["parameters"] | (parameters or {}),
+            idempotency_key=uuid4().hex,
             state={"type": "SCHEDULED", "state_details": {"scheduled_time": at}},
         )
         return run["id"]

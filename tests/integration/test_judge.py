@@ -88,6 +88,24 @@ def test_failed_judge_gives_no_verdict_and_is_asked_again(stored, endpoint):
     assert (len(verdicts), complaints, endpoint.num_samples) == (12, [], 4)
 
 
+def test_refused_judge_gives_no_verdict_and_is_asked_again_by_the_next_run(stored, endpoint):
+    stage, members = stored
+    endpoint.answer = judged
+    endpoint.fault = lambda _, body: (
+        (400, "filtered", {}) if "no idea" in body["messages"][-1]["content"] else None
+    )
+    with closing(grader_of(form(endpoint), stage.root, PROBLEMS)) as grader:
+        grading = Grading(grader, VerdictMemory(Store(stage.root), grader.key))
+        assert [grade_traces(stage, members, grading) for _ in range(2)] == [9, 0]
+        assert (grader.complaints, grader.refusal) == ([], "HTTP 400: filtered")
+    assert len(endpoint.requests) == 9, "no run asks twice"
+    endpoint.fault = None
+    endpoint.reset()
+    _, complaints, verdicts = graded(stored, form(endpoint))
+    assert sorted(verdicts) == ["correct"] * 9 + ["wrong"] * 3
+    assert (complaints, endpoint.num_samples) == ([], 3)
+
+
 def test_judge_that_cannot_be_reached_leaves_everything_ungraded(stored, endpoint):
     endpoint.shut()
     num_new, complaints, verdicts = graded(stored, form(endpoint))
