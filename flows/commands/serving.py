@@ -67,13 +67,8 @@ def up(
         return deployments(night, where)
 
     with alone(Store(where), port), served_reports(Store(where), port + 1) as address:
-        if address:
-            os.environ[ADDRESS_VARIABLE] = address
-            print_line(f"all runs     {address}")
-        else:
-            print_line(
-                f"Port {port + 1} is taken, so runs and reports are not served; `a2r view` serves them elsewhere."
-            )
+        os.environ[ADDRESS_VARIABLE] = address
+        print_line(f"all runs     {address}")
         print_line(f"next night   {moment(night.next_after(datetime.now(UTC)), ZoneInfo(night.timezone))}")
         serve(where, port, register, pool="a2r", say=print_line, timezone=night.timezone)
 

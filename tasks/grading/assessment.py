@@ -97,8 +97,8 @@ class Assessment:
             return None
         cause = _why_undecided(_last(settings), self.verdicts, unread, refusal)
         return (
-            f"{self._share(lacking)} have no verdict and are left out of every number, more than max_undecided "
-            f"({limit:.3g}) allows: {cause}. Or give verdicts by hand (`a2r grade --override FILE`)."
+            f"{self._share(lacking)} have no verdict and are left out of every number (max_undecided is "
+            f"{limit:.3g}): {cause}. Or give verdicts by hand (`a2r grade --override FILE`)."
         )
 
     def _is_notable(self, number: int) -> bool:
@@ -145,7 +145,7 @@ def _why_undecided(
             )
         if verdicts[None]:
             why = f"were refused ({refusal}); once that is mended," if refusal else "could not be judged now,"
-            told.append(f"{verdicts[None]:,} {why} run the same command again for these")
+            told.append(f"{verdicts[None]:,} {why} run again for these")
         return "; ".join(told)
     if verdicts["timeout"] > verdicts["grader_error"]:
         return f"the decision took more than {CPU_SECONDS:g} CPU seconds"

@@ -9,7 +9,7 @@ from tasks.ops.night_results import Cause, NightResult, merged
 
 MOST_NAMES = 4
 """Experiments or models that a sentence lists by name."""
-LONGEST_CAUSE = 220
+LONGEST_CAUSE = 400
 """Characters of a cause in the line; the page below has all of it."""
 
 
@@ -57,7 +57,14 @@ def _why(results: Sequence[NightResult]) -> str:
     if not causes:
         return ""
     missing = sum(result.num_missing for result in results)
-    lacking = f"{count(missing)} traces are missing: " if missing else ""
+    undecided = sum(result.num_undecided for result in results)
+    amounts = [
+        f"{count(number)} {what}{'' if number == 1 else 's'}"
+        for number, what in ((missing, "trace"), (undecided, "verdict"))
+        if number
+    ]
+    verb = "is" if missing + undecided == 1 else "are"
+    lacking = f"{' and '.join(amounts)} {verb} missing: " if amounts else ""
     first = _shortened(_said(causes[0]))
     others = len(causes) - 1
     more = f" (and {others} other cause{'s' if others > 1 else ''})" if others else ""
@@ -65,13 +72,19 @@ def _why(results: Sequence[NightResult]) -> str:
 
 
 def _press(results: Sequence[NightResult]) -> str:
-    if all(result.is_complete for result in results):
+    failed = [result for result in results if not result.is_complete]
+    if not failed:
         return ""
     if again_after(results) is not None:
         return "Nothing to press: what is under way is collected by itself."
+    if all(result.is_for_the_grader for result in failed):
+        return "Change the grader, or give verdicts by hand, then press Retry: no answer is made again."
     causes = [cause for result in results for cause in result.causes]
     if causes and all(cause.is_permanent for cause in causes):
-        return "Change what is refused (prompt, max_tokens), then press Retry: only what is missing is made."
+        return (
+            "Change what is refused (prompt, max_tokens) or the endpoint that refuses it, then press Retry: only what is "
+            "missing is made."
+        )
     return "Once the cause is mended, press Retry: only what is missing is made."
 
 

@@ -31,8 +31,8 @@ def page_of(night: date, results: Sequence[NightResult], root: str, report: str)
     return "\n".join(lines)
 
 
-_OVERVIEW = ("experiment", "status", "headline", "since last night", "traces made", "tokens", "$", "time")
-"""Few enough for a laptop's screen; the rest is below, by experiment."""
+_OVERVIEW = ("experiment", "status", "headline", "since last night", "made", "tokens", "$", "time")
+"""Few enough for a laptop's screen, `made` in traces; the rest is below, by experiment."""
 
 
 def _overview(results: Sequence[NightResult]) -> Iterator[str]:
@@ -73,14 +73,16 @@ def _row(result: NightResult) -> str:
 def _headline(name: str, metric: Metric | None) -> str:
     if metric is None or metric["estimate"] is None:
         return f"{name} {NOTHING}".strip()
-    bounds = "" if metric["low"] is None else f" ({interval(metric['low'], metric['high'])})"
+    bounds = "" if metric["low"] is None else f"<br>{interval(metric['low'], metric['high'])}"
     return f"{name} **{share(metric['estimate'])}**{bounds}"
 
 
 def _status(result: NightResult) -> str:
     if result.is_complete:
         return "complete"
-    return f"**{count(result.num_missing)} missing**" if result.num_missing else "**incomplete**"
+    if result.num_missing:
+        return f"**{count(result.num_missing)} missing**"
+    return f"**{count(result.num_undecided)} undecided**" if result.num_undecided else "**incomplete**"
 
 
 def _num_made(result: NightResult) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tasks.analysis.compare import Change, watch
 from warehouse.catalog import connect, rows
@@ -94,6 +94,21 @@ class NightResult:
         """Traces that are wanted and not there."""
         stages = self.outcome.summary["stages"].values() if self.outcome.summary else ()
         return sum(counts["wanted"] - counts["generated"] - counts["reused"] for counts in stages)
+
+    @property
+    def num_undecided(self) -> int:
+        """Verdicts that an incomplete experiment lacks on answers that are there."""
+        return 0 if self.is_complete else self._verdicts("undecided") + self._verdicts("ungraded")
+
+    @property
+    def is_for_the_grader(self) -> bool:
+        """Whether a Retry alone would change nothing: every answer is there, and the grader had its say on each."""
+        is_graded = not self.num_missing and not self._verdicts("ungraded")
+        return not self.is_complete and is_graded and self._verdicts("undecided") > 0
+
+    def _verdicts(self, what: Literal["undecided", "ungraded"]) -> int:
+        stages = self.outcome.summary["verdicts"].values() if self.outcome.summary else ()
+        return sum(counts[what] for counts in stages)
 
     @property
     def headline(self) -> tuple[str, Metric] | None:

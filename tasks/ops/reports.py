@@ -56,18 +56,17 @@ def how_to_read(store: Store, path: Path) -> str:
 
 
 @contextmanager
-def served_reports(store: Store, port: int) -> Iterator[str | None]:
+def served_reports(store: Store, port: int) -> Iterator[str]:
     """Serve all runs, as `a2r view` does, and the reports while the block runs; yields the address.
 
-    None where the port is taken.
+    Where the port is taken, it is a free one.
     """
     from tasks.analysis.report.served import application, server_of  # noqa: PLC0415 - for those alone who serve
 
     try:
         listening = socket.create_server((_LOOPBACK, port))
     except OSError:
-        yield None
-        return
+        listening = socket.create_server((_LOOPBACK, 0))
     app = application(store, reports=reports_folder(store))
     server = server_of(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

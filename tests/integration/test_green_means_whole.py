@@ -266,7 +266,9 @@ def test_green_run_is_whole_and_equals_an_undisturbed_one(experiments, tmp_path,
         if reason is None and (not names or names == ("grade",)):
             assert outcome(experiment, store) == traces
         if reason and reason != "killed":
-            assert "a2r run" in reason or "run the same command again" in reason.lower(), "the next step is told"
+            assert "a2r run" in reason or "run the same command again" in reason.lower(), (
+                "the next step is told"
+            )
     FAULTS.mend()
     assert stepped(experiment, store, dice) is None, "one run after the repair is whole"
     assert outcome(experiment, store) == traces

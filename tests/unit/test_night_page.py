@@ -121,6 +121,26 @@ def test_line_of_a_failed_night_says_why_and_what_to_press_and_its_state_begins_
     assert "Change what is refused" in line_of([refused]).press and "press Retry" in line_of([refused]).press
 
 
+@pytest.mark.parametrize(
+    ("undecided", "ungraded", "press"),
+    [
+        (13, 0, "Change the grader, or give verdicts by hand, then press Retry"),
+        (12, 1, "Once the cause is mended"),
+    ],
+)
+def test_night_that_lacks_only_verdicts_says_how_many_and_whether_retry_asks_again(
+    undecided, ungraded, press
+):
+    judged = outcome("judged", complaint="13 of 40 answers have no verdict", mean_1=0.5)
+    counts = {"answers": 40, "decided": 27, "undecided": undecided, "ungraded": ungraded}
+    judged.summary["verdicts"] = {"explore": counts}
+    failed = NightResult(judged, causes=(Cause("the judge does not decide", None, False),))
+    line = line_of([WHOLE, failed])
+    assert line.press.startswith(press)
+    assert "judged is not. 13 verdicts are missing: the judge does not decide." in str(line)
+    assert "| judged | **13 undecided** |" in page_of(date(2026, 11, 28), [WHOLE, failed], "root", "")
+
+
 def test_unknown_price_is_said_and_never_a_smaller_sum():
     free = NightResult(
         WHOLE.outcome, spent=(Spent("explore", "free", 60, 100, None),), since_nights=WHOLE.since_nights
@@ -147,7 +167,7 @@ def test_page_begins_with_the_line_and_has_headings_by_experiment():
     )
     assert page.startswith(f"**{line_of([WHOLE, BROKEN])}**\n\n[Open the report]")
     assert "\n## sums\n" in page and "\n## tens\n" in page and "\n## What failed\n" in page
-    assert "| sums | complete | a2r **0.700** (0.600 – 0.800) | +0.012 | 60 | 1,200 | 0.25 | 1 min |" in page
+    assert "| sums | complete | a2r **0.700**<br>0.600 – 0.800 | +0.012 | 60 | 1,200 | 0.25 | 1 min |" in page
     sums, tens = page.split("\n## sums\n")[1].split("\n## tens\n")
     assert "first night" not in sums and "| mean@1 | 0.500 | 0.400 – 0.600 | 10 of 12 | – | – |" in sums
     assert (
@@ -156,7 +176,7 @@ def test_page_begins_with_the_line_and_has_headings_by_experiment():
     )
     assert (
         "first night" in tens
-        and "tens | **20 missing** | mean@1 **0.500** (0.400 – 0.600) | first night |" in page
+        and "tens | **20 missing** | mean@1 **0.500**<br>0.400 – 0.600 | first night |" in page
     )
     assert "10 of 12, 3 samples undecided" in tens and "Warning: half of the verdicts" in tens
     assert "explore 40 made, 0 reused of 60. Run `20261128T020000-tens-0`" in tens
