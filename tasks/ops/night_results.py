@@ -114,7 +114,7 @@ class NightResult:
     def headline(self) -> tuple[str, Metric] | None:
         """The synthesizer's accuracy, without one the explorer's vote, else one sample's."""
         metrics = self.outcome.summary["metrics"] if self.outcome.summary else {}
-        votes = [name for name in metrics if name.startswith("cons@")]
+        votes = [name for name in metrics if name.startswith(("cons@", "stopped-cons@"))]
         for name in ("a2r", *votes, "mean@1"):
             if name in metrics:
                 return name, metrics[name]

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict  # of pydantic, which refuses typing's b
 from warehouse.summary import Cost, Metric, StageCounts, Status
 
 METRICS = ("mean@1", "cons", "pass", "a2r")
-"""Columns of the table; `cons` and `pass` are those over all of the cell's samples."""
+"""Columns of the table; `cons` and `pass` are those over all of the cell's samples, of adaptive ones too."""
 
 
 class Failed(TypedDict):
@@ -36,7 +36,11 @@ def table_row(outcome: CellOutcome) -> dict[str, str | int]:
     metrics, stages = outcome.get("metrics", {}), outcome.get("stages", {})
     shown: dict[str, str | int] = {"cell": outcome["cell"], "status": outcome["status"]}
     for column in METRICS:
-        found = [(n, value) for n, value in metrics.items() if n == column or n.startswith(f"{column}@")]
+        found = [
+            (name, value)
+            for name, value in metrics.items()
+            if name.removeprefix("stopped-").partition("@")[0] == column.partition("@")[0]
+        ]
         shown[column] = _interval(*found[-1]) if found else "–"
     shown["problems"] = metrics["mean@1"]["n"] if "mean@1" in metrics else "–"
     for count in ("errors", "truncated"):

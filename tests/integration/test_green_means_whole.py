@@ -12,6 +12,7 @@ import pytest
 
 from configs.experiment import Experiment
 from configs.schema import ConfigModel, UserError
+from tasks.analysis.runs import list_runs
 from tasks.engines import protocol
 from tasks.engines.pool import open_engines
 from tasks.engines.protocol import Completion, EngineError, EngineKind, Failure
@@ -303,6 +304,18 @@ def test_ending_samples_early_after_a_whole_run_requests_nothing(experiments, tm
         ).fetchall()
     assert saved == pytest.approx(replayed), "what was saved is what a replay of the whole run says"
     assert saved[2] == sum(stage == "explore" for stage, *_ in traces)
+
+
+def test_headline_of_adaptive_samples_without_a_synthesizer_is_their_vote(experiments, tmp_path):
+    _, (adaptive, *_) = experiments
+    FAULTS.mend()
+    data = adaptive.model_dump(mode="json", exclude_unset=True)
+    del data["synthesizer"]
+    store = Store(str(tmp_path))
+    assert stepped(Experiment.model_validate(data), store, random.Random(0)) is None
+    load(store)
+    [listed] = list_runs(store.root, 1)
+    assert listed.metric == "stopped-cons@5"
 
 
 def test_vote_against_all_samples_is_unknown_without_them(experiments, tmp_path):

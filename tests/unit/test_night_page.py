@@ -9,6 +9,7 @@ from tasks.analysis.numbers import money, span
 from tasks.ops.night_line import line_of
 from tasks.ops.night_page import page_of
 from tasks.ops.night_results import Cause, NightAttempt, NightResult, Spent, merged
+from tasks.ops.sweep_table import table_row
 
 OVERLOADED = "server_error: HTTP 500: The model is overloaded."
 TOO_LONG = "context_overflow: HTTP 400: maximum context length is <b>4096</b> tokens"
@@ -99,6 +100,16 @@ def test_line_of_a_good_night_says_what_ran_what_it_cost_and_what_changed():
         "All 2 experiments are complete. 0.50 dollars, 2,400 tokens, 2 min. "
         "Changed since earlier nights: sums: a2r fell by 0.200."
     )
+
+
+def test_vote_over_adaptive_samples_is_a_vote():
+    adaptive = outcome("adaptive", **{"mean_1": 0.5, "stopped-cons_6": 0.7})
+    assert [NightResult(adaptive).headline[0], NightResult(WHOLE.outcome).headline[0]] == [
+        "stopped-cons@6",
+        "a2r",
+    ]
+    cell = {"cell": "stop.after=3", "experiment": "adaptive", "settings": {}, **adaptive.summary}
+    assert table_row(cell)["cons"] == "0.700 @6 [0.600, 0.800]"
 
 
 def test_night_with_nothing_new_costs_nothing():

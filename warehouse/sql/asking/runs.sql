@@ -10,10 +10,10 @@ with chosen as (
 headlines as (
     select *
     from metrics
-    where metric in ('mean@1', 'a2r') or metric like 'cons@%'
+    where metric in ('mean@1', 'a2r') or regexp_matches(metric, '^(stopped-)?cons@')
     qualify
         row_number() over (
-            partition by run_id order by case when metric = 'a2r' then 1 when metric like 'cons@%' then 2 else 3 end
+            partition by run_id order by case when metric = 'a2r' then 1 when contains(metric, 'cons@') then 2 else 3 end
         ) = 1
 ),
 
