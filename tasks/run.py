@@ -33,6 +33,7 @@ from tasks.stage import (
     wanted_by_problem,
 )
 from tasks.synthesize import synthesize_stage
+from warehouse.index import Known
 from warehouse.journal import recover
 from warehouse.locks import in_use
 from warehouse.manifest import Manifest, RoleRecord, StageRecord, members_path, write_manifest
@@ -65,8 +66,8 @@ class Run:
     """Each reads only earlier ones."""
     grader: AnyGrader
     """Ready to work; its processes and engines start when they are needed."""
-    found: frozenset[str]
-    """Ids of the stages' traces that were stored before the run."""
+    found: dict[str, Known]
+    """What was stored of each stage before the run."""
     members: dict[str, list[Member]] = field(default_factory=dict)
     """What the run wanted, by stage; also a judge's traces that its verdicts rest on. Known once it is graded."""
     complaints: list[str] = field(default_factory=list)
@@ -85,7 +86,7 @@ class Run:
     def add(self, stage: Stage) -> None:
         """One more stage, which reads earlier ones."""
         self.stages += (stage,)
-        self.found |= stage.index.answers()
+        self.found |= {stage.name: stage.index.held}
         self.spending = measured(self)
 
     @property
@@ -162,7 +163,7 @@ def resolve(experiment: Experiment, store: Store, limit: int | None = None, run_
         listed=tuple(problems),
         stages=stages,
         grader=grader,
-        found=frozenset[str]().union(*(stage.index.answers() for stage in stages)),
+        found={stage.name: stage.index.held for stage in stages},
     )
 
 
@@ -295,11 +296,14 @@ def counts_of(run: Run, stage: Stage) -> StageCounts:
     ids = {member.trace_id for member in members}
     stored = {trace_id for trace_id in ids if index.has(trace_id)}
     rows = index.rows(stored, ["status", "num_billed_prompt_tokens", "num_completion_tokens"])
-    wanted = num_wanted_of(stage, run.problems)
+    wanted, num_reused = (
+        num_wanted_of(stage, run.problems),
+        sum(map(run.found[stage.name].__contains__, stored)),
+    )
     return {
         "wanted": wanted,
-        "generated": len(stored - run.found),
-        "reused": len(stored & run.found),
+        "generated": len(stored) - num_reused,
+        "reused": num_reused,
         "errors": len(ids) - len(stored),
         "blocked": wanted - len(ids),
         "truncated": rows.column("status").to_pylist().count("truncated") if stored else 0,

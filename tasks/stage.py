@@ -28,8 +28,9 @@ from tasks.prompts.references import Candidate, choose, shown
 from tasks.prompts.render import Prompt, load_prompt
 from tasks.prompts.selection import READINGS, reading_of
 from warehouse.canonical import canonical_json
+from warehouse.entries import Stored
 from warehouse.identity import Recipe, recipe_of, sample_seed
-from warehouse.index import RecipeIndex, Stored, require
+from warehouse.index import RecipeIndex, require
 from warehouse.planner import cut, missing_traces, wanted_traces
 from warehouse.records import Problem, Wanted
 from warehouse.store import Store

@@ -1,4 +1,4 @@
-"""What the store already holds of one recipe: read once a part, since parts never change.
+"""What the store already holds of one recipe: read once a part, since parts never change, or from the inventory.
 
 What is still in this process's open journals is known too, from the moment it arrives, so that what reads it need
 not wait until a shard has ended.
@@ -7,45 +7,69 @@ not wait until a shard has ended.
 import math
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import filterfalse
 
+import numpy as np
 import pyarrow as pa
 
-from warehouse.failures import is_permanent
+from warehouse.entries import NONE, READ, Entries, Stored, entries_by_id, entries_of, joined, stored_by_id
 from warehouse.identity import Recipe
+from warehouse.inventory import known_entries
 from warehouse.journal import Journal, traces_table
 from warehouse.store import LostPart, Store, retry_if_compacted, traces_folder
 from warehouse.winner import RANKED, winners
 
 _LISTED_SECONDS = 10.0
 """An object store is not listed more often than this to see what others made."""
+_RECENT_ROWS = 100_000
+"""More are kept as sorted numbers, which take a tenth of the memory and ten times as long to look up."""
 _COARSEST_NANOSECONDS = 2_000_000_000
 """Some disks keep the time of a change to the second."""
 
 
-class Stored(NamedTuple):
-    """One stored trace, or the last failure to make it."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of a recipe, one row per trace: a long history as sorted numbers, and what came since by trace id."""
 
-    status: str
-    part: str
-    """Empty while it is in an open journal."""
-    is_permanent: bool
-    """Whether a failure is a refusal of its prompt."""
-    answer_digest: str | None = None
-    """Of the answer, by which its verdicts are found; rows of earlier layouts have none."""
+    history: Entries = NONE
+    recent: Mapping[str, Stored] = field(default_factory=dict)
+    """These rows count, also where the history has others of the same trace."""
+
+    _found: dict[str, Stored] = field(default_factory=dict)
+    """Rows of the history that were asked for, which are asked for again."""
+
+    def get(self, trace_id: str) -> Stored | None:
+        """The stored trace or failure, if there is either."""
+        held = self.recent.get(trace_id)
+        if held is None and self.history:
+            held = self._found.get(trace_id) or self.history.get(trace_id)
+            if held:
+                self._found[trace_id] = held
+        return held
+
+    def __contains__(self, trace_id: object) -> bool:
+        """Whether an answer is stored; a failure is none."""
+        held = self.get(trace_id) if isinstance(trace_id, str) else None
+        return held is not None and held.status != "error"
+
+    def answers(self) -> Iterator[str]:
+        """The id of every stored answer."""
+        yield from (trace_id for trace_id, held in self.recent.items() if held.status != "error")
+        yield from (trace_id for trace_id in self.history.answers() if trace_id not in self.recent)
 
 
 @dataclass
 class RecipeIndex:
-    """Trace ids of one recipe with their status and part; `refresh` reads only parts it has not seen."""
+    """Trace ids of one recipe with their status and part; `refresh` reads only what it has not seen."""
 
     store: Store
     recipe: Recipe
-    _seen: set[str] = field(default_factory=set)
-    _traces: dict[str, Stored] = field(default_factory=dict)
+    _seen: frozenset[str] = frozenset()
+    _known: Known = field(default_factory=Known)
+    """Replaced as a whole and never changed, so that it is read without the lock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _listed: float = -math.inf
     _changed_at: int | None = None
@@ -71,42 +95,67 @@ class RecipeIndex:
     def _refresh(self) -> None:
         listed, changed_at = time.monotonic(), _settled(self.store.changed_at(traces_folder(self.recipe)))
         parts = self.store.names(traces_folder(self.recipe), prefix="part-")
-        if self._seen.difference(parts):  # a part was taken away: what it held is not stored any more
-            self._seen, self._traces = set(), {}
-        for part in parts:
-            if part not in self._seen:
-                found = self._found(part)
-                doubled = {trace_id for trace_id in found if trace_id in self._traces}
-                outranked = self._outranked(doubled, part) if doubled else ()
-                self._traces.update((i, s) for i, s in found.items() if i not in doubled or i in outranked)
-                self._seen.add(part)
+        known, seen = self._known, self._seen
+        if seen.difference(parts):  # a part was taken away: what it held is not stored any more
+            known, seen = Known(), frozenset()
+        if new := [part for part in parts if part not in seen]:
+            known = self._with_parts(known, new)
+        self._known, self._seen = known, frozenset(parts)
         # only now, so that no other thread takes the index for up to date before it is
         self._listed, self._changed_at = listed, changed_at
 
-    def _found(self, part: str) -> dict[str, Stored]:
-        columns = self.store.read_part(part, ["trace_id", "status", "error_code", "answer_digest"])
-        return {
-            trace_id: Stored(status, part, is_permanent(code), digest)
-            for trace_id, status, code, digest in zip(*columns.to_pydict().values(), strict=True)
-        }
+    def _with_parts(self, known: Known, parts: Sequence[str]) -> Known:
+        """What is known with the rows of more parts. Raises LostPart."""
+        recent, history = dict(known.recent), [known.history]
+        named = known_entries(self.store, self.recipe.key, parts)
+        history += [named] if named.parts else []
+        is_named = frozenset(named.parts).__contains__
+        for part in filterfalse(is_named, parts):
+            rows = self.store.read_part(part, READ)
+            if len(recent) + rows.num_rows > _RECENT_ROWS:
+                history.append(entries_of(part, rows))
+            else:
+                self._add(Known(known.history, recent), recent, stored_by_id(part, rows))
+        if len(history) == 1:
+            return Known(known.history, recent)
+        return Known(self._merged([*history, entries_by_id(recent)]))
 
-    def _outranked(self, trace_ids: AbstractSet[str], part: str) -> set[str]:
-        """Those of which the row in `part` counts, and not the one that is held."""
-        groups: dict[str, set[str]] = {part: set(trace_ids)}
-        for trace_id in trace_ids:
-            groups.setdefault(self._traces[trace_id].part, set()).add(trace_id)
-        names, rows = [], []
-        for name, ids in groups.items():
-            try:
-                rows.append(self.store.read_part(name, ["trace_id", "status", *RANKED], ids))
-            except LostPart:
-                if name == part:
-                    raise
-                continue  # merged meanwhile: its rows are in a part that the next refresh lists
+    def _add(self, known: Known, recent: dict[str, Stored], found: Mapping[str, Stored]) -> None:
+        """Add the rows of a part to the recent ones, as far as they count."""
+        doubled = {trace_id: held for trace_id in found if (held := known.get(trace_id))}
+        if doubled:
+            by_part: dict[str, set[str]] = {}
+            for trace_id, held in doubled.items():
+                by_part.setdefault(held.part, set()).add(trace_id)
+                by_part.setdefault(found[trace_id].part, set()).add(trace_id)
+            counts = self._part_that_counts(by_part)
+            found = {i: row for i, row in found.items() if i not in doubled or counts[i] == row.part}
+        recent.update(found)
+
+    def _merged(self, several: Sequence[Entries]) -> Entries:
+        """The rows of all that count."""
+        entries = joined(several)
+        doubled = entries.doubled()
+        if not len(doubled):
+            return entries
+        ids, parts = entries.ids(doubled), [entries.parts[place] for place in entries.places[doubled]]
+        by_part: dict[str, set[str]] = {}
+        for trace_id, part in zip(ids, parts, strict=True):
+            by_part.setdefault(part, set()).add(trace_id)
+        counts = self._part_that_counts(by_part)
+        is_kept = np.ones(len(entries), bool)
+        is_kept[doubled] = [counts[i] == part for i, part in zip(ids, parts, strict=True)]
+        return entries.kept(is_kept)
+
+    def _part_that_counts(self, by_part: Mapping[str, AbstractSet[str]]) -> dict[str, str]:
+        """Of traces with rows in several parts, the part whose row counts. Raises LostPart."""
+        rows, names = [], []
+        for name, trace_ids in by_part.items():
+            rows.append(self.store.read_part(name, ["trace_id", "status", *RANKED], trace_ids))
             names += [name] * rows[-1].num_rows
         table = pa.concat_tables(rows)
         ids = table["trace_id"].to_pylist()
-        return {ids[place] for place in winners(table) if names[place] == part}
+        return {ids[place]: names[place] for place in winners(table)}
 
     def opened(self) -> Journal:
         """A new journal of the recipe, whose answers are known from now on. Raises OSError."""
@@ -140,7 +189,7 @@ class RecipeIndex:
 
     def get(self, trace_id: str) -> Stored | None:
         """The stored trace or failure, if there is either."""
-        held = self._traces.get(trace_id)
+        held = self._known.get(trace_id)
         if held is None or held.status == "error":
             for journal in self._journals:
                 if entry := journal.answers.get(trace_id):
@@ -157,15 +206,20 @@ class RecipeIndex:
         held = self.get(trace_id)
         return held.answer_digest if held else None
 
-    def answers(self) -> frozenset[str]:
-        """Ids of every stored answer."""
-        return frozenset(trace_id for trace_id, held in self._traces.items() if held.status != "error")
+    @property
+    def held(self) -> Known:
+        """What the parts held at the last `refresh`; it does not change."""
+        return self._known
+
+    def answers(self) -> Iterator[str]:
+        """The id of every answer in the parts."""
+        return self._known.answers()
 
     def by_part(self, trace_ids: Iterable[str]) -> dict[str, list[str]]:
         """The answers among `trace_ids` that are in parts, grouped by the part that holds them."""
         groups: dict[str, list[str]] = {}
         for trace_id in trace_ids:
-            held = self._traces.get(trace_id)
+            held = self._known.get(trace_id)
             if held is not None and held.status != "error":
                 groups.setdefault(held.part, []).append(trace_id)
         return groups

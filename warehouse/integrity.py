@@ -31,6 +31,7 @@ _GRADE_PART = re.compile(
 )
 _PROBLEM_PART = re.compile(r"problems/part-(?P<hash>[0-9a-f]{16})\.parquet")
 _CORRECTION_PART = re.compile(r"corrections/part-(?P<hash>[0-9a-f]{16})\.parquet")
+_INVENTORY = re.compile(r"inventory/recipe=[0-9a-f]{16}/[0-9a-f]{16}\.parquet")
 _BENCHMARK_ROWS = re.compile(r"benchmarks/[0-9a-f]{16}\.jsonl")
 _RUN_FILE = re.compile(r"runs/(?P<run>[^/]+)\.(?P<kind>json|parquet)")
 _RECORDING_FILE = re.compile(
@@ -112,6 +113,10 @@ def _other_damages(store: Store, path: str, size: int) -> Iterator[Damage]:
     if _BENCHMARK_ROWS.fullmatch(path):
         if not is_whole(store.read_bytes(path)):
             detail = "its rows are not those that were kept; the next run asks the hub for them"
+            yield Damage(path, "checksum", detail)
+    elif _INVENTORY.fullmatch(path):
+        if content_hash(store.read_bytes(path)) != path[-24:-8]:
+            detail = "its bytes are not what was written; delete it, and the next load writes it anew"
             yield Damage(path, "checksum", detail)
     elif not _OWN_FILE.fullmatch(path):
         yield _stray(path, size)

@@ -19,6 +19,7 @@ import duckdb
 import orjson
 
 from configs.schema import UserError
+from warehouse import inventory
 from warehouse.catalog import (
     create_relations,
     create_tables,
@@ -78,9 +79,11 @@ def load(store: Store) -> LoadReport:
         if found == known:
             return LoadReport(0, 0, is_rebuilt=False)
         try:
-            return _build(store, path, known or {}, found)
+            report = _build(store, path, known or {}, found)
         except _Lost:
-            return _build(store, path, {}, found)
+            report = _build(store, path, {}, found)
+        _keep_inventory(store, known or {}, found)
+        return report
 
 
 class _Lost(Exception):
@@ -133,6 +136,21 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
         for left in leftovers(path):  # the log of a database that was given up
             left.unlink(missing_ok=True)
     return LoadReport(len(new), num_rows, is_rebuilt=not known)
+
+
+def _keep_inventory(store: Store, known: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Let the inventory name the parts of the recipes that a load was about."""
+    changed = {path for path, _ in known.items() ^ found.items()}
+    recipes = {match["recipe"] for match in map(_KINDS["traces"].fullmatch, changed) if match}
+    for path in changed:
+        if path.startswith("runs/") and path in found:  # parts of earlier versions were never named
+            recipes.update(read_manifest(store, Path(path).stem).recipes.values())
+    parts: dict[str, list[str]] = {recipe: [] for recipe in recipes}
+    for match in map(_KINDS["traces"].fullmatch, found):
+        if match and match["recipe"] in parts:
+            parts[match["recipe"]].append(match.string)
+    for recipe, paths in parts.items():
+        inventory.keep_up(store, recipe, paths)
 
 
 def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[str]) -> int:

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ T = TypeVar("T")
 
 ROW_GROUP = 256
 _TRIES = 5
-"""How often a reader looks again for rows that have moved into another part."""
+"""How often a reader looks again for the rows of one part that is missing."""
 _CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
 
 
@@ -52,13 +53,19 @@ class LostPart(UserError):
 
 
 def retry_if_compacted(read: Callable[[], T]) -> T:
-    """What `read` gives, which lists parts and reads them; again where compaction came in between."""
-    for _ in range(_TRIES - 1):
+    """What `read` gives, which lists parts and reads them; again where compaction came in between.
+
+    As often as it takes while another part is missing each time, since every compaction ends; a part that stays
+    missing although it is listed is reported. Raises LostPart.
+    """
+    missed: Counter[str] = Counter()
+    while True:
         try:
             return read()
-        except LostPart:
-            continue
-    return read()
+        except LostPart as error:
+            missed[str(error)] += 1
+            if missed[str(error)] == _TRIES:
+                raise
 
 
 class Store:

@@ -38,7 +38,7 @@ def experiment(experiment_data, monkeypatch, tmp_path):
 
 def rows(root, data):
     [stage] = stages_of(Experiment.model_validate(data), str(root))
-    wanted = stage.index.answers()
+    wanted = set(stage.index.answers())
     return stage.index.rows(wanted, ["service_tier", "answer", "latency_seconds", "seed"]).to_pylist()
 
 

@@ -1,0 +1,128 @@
+"""The inventory: what many parts hold, in few small files, so that nobody has to open the parts to know.
+
+`<root>/inventory/recipe=<hash16>/<hash16>.parquet` says of the parts that it names which traces they hold (see
+`entries`), 25 bytes a trace. A part never changes, so what is said of it stays true; whether a part is there, only
+the listing of its folder says. So an inventory can be old, lacking or gone, and no reader is misled: what it says of parts
+that are not listed is ignored, and listed parts that it does not name are opened.
+
+A load writes it for the recipes that it takes something in of: one file of the parts that none names yet, together
+with the files that are not much larger, so that there are few and each row is written anew only a few times.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.schema import UserError
+from warehouse.entries import NONE, READ, Entries, entries_of, joined
+from warehouse.store import LostPart, Store, content_hash, opened
+
+FEWEST_PARTS = 4
+"""Fewer parts are opened as fast."""
+_NAMES = ("high", "low", "digest", "kind", "part")
+_PARTS = b"parts"
+"""Key of the file's metadata that names the parts."""
+_GROUP_ROWS = 2**20
+
+
+class _File(NamedTuple):
+    """One file of an inventory."""
+
+    path: str
+    num_rows: int
+    parts: tuple[str, ...]
+
+
+def known_entries(store: Store, recipe: str, parts: Sequence[str]) -> Entries:
+    """What the inventory says of some parts of a recipe; of those that it does not name, nothing.
+
+    It says nothing of a part either that another loader's file, which is gone in this moment, named.
+    """
+    if len(parts) < FEWEST_PARTS:
+        return NONE
+    wanted, found = set(parts), list[Entries]()
+    for path in store.names(_folder(recipe)):
+        if entries := _read(store, path):
+            found.append(entries.of_parts(wanted))
+            wanted.difference_update(entries.parts)
+    return joined(found)
+
+
+def keep_up(store: Store, recipe: str, parts: Iterable[str]) -> None:
+    """Let the inventory of a recipe name its parts, those that are there now. Raises UserError where it cannot be written."""
+    present = set(parts)
+    files = [_described(store, path) for path in store.names(_folder(recipe))]
+    of_no_use = [file for file in files if 2 * len(present.intersection(file.parts)) < len(file.parts)]
+    files = [file for file in files if file not in of_no_use]
+    unnamed = sorted(present.difference(*(file.parts for file in files)))
+    if len(unnamed) >= FEWEST_PARTS:
+        entries = [entries for part in unnamed if (entries := _opened(store, part))]
+        num_rows = sum(map(len, entries))
+        for file in sorted(files, key=lambda file: file.num_rows):
+            if file.num_rows <= 2 * num_rows and (held := _read(store, file.path)):
+                entries.append(held.of_parts(present))
+                of_no_use.append(file)
+                num_rows += file.num_rows
+        written = _write(store, recipe, joined(entries))
+        of_no_use = [file for file in of_no_use if file.path != written]
+    for file in of_no_use:
+        store.remove(file.path)
+
+
+def _folder(recipe: str) -> str:
+    return f"inventory/recipe={recipe}"
+
+
+def _opened(store: Store, part: str) -> Entries | None:
+    """The entries of a part; None where compaction has merged it meanwhile."""
+    try:
+        return entries_of(part, store.read_part(part, READ))
+    except LostPart:
+        return None
+
+
+def _described(store: Store, path: str) -> _File:
+    """What a file names, from its footer; nothing of one that cannot be read."""
+    try:
+        with store.opened_file(path) as file:
+            footer = opened(file).metadata
+            return _File(path, footer.num_rows, tuple(orjson.loads(footer.metadata[_PARTS])))
+    except (UserError, ValueError):
+        return _File(path, 0, ())
+
+
+def _read(store: Store, path: str) -> Entries | None:
+    """The entries of a file; None for one that is gone or damaged, whose parts are opened then."""
+    try:
+        data = store.read_bytes(path)
+    except OSError:
+        return None
+    if content_hash(data) != path[-24:-8]:
+        return None
+    with opened(pa.BufferReader(data)) as file:
+        parts = tuple(orjson.loads(file.metadata.metadata[_PARTS]))
+        table = file.read(use_threads=False)
+    columns = (table[name].combine_chunks().to_numpy() for name in _NAMES)
+    return Entries(parts, *columns)
+
+
+def _write(store: Store, recipe: str, entries: Entries) -> str:
+    columns = (entries.high, entries.low, entries.digests, entries.kinds, entries.places)
+    table = pa.table(dict(zip(_NAMES, columns, strict=True)))
+    table = table.replace_schema_metadata({_PARTS: orjson.dumps(entries.parts)})
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression={"kind": "zstd", "part": "zstd", "high": "none", "low": "none", "digest": "none"},
+        use_dictionary=False,
+        write_statistics=False,
+        row_group_size=_GROUP_ROWS,
+    )
+    data = sink.getvalue()
+    path = f"{_folder(recipe)}/{content_hash(data)}.parquet"
+    store.write_bytes(path, data)
+    return path
