@@ -56,11 +56,12 @@ format: setup ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix warehouse/sql
 
-bench: setup ## Measure the catalog at a million samples, grading, the pipeline against a plain client, a large report, the cost of a shard and of starting, the viewer over a million traces
+bench: setup ## Measure the catalog at a million samples, grading, the pipeline against a plain client, a large report, the cost of a shard and of starting, the viewer over a million traces, every command as a root grows
 	$(BIN)/python tests/bench/catalog.py
 	$(BIN)/python tests/bench/grading.py
 	$(BIN)/python tests/bench/pipeline.py
 	$(BIN)/python tests/bench/report.py
+	$(BIN)/python tests/bench/scale.py
 	$(BIN)/python tests/bench/shards.py
 	$(BIN)/python tests/bench/start.py
 	$(BIN)/python tests/bench/view.py

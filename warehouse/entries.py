@@ -62,7 +62,7 @@ class Entries:
             high, low = int(trace_id[:16], 16), int(trace_id[16:], 16)
         except ValueError:
             return None
-        highs = memoryview(self.high)  # gives Python's numbers, faster than the array does
+        highs = self.high.data  # gives numbers of Python, faster than the array does
         place = bisect_left(highs, high)
         while place < len(highs) and highs[place] == high:
             if self.low[place] == low:
@@ -100,8 +100,14 @@ class Entries:
         """Only some rows."""
         if is_kept.all():
             return self
-        columns = (self.high, self.low, self.digests, self.kinds, self.places)
-        return Entries(self.parts, *(column[is_kept] for column in columns))
+        return Entries(
+            self.parts,
+            self.high[is_kept],
+            self.low[is_kept],
+            self.digests[is_kept],
+            self.kinds[is_kept],
+            self.places[is_kept],
+        )
 
     def of_parts(self, parts: Iterable[str]) -> "Entries":
         """Only the rows of some parts."""

@@ -26,6 +26,8 @@ _LISTED_SECONDS = 10.0
 """An object store is not listed more often than this to see what others made."""
 _RECENT_ROWS = 100_000
 """More are kept as sorted numbers, which take a tenth of the memory and ten times as long to look up."""
+_FOUND_ROWS = 500_000
+"""Of a long history, that are kept as objects because they were asked for."""
 _COARSEST_NANOSECONDS = 2_000_000_000
 """Some disks keep the time of a change to the second."""
 
@@ -46,7 +48,7 @@ class Known:
         held = self.recent.get(trace_id)
         if held is None and self.history:
             held = self._found.get(trace_id) or self.history.get(trace_id)
-            if held:
+            if held and len(self._found) < _FOUND_ROWS:
                 self._found[trace_id] = held
         return held
 

@@ -117,7 +117,7 @@ def _write(store: Store, recipe: str, entries: Entries) -> str:
     pq.write_table(
         table,
         sink,
-        compression={"kind": "zstd", "part": "zstd", "high": "none", "low": "none", "digest": "none"},
+        compression="zstd",
         use_dictionary=False,
         write_statistics=False,
         row_group_size=_GROUP_ROWS,

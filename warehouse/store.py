@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -320,23 +321,32 @@ def rows_of(
     trace_ids: Iterable[str] | None = None,
 ) -> pa.Table:
     """Rows of a Parquet file, all or those of some traces; columns of `schema` that it lacks are null."""
-    ids = None if trace_ids is None else pa.array(list(trace_ids), pa.string())
     with opened(source) as part:
         held = part.schema_arrow
         names = list(columns) if columns is not None else (schema or held).names
         present = [name for name in names if name in held.names]
-        needed = present if ids is None or "trace_id" in present else [*present, "trace_id"]
-        groups = [held.empty_table().select(needed)]
-        for place in range(part.num_row_groups):
-            group = part.read_row_group(place, columns=needed, use_threads=False)
-            if ids is not None:
-                group = _chosen(group, ids)
-            groups.append(group)
-    table = pa.concat_tables(groups)
+        if trace_ids is None:
+            table = part.read(columns=present, use_threads=False)
+        else:
+            table = _rows_of_traces(part, present, pa.array(list(trace_ids), pa.string()))
     for name in names:
         if name not in held.names and schema is not None:
             table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
     return table.select(names)
+
+
+def _rows_of_traces(part: pq.ParquetFile, columns: list[str], trace_ids: pa.Array) -> pa.Table:
+    """Only the row groups that hold one of the traces are read, one at a time; of the others their ids alone."""
+    ids = part.read(columns=["trace_id"], use_threads=False)["trace_id"]
+    wanted = np.flatnonzero(pc.is_in(ids, trace_ids))  # pyright: ignore[reportAttributeAccessIssue]
+    sizes = [part.metadata.row_group(place).num_rows for place in range(part.num_row_groups)]
+    ends = np.cumsum(sizes)
+    groups = [part.schema_arrow.empty_table().select(columns)]
+    places = np.searchsorted(ends, wanted, side="right")
+    for place in np.unique(places).tolist():
+        group = part.read_row_group(place, columns=columns, use_threads=False)
+        groups.append(group.take(wanted[places == place] - (ends[place] - sizes[place])))
+    return pa.concat_tables(groups)
 
 
 def _chosen(rows: pa.Table, trace_ids: pa.Array) -> pa.Table:

@@ -31,7 +31,9 @@ class Assessment:
         self.stage = stage
         index = stage.index
         columns = ["trace_id", "gold", "verdict", "extracted", "vote_key"]
-        grades = {(trace_id, gold): rest for trace_id, gold, *rest in valid_grades(index, grader, columns)}
+        trace_ids = {member.trace_id for member in members}
+        held = valid_grades(index, grader, columns, trace_ids)
+        grades = {(trace_id, gold): rest for trace_id, gold, *rest in held}
         by_hand = ByHand(in_force(index.store))
         self.verdicts: Counter[str | None] = Counter()
         self.num_by_hand = 0

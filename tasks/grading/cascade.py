@@ -50,7 +50,7 @@ class Cascade:
 def grade_by_cascade(stage: Stage, members: Sequence[Member], cascade: Cascade) -> list[Member]:
     """Grade the stored traces that have no verdict yet; return a judge's traces behind the run's verdicts and checks."""
     store, last = Store(stage.root), cascade.graders[-1]
-    decided_by = _decided_by(stage, cascade)
+    decided_by = _decided_by(stage, members, cascade)
     found: dict[Key, GradeRow] = {}
     answers: dict[Key, GradeRow] = {}
     rest = [member for member in members if _key(member) not in decided_by]
@@ -87,7 +87,7 @@ def is_lacking(stage: Stage, members: Sequence[Member], grader: Grader | Cascade
         return True
     if not isinstance(grader, Cascade):
         return False
-    checked = checked_of(members, grader, _decided_by(stage, grader))
+    checked = checked_of(members, grader, _decided_by(stage, members, grader))
     return bool(stage.index.by_part(ungraded(stage, checked, grader.graders[-1].key)))
 
 
@@ -114,16 +114,17 @@ def _grade(stage: Stage, members: Sequence[Member], grader: Grader) -> None:
     grade_traces(stage, members, Grading(grader, VerdictMemory(Store(stage.root), grader.key)))
 
 
-def _decided_by(stage: Stage, cascade: Cascade) -> dict[Key, str]:
-    """Which grader gave each verdict that is stored."""
+def _decided_by(stage: Stage, members: Sequence[Member], cascade: Cascade) -> dict[Key, str]:
+    """Which grader gave each verdict on these members that is stored."""
     columns = ["trace_id", "gold", "decided_by"]
-    held = valid_grades(stage.index, cascade.key, columns)
+    held = valid_grades(stage.index, cascade.key, columns, {member.trace_id for member in members})
     return {(trace_id, gold): decider for trace_id, gold, decider in held}
 
 
 def _rows(stage: Stage, grader: Grader, keys: set[Key]) -> dict[Key, GradeRow]:
     names = GRADES.names
-    held = (dict(zip(names, row, strict=True)) for row in valid_grades(stage.index, grader.key, names))
+    rows = valid_grades(stage.index, grader.key, names, {trace_id for trace_id, _ in keys})
+    held = (dict(zip(names, row, strict=True)) for row in rows)
     return {key: row for row in held if (key := (row["trace_id"], row["gold"])) in keys}
 
 

@@ -31,7 +31,7 @@ _GRADED = ("trace_id", "problem_digest", "gold", "verdict", "is_correct", "extra
 """Columns of a grade in the order in which they are found out; the digest of the judged answer is added at the end."""
 
 
-def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") -> int:
+def grade_traces(stage: Stage, members: Collection[Member], grading: "Grading") -> int:
     """Grade the stored traces that have no verdict yet; return how many verdicts are new.
 
     One grade part is written per trace part, so that memory is bounded by a part's answers and an
@@ -56,9 +56,10 @@ def grade_traces(stage: Stage, members: Iterable[Member], grading: "Grading") ->
     return num_new
 
 
-def ungraded(stage: Stage, members: Iterable[Member], grader: str) -> dict[str, set[str]]:
+def ungraded(stage: Stage, members: Collection[Member], grader: str) -> dict[str, set[str]]:
     """The gold answers for which a trace has no verdict by the grader of this key yet, by trace id."""
-    graded = set(valid_grades(stage.index, grader, ["trace_id", "gold"]))
+    trace_ids = {member.trace_id for member in members}
+    graded = set(valid_grades(stage.index, grader, ["trace_id", "gold"], trace_ids))
     golds: dict[str, set[str]] = {}
     for member in members:
         if (member.trace_id, member.gold) not in graded:

@@ -45,8 +45,6 @@ from warehouse.winner import answer_digest
 
 NUM_PROBLEMS, NUM_SAMPLES = 1000, 64
 REASONING = "We add both numbers, digit by digit, and carry where it is needed. " * 4
-LIMITS = {"no-op run": (30.0, 1.5)}
-"""CPU seconds and GB at 10 million traces."""
 GB = 2**30
 
 

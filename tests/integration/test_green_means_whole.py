@@ -192,7 +192,9 @@ def outcome(experiment, store):
         members = members_of(run)[stage.name]
         rows = stage.index.rows([m.trace_id for m in members], ["answer", "reference_ids"]).to_pylist()
         texts = {row["trace_id"]: (row["answer"], row["reference_ids"]) for row in rows}
-        verdicts = dict(valid_grades(stage.index, run.grader.key, ["trace_id", "verdict"]))
+        verdicts = dict(
+            valid_grades(stage.index, run.grader.key, ["trace_id", "verdict"], {m.trace_id for m in members})
+        )
         for m in members:
             found[stage.name, m.problem_id, m.sample_index] = (*texts[m.trace_id], verdicts[m.trace_id])
     run.grader.close()
