@@ -31,6 +31,8 @@ from warehouse.records import LAYOUTS
 T = TypeVar("T")
 
 ROW_GROUP = 256
+_OPTIONS = {"use_listings_cache": False}
+"""Of every file system: what others publish or compact is seen when a folder is listed again."""
 _TRIES = 5
 """How often a reader looks again for the rows of one part that is missing."""
 _CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
@@ -74,7 +76,7 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root if "://" in root else str(Path(root).expanduser().resolve())
-        self._fs, self._base = fsspec.url_to_fs(self.root)
+        self._fs, self._base = fsspec.url_to_fs(self.root, **_OPTIONS)
         self.is_local = isinstance(self._fs, LocalFileSystem)
 
     def open_for_writing(self) -> None:

@@ -4,6 +4,10 @@ It needs a server that speaks S3 and the extra `s3`, which the lock for developm
 `pip install s3fs "moto[server]"`.
 """
 
+import socket
+import subprocess
+import sys
+import time
 import uuid
 from collections import Counter
 
@@ -27,19 +31,29 @@ from warehouse.problem_rows import ProblemRows
 from warehouse.store import Store, traces_folder
 
 s3fs = pytest.importorskip("s3fs", reason="the extra s3 is not installed")
-moto_server = pytest.importorskip("moto.server", reason="there is no S3 server: pip install moto[server]")
+pytest.importorskip("moto.server", reason="there is no S3 server: pip install moto[server]")
 
 FOLDER = traces_folder(RECIPE)
-NUM_PARTS = 12
+NUM_PARTS = 4
 
 
 @pytest.fixture(scope="module")
 def address():
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    """Of a server in a process of its own: DuckDB asks it while it holds Python."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        with socket.socket() as asking:
+            if asking.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        assert server.poll() is None, "the server has ended"
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    server.kill()
+    server.wait(10)
 
 
 @pytest.fixture
