@@ -57,6 +57,14 @@ def test_only_an_added_group_is_sent_and_each_is_a_training_prompt(sent, endpoin
     assert sent(rounds=[{"references": {"count": 2}}]) == {"big": 10}, "the first group is what all read else"
 
 
+def test_ending_samples_once_they_agree_sends_nothing_after_a_full_run(sent, endpoint):
+    assert sent([{"sampling": sampling(6)}]) == {"small": 60, "big": 20}
+    stopping = {"sampling": sampling(6), "stop": {"agreement": 0.8, "after": 4, "step": 1}}
+    assert sent([stopping], [{"when": {"agreement_below": 1.0}}]) == {}, "what it wants is stored"
+    changed = {"sampling": sampling(6, temperature=0.5), "stop": {"agreement": 0.8, "after": 4, "step": 1}}
+    assert sent([changed])["small"] < 60, "and on its own it asks for less"
+
+
 def test_selection_answers_with_its_candidate_and_counts_its_fallbacks(sent, endpoint, tmp_path):
     """The model names candidate 2, except for every other problem, where it says nothing of use."""
 

@@ -1,4 +1,4 @@
-"""One experiment three ways: `onnx`, vLLM in the run's process, and a managed `vllm serve`.
+"""One experiment three ways: `onnx`, vLLM in the run's process, and a managed `vllm serve`, the last also streamed.
 
     make test-vllm
 
@@ -81,9 +81,9 @@ class Place:
     def engine(self, way, role):
         match way:
             case "onnx":
-                return {"kind": "onnx"}
+                return {"kind": "onnx", "top_logprobs": 20}
             case "vllm":
-                return {"kind": "vllm", "args": ARGS}
+                return {"kind": "vllm", "args": ARGS, "top_logprobs": 20}
         serve = {
             "port": self.ports[role],
             "gpus": [],
@@ -132,6 +132,18 @@ class Place:
             wall, cpu = done.wall + before.wall / len(files), done.cpu + before.cpu / len(files)
             yield kind, SimpleNamespace(result=json.loads(done.stdout), root=Path(root), wall=wall, cpu=cpu)
 
+    def streamed(self):
+        """The greedy run once more in another root, on the servers that linger: streamed, with the likeliest tokens."""
+        file, root = str(self.folder / "server-greedy.yaml"), str(self.folder / "root-streamed")
+        settings = [
+            f"{role}.engine.{setting}"
+            for role in ("explorer", "synthesizer")
+            for setting in ("stream=true", "top_logprobs=20")
+        ]
+        told = [word for setting in settings for word in ("--set", setting)]
+        done = self.spent(A2R, "run", file, "--root", root, "--json", *told)
+        return SimpleNamespace(result=json.loads(done.stdout), root=Path(root), wall=done.wall, cpu=done.cpu)
+
     def spent(self, *command):
         """A command that succeeds, with its wall and CPU seconds."""
         children, servers = resource.getrusage(resource.RUSAGE_CHILDREN), self.served()
@@ -164,6 +176,7 @@ def runs(tmp_path_factory, request):
     """Every way's greedy and seeded run, one after the other; at the session's end no server is left."""
     place = Place(tmp_path_factory.mktemp("ways"))
     made = {(way, kind): run for way in WAYS for kind, run in place.made(way)}
+    made["streamed", "greedy"] = place.streamed()
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print("\n\nway     run       wall s   CPU s  a2r accuracy (95 % interval)")
         for (way, kind), run in made.items():
@@ -193,13 +206,55 @@ def texts(run):
     }
 
 
-@pytest.mark.parametrize("way", WAYS[1:])
+@pytest.mark.parametrize("way", [*WAYS[1:], "streamed"])
 def test_greedy_traces_are_the_same(runs, way):
     ours, theirs = texts(runs["onnx", "greedy"]), texts(runs[way, "greedy"])
     assert len(ours) == 2 * PROBLEMS
     assert theirs.keys() == ours.keys()
     other = [(ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]]
     assert not other, f"{len(other)} of {len(ours)} differ, such as {other[0]}"
+
+
+def counted(run):
+    """Trace id -> tokens of prompt and completion."""
+    kept = ("num_prompt_tokens", "num_billed_prompt_tokens", "num_completion_tokens")
+    return {
+        row["trace_id"]: tuple(row[name] for name in kept)
+        for stage in ("explore", "synthesize")
+        for row in rows(run, stage)
+    }
+
+
+def manifest(run):
+    """What the run left on record."""
+    [path] = (run.root / "runs").glob("*.json")
+    return json.loads(path.read_bytes())
+
+
+def test_streamed_usage_is_that_of_whole_replies(runs):
+    assert counted(runs["streamed", "greedy"]) == counted(runs["server", "greedy"])
+
+
+@pytest.mark.parametrize("way", ["vllm", "streamed"])
+def test_equal_texts_are_equally_sure(runs, way):
+    for stage in ("explore", "synthesize"):
+        ours, theirs = (
+            {row["trace_id"]: row for row in rows(runs[w, "greedy"], stage)} for w in ("onnx", way)
+        )
+        for measure in ("mean_logprob", "group_confidence"):
+            assert [theirs[trace][measure] for trace in ours] == pytest.approx(
+                [row[measure] for row in ours.values()], abs=2e-3
+            )
+
+
+def test_chat_templates_are_seen_and_the_same_in_every_run_on_the_servers(runs):
+    seen = [
+        {server["url"]: server["template_digest"] for server in manifest(runs[way])["servers"]}
+        for way in (("server", "greedy"), ("server", "seeded"), ("streamed", "greedy"))
+    ]
+    assert None not in seen[0].values() and len(seen[0]) == 2
+    assert seen == [seen[0]] * 3
+    assert not any("template" in text for text in manifest(runs["streamed", "greedy"])["warnings"])
 
 
 @pytest.mark.parametrize("way", WAYS[1:])
@@ -220,8 +275,7 @@ def test_both_servers_of_a_run_work_at_once(runs):
     run = runs["server", "seeded"]
     first_synthesis = min(row["started_at"] for row in rows(run, "synthesize"))
     assert first_synthesis < max(row["started_at"] for row in rows(run, "explore"))
-    [manifest] = (run.root / "runs").glob("*.json")
-    assert len({server["url"] for server in json.loads(manifest.read_bytes())["servers"]}) == 2
+    assert len({server["url"] for server in manifest(run)["servers"]}) == 2
 
 
 def test_stages_report_no_failure(runs):
