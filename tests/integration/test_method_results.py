@@ -3,11 +3,12 @@
 import random
 from statistics import fmean, stdev
 
+import orjson
 import pytest
 from made_run import Made, finish_run, sums
 
 from tasks.research.study.method_page import write_methods_page
-from tasks.research.study.method_results import FamilyResults, MethodResult
+from tasks.research.study.method_results import FamilyResults, MethodResult, is_run_of
 from tasks.research.study.methods import FAMILIES, Scope
 from warehouse.catalog import connect
 from warehouse.relations import statement
@@ -89,6 +90,16 @@ def test_methods_share_their_samples_and_each_has_its_metric(family):
             if n == 1
             else method.metric.endswith(f"cons@{n}") or (method.name == "best-of-n")
         )
+
+
+def test_a_run_is_of_an_experiment_that_says_the_same_whatever_settings_came_later():
+    experiment = Scope(10, 1).methods("bill", 0)[0].experiment
+    config = experiment.model_dump(mode="json")
+    del config["budget"], config["explorers"][0]["engine"]["think_marks"]
+    assert is_run_of(experiment, orjson.dumps(config).decode())
+    config["explorers"][0]["sampling"]["n"] += 1
+    assert not is_run_of(experiment, orjson.dumps(config).decode())
+    assert not is_run_of(experiment, '{"name": "bill", "gone": 1}')
 
 
 def result(method, difference, low, high, *, cost_ratio=1.0, path_ratio=1.0):

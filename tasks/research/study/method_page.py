@@ -28,6 +28,10 @@ problem; differences are paired by problem.
   or naming a candidate. No model was trained for this study.
 """
 
+INCOMPLETE = """**This page is not complete**: what is missing is named under each family. Its counts of samples are
+estimates until it is measured; a cost that comes out otherwise is marked as not equal.
+"""
+
 NOTES = {
     "sum3": """Which three of six integers hit the target. Explorer, synthesizer and the model that tries and checks by
 itself are of size s (0.43 M parameters); the small explorer and its synthesizer are of size xs (0.15 M). Synthesizers are the
@@ -48,6 +52,8 @@ def write_methods_page(families: Sequence[FamilyResults], num_problems: int, doc
     """Write `<docs>/methods.md` and a plot for each family; returns the page's path."""
     docs.mkdir(parents=True, exist_ok=True)
     sections = [INTRO.format(num_problems=num_problems)]
+    if any(found.missing for found in families):
+        sections.append(INCOMPLETE)
     for found in families:
         if not found.results:
             sections += [f"## {found.family}\n", _missing(found)]

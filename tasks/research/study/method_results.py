@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import duckdb
-import orjson
+from pydantic import ValidationError
 
+from configs.experiment import Experiment
 from tasks.research.study.methods import BASELINE, Family, Method, Scope
 from warehouse.relations import statement
 
@@ -88,8 +89,8 @@ def results_of_family(catalog: duckdb.DuckDBPyConnection, family: Family, scope:
     rows = catalog.execute(
         statement("study/recorded"), {"experiments": names, "num_problems": scope.num_problems}
     ).fetchall()
-    settings = {method.experiment.name: method.experiment.model_dump(mode="json") for method, _ in planned}
-    runs = {name: run_id for name, config, run_id in rows if orjson.loads(config) == settings[name]}
+    experiments = {method.experiment.name: method.experiment for method, _ in planned}
+    runs = {name: run_id for name, config, run_id in rows if is_run_of(experiments[name], config)}
     held = [
         MethodRun(method, seed, runs[method.experiment.name])
         for method, seed in planned
@@ -99,6 +100,14 @@ def results_of_family(catalog: duckdb.DuckDBPyConnection, family: Family, scope:
         f"{method.name}, seed {seed}" for method, seed in planned if method.experiment.name not in runs
     )
     return FamilyResults(family, tuple(_results(catalog, held)), missing)
+
+
+def is_run_of(experiment: Experiment, config: str) -> bool:
+    """Whether a run's configuration, as JSON, says the same; a setting that it does not know has its default."""
+    try:
+        return Experiment.model_validate_json(config) == experiment
+    except ValidationError:  # it has a setting that there no longer is
+        return False
 
 
 def _results(catalog: duckdb.DuckDBPyConnection, held: Sequence[MethodRun]) -> Iterator[MethodResult]:

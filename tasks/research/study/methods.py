@@ -29,8 +29,10 @@ LARGEST_BATCH = 256
 """Samples that are computed together: more than usual, where there are thousands."""
 SHARD_SIZE = 100_000
 """One task per stage."""
-SHORT = 150
+SHORT = 125
 """Longest reply in tokens of sum3's opponent that has no more time than A2R."""
+LONGEST_ALONE: Mapping[Family, int] = {"sum3": 280, "bill": 256}
+"""Longest reply in tokens of the model that tries by itself; in sum3 a quarter of its replies do not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +143,14 @@ def _sum3(roles: "_Roles") -> Sequence[Method]:
         ),
         Method(
             "pacore",
-            "4 samples of s, 2 syntheses of s that read them, 1 that reads those",
+            "4 samples of s, 2 syntheses of s that read 3 of them, 1 that reads those",
             roles.experiment(
                 [explorer(big, 4)],
-                [synthesizer(reader, 4, 2, name="coordinate"), synthesizer(reader, 2, 1, name="conclude")],
+                [synthesizer(reader, 3, 2, name="coordinate"), synthesizer(reader, 2, 1, name="conclude")],
             ),
             "a2r",
         ),
-        *_opponents(roles, solo, reader, num_votes=4, num_cut=6, num_read=2, num_syntheses=2),
+        *_opponents(roles, solo, reader, num_votes=4, num_cut=6, num_read=2, num_syntheses=3),
     )
 
 
@@ -301,7 +303,7 @@ class _Roles:
 
     def alone(self, model: str, num_samples: int, max_tokens: int | None = None) -> Explorer:
         """Tries and checks without references."""
-        limit = max_tokens or self._training.synthesizer_tokens
+        limit = max_tokens or LONGEST_ALONE[self.family]
         return self._answering(model, SYNTHESIZE_PROMPT, num_samples, limit, None)
 
     def synthesizer(
