@@ -1,8 +1,10 @@
 """Completed means whole: whatever fails, is repaired and is tried again, a green run equals an undisturbed one."""
 
 import asyncio
+import html
 import json
 import random
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,6 +14,7 @@ import pytest
 
 from configs.experiment import Experiment
 from configs.schema import ConfigModel, UserError
+from tasks.analysis.report.page import write_report
 from tasks.analysis.runs import list_runs
 from tasks.engines import protocol
 from tasks.engines.pool import open_engines
@@ -318,6 +321,9 @@ def test_headline_of_adaptive_samples_without_a_synthesizer_is_their_vote(experi
     load(store)
     [listed] = list_runs(store.root, 1)
     assert listed.metric == "stopped-cons@5"
+    write_report(store, [listed.run_id], tmp_path / "report.html")
+    titles = re.findall(r'class="what">([^<]*)', html.unescape((tmp_path / "report.html").read_text()))
+    assert titles == ["One explorer sample", "Explorer's vote", "Any sample right"]
 
 
 def test_vote_against_all_samples_is_unknown_without_them(experiments, tmp_path):
