@@ -110,7 +110,7 @@ def test_endpoint_gone_for_good_fails_the_flow_and_keeps_what_was_done(evaluated
 
     thread = threading.Thread(target=outage)
     thread.start()
-    with pytest.raises(FlowIncomplete, match="run the same command again") as failure:
+    with pytest.raises(FlowIncomplete, match="Run the same command again") as failure:
         evaluated(explorer__engine__retries=1)
     thread.join()
     assert "does not answer" in str(failure.value)
