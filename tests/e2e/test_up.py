@@ -186,11 +186,12 @@ def page():
 
 def press(page, button, path):
     """Press it, and again while the server says that its database is locked (503), as a person would."""
-    for _ in range(5):
+    for _ in range(30):
         with page.expect_response(lambda response: response.url.endswith(path)) as answered:
             button().click()
         if answered.value.status != 503:
             break
+        page.wait_for_timeout(1000)
     assert answered.value.ok, answered.value.text()
 
 
@@ -328,7 +329,7 @@ def test_night_that_waits_for_its_batches_is_no_process_and_goes_on_by_itself(op
         )
         entry = {"experiment": str(path), "overrides": ["synthesizer=null"]}
         run_id = operator.start("nightly", operator.mine | {"night": {"experiments": [entry]}})
-        waiting = operator.until(lambda: _awaiting(operator.run(run_id)), seconds=120, every=0.25)
+        waiting = operator.until(lambda: _awaiting(operator.run(run_id)), every=0.25)
         assert waiting["state"]["message"].startswith("Nothing to press: it goes on by itself at ")
         assert "12 traces are missing" in waiting["state"]["message"]
         [batch] = provider.batches

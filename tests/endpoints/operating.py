@@ -170,7 +170,7 @@ class Operator:
     def runs(self, **where):
         return self.post("/flow_runs/filter", **where)
 
-    def wait(self, run_id, *types, seconds=150):
+    def wait(self, run_id, *types, seconds=400):
         """The run once it is in one of these states."""
         for _ in range(seconds * 4):
             run = self.run(run_id)
@@ -179,7 +179,7 @@ class Operator:
             time.sleep(0.25)
         raise AssertionError(f"{run['state']} instead of {types}\n{self.log('worker')}")
 
-    def until(self, condition, seconds=60, every=0.05):
+    def until(self, condition, seconds=240, every=0.05):
         """Wait for something to be true; return it. Asked every so many seconds, seldom enough not to slow what is waited for."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
