@@ -89,7 +89,7 @@ class Operator:
             self.process.send_signal(signal.SIGINT)
             rest = self.process.communicate(timeout=120)[0]
             assert self.process.returncode == 0, rest
-            _, alive = psutil.wait_procs(everything, timeout=5)
+            _, alive = psutil.wait_procs(everything, timeout=30)
             assert not alive, f"left behind: {alive}"
         finally:
             _kill(everything)
@@ -118,12 +118,12 @@ class Operator:
     def ask(self, method, path, body=None):
         """The server's reply; asked again after a 503, its word for "locked, try again", as Prefect's client does.
 
-        What only reads, or has a key of its own, is asked again also after a minute's silence: the machine may be busy.
+        What only reads, or has a key of its own, is asked again also after three minutes' silence: the machine may be busy.
         """
         may_be_repeated = method == "GET" or path.endswith("/filter") or "idempotency_key" in (body or {})
-        for attempt in range(20):
+        for attempt in range(150):
             try:
-                reply = self._client.request(method, f"{self.url}/api{path}", json=body, timeout=60)
+                reply = self._client.request(method, f"{self.url}/api{path}", json=body, timeout=180)
             except httpx.TimeoutException:
                 if may_be_repeated and attempt < 3:
                     continue
