@@ -310,7 +310,7 @@ def test_run_from_the_command_line_reports_to_it_without_being_told(operator, en
         env=operator.environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
