@@ -3,6 +3,7 @@
 #
 #     tests/vllm/run.sh           one experiment three ways, a run that is killed, and (for its torch) a training
 #     tests/vllm/run.sh kills     everything that is killed: runs, guards, servers, replicas
+#     tests/vllm/run.sh build     the environment alone
 #
 # Where the environment cannot be built it says why and succeeds. A virtual environment with uv stands in .venv.
 set -eu
@@ -36,6 +37,7 @@ build() {
     skip "vLLM 0.32 is for Python 3.11 to 3.14, this is $("${PYTHON:-python3}" --version); PYTHON names another one."
 built || build || skip "its environment could not be built (see above); it needs a package index and 4 GB of disk."
 $python -c "import vllm" || skip "vLLM cannot be imported here (see above)."
+[ "$what" != build ] || exit 0
 if [ "$what" = kills ]; then
     $python -m pytest tests/vllm/test_inprocess_kill.py
     export A2R_VLLM_PYTHON="$PWD/$python"

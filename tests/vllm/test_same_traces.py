@@ -31,7 +31,7 @@ PROBLEMS = int(os.environ.get("A2R_VLLM_PROBLEMS", "80"))
 WAYS = ("onnx", "vllm", "server")
 KINDS = {"greedy": (0.0, 1, 1), "seeded": (1.0, 4, 2)}
 """Temperature, samples of the explorer, samples of the synthesizer."""
-LINGER_SECONDS = 180.0
+LINGER_SECONDS = 90.0
 """Longer than the synthesizer works after the explorer is done, and than a slow machine takes to begin the next run: that finds
 both servers warm."""
 GONE_SECONDS = 40.0
