@@ -48,6 +48,12 @@ class OverBudget(UserError):
     """A shard has traces that were not requested, because the run's budget is spent."""
 
 
+def soonest(waits: Sequence[float | None]) -> float | None:
+    """The first of the times after which to look again; None where there is none, or where something waits for a person."""
+    times = [seconds for seconds in waits if seconds is not None]
+    return min(times) if times and len(times) == len(waits) else None
+
+
 class FlowIncomplete(UserError):
     """What a flow raises at its end, after all that could be done is done."""
 

@@ -13,7 +13,7 @@ from tasks.engines.pool import ENGINES, Stopped
 from tasks.engines.protocol import StillUnderWay
 from tasks.engines.resolving import resolved
 from tasks.executor.cache import quoted
-from tasks.executor.errors import Failures, OverBudget, ShardFailed
+from tasks.executor.errors import Failures, OverBudget, ShardFailed, soonest
 from tasks.executor.feed import Ended, Upstream
 from tasks.executor.shard_task import generate_shard
 from tasks.progress import PROGRESS
@@ -138,6 +138,4 @@ def _complaints(outcomes: Sequence[tuple[str, object]]) -> Complaints:
             )
     sentences = [text if count == 1 else f"{text} ({count} shards)" for text, count in Counter(told).items()]
     waits = [error.again_seconds if isinstance(error, StillUnderWay) else None for _, error in errors]
-    times = [seconds for seconds in waits if seconds is not None]
-    is_waiting = bool(times) and len(times) == len(waits)
-    return Complaints([*sentences, *map(str, failed.values())], min(times) if is_waiting else None)
+    return Complaints([*sentences, *map(str, failed.values())], soonest(waits))

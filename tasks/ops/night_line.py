@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.analysis.numbers import count, money, span
+from tasks.executor.errors import soonest
 from tasks.ops.night_results import Cause, NightResult, merged
 
 MOST_NAMES = 4
@@ -90,9 +91,7 @@ def _press(results: Sequence[NightResult]) -> str:
 
 def again_after(results: Sequence[NightResult]) -> float | None:
     """Seconds after which to look again where all that is missing is under way elsewhere; else None."""
-    waits = [result.outcome.again_seconds for result in results if not result.is_complete]
-    times = [seconds for seconds in waits if seconds is not None]
-    return min(times) if times and len(times) == len(waits) else None
+    return soonest([result.outcome.again_seconds for result in results if not result.is_complete])
 
 
 def _cost(results: Sequence[NightResult]) -> str:

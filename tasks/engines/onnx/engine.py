@@ -50,8 +50,9 @@ class _Sequence:
     seed: int
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
+    """Of all tokens; counted only where it is kept, like the next."""
     confidences: list[float] = field(default_factory=list)
-    """Of all tokens; counted only where it is kept."""
+    """Of each token."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = 0.0
 
