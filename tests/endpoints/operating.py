@@ -118,17 +118,25 @@ class Operator:
     def ask(self, method, path, body=None):
         """The server's reply; asked again after a 503, its word for "locked, try again", as Prefect's client does.
 
-        What only reads, or has a key of its own, is asked again also after three minutes' silence: the machine may be busy.
+        What may be said twice is said again, three times at most, also after three minutes' silence and after a 500, which is
+        what it answers where its connections to the database were all taken for half a minute: the machine may be busy.
         """
-        may_be_repeated = method == "GET" or path.endswith("/filter") or "idempotency_key" in (body or {})
-        for attempt in range(150):
+        may_be_repeated = (
+            method in {"GET", "PATCH"} or path.endswith("/filter") or "idempotency_key" in (body or {})
+        )
+        num_repeats = 3 if may_be_repeated else 0
+        for _ in range(150):
             try:
                 reply = self._client.request(method, f"{self.url}/api{path}", json=body, timeout=180)
             except httpx.TimeoutException:
-                if may_be_repeated and attempt < 3:
-                    continue
-                raise
-            if reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                if not num_repeats:
+                    raise
+                num_repeats -= 1
+                continue
+            if reply.status_code == httpx.codes.INTERNAL_SERVER_ERROR and num_repeats:
+                num_repeats -= 1
+            elif reply.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                assert reply.status_code != httpx.codes.INTERNAL_SERVER_ERROR, self.log("server")
                 reply.raise_for_status()
                 return reply.json() if reply.content else None
             time.sleep(0.2)
