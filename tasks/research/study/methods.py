@@ -150,7 +150,7 @@ def _sum3(roles: "_Roles") -> Sequence[Method]:
             ),
             "a2r",
         ),
-        *_opponents(roles, solo, reader, num_votes=4, num_cut=6, num_read=2, num_syntheses=3),
+        *_opponents(roles, solo, reader, num_votes=4, num_cut=6, num_read=2, num_syntheses=4),
     )
 
 
@@ -196,31 +196,31 @@ def _bill(roles: "_Roles") -> Sequence[Method]:
         ),
         Method(
             "moa",
-            "1 sample of each of two explorers; a synthesis of each of two readers reads both; 2 read these, their vote",
+            "1 sample of each of two explorers; a synthesis of each of two readers reads both; 1 reads these",
             roles.experiment(
                 [explorer(first, 1, name="small"), explorer(second, 1, name="big")],
                 [
                     synthesizer(second_reader, 2, 1, name="small_layer", reads=("small", "big")),
                     synthesizer(reader, 2, 1, name="big_layer", reads=("small", "big")),
-                    synthesizer(reader, 2, 2, name="aggregator", reads=("small_layer", "big_layer")),
+                    synthesizer(reader, 2, 1, name="aggregator", reads=("small_layer", "big_layer")),
                 ],
             ),
-            "a2r-cons@2",
+            "a2r",
         ),
         Method(
             "rsa",
-            "a population of 3, each made anew from 2 random ones, once; its vote",
+            "a population of 4, from which 3 are made anew, each from 2 random ones, once; their vote",
             roles.experiment(
-                [explorer(first, 3)], [synthesizer(reader, 2, 3, name="aggregate", groups="random")]
+                [explorer(first, 4)], [synthesizer(reader, 2, 3, name="aggregate", groups="random")]
             ),
             "a2r-cons@3",
         ),
         Method(
             "pacore",
-            "4 samples, 2 syntheses that read them, 1 that reads those",
+            "4 samples, 2 syntheses that read 3 of them, 1 that reads those",
             roles.experiment(
                 [explorer(first, 4)],
-                [synthesizer(reader, 4, 2, name="coordinate"), synthesizer(reader, 2, 1, name="conclude")],
+                [synthesizer(reader, 3, 2, name="coordinate"), synthesizer(reader, 2, 1, name="conclude")],
             ),
             "a2r",
         ),
