@@ -2,7 +2,7 @@
 
     python tests/bench/adaptive_kills.py [--kills 10] [--seed 0]      # half a minute a kill on two busy cores
 
-An explorer whose samples end once they agree and two rounds, of which the first reads only disputed problems, on the
+An explorer whose samples end once they agree and three rounds, of which the first reads only disputed problems, on the
 shipped models: seeded, so that every text is the same in every batch. Each kill is on a root of its own, at a
 random share of the undisturbed run's traces. Printed for each: how many traces had arrived, and how many of the
 store's are missing, others, or different in the end (all must be 0).
@@ -32,6 +32,7 @@ benchmark: {source: generated, family: sum3, count: 60, seed: 3}
 explorer: {sampling: {n: 8}, stop: {agreement: 0.75, after: 4, step: 2}}
 rounds:
   - {when: {agreement_below: 1.0}}
+  - {references: {count: 2}}
   - {references: {count: 2}, sampling: {n: 1}}
 """
 COMPARED = ("status", "reasoning", "answer", "num_completion_tokens", "seed", "reference_ids")
