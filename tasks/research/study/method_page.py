@@ -63,7 +63,7 @@ def write_methods_page(families: Sequence[FamilyResults], num_problems: int, doc
             f"## {found.family}\n",
             NOTES[found.family],
             *headline(found),
-            f"![differences to A2R, and accuracy over the critical path]({plot})\n",
+            f"![differences to A2R, and critical paths]({plot})\n",
             "### Methods\n",
             _table(result for result in found.results if not result.method.is_opponent),
             "### The strongest opponent: the model that tries and checks by itself\n",

@@ -96,8 +96,8 @@ def _sum3(roles: "_Roles") -> Sequence[Method]:
         ),
         Method(
             "a2r-efficient",
-            "6 samples of xs, 3 syntheses of s that read them, their vote",
-            roles.experiment([explorer(small, 6)], [synthesizer(reader, 6, 3)]),
+            "5 samples of xs, 3 syntheses of s that read them, their vote",
+            roles.experiment([explorer(small, 5)], [synthesizer(reader, 5, 3)]),
             "a2r-cons@3",
         ),
         Method("self-consistency", "the vote of 20 samples of s", vote, "cons@20"),
