@@ -1,11 +1,14 @@
 """What relations say of a run with two explorers and two rounds, against the same worked out in Python."""
 
+import json
 from statistics import fmean
 
 import pytest
 from made_run import Made, finish_run
 from test_report import experiment
 
+from tasks.analysis.report.data import findings
+from tasks.analysis.report.figures import charts
 from warehouse.catalog import connect
 
 QUESTIONS = [f"What is {i} + {42 - i}?" for i in range(12)]
@@ -20,7 +23,7 @@ RIGHT = {
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory):
+def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rounds")
     settings = experiment(folder, QUESTIONS, count=2)
     explorer, reader = settings.pop("explorer"), settings.pop("synthesizer")
@@ -39,7 +42,12 @@ def catalog(tmp_path_factory):
         text = "x" * 4 * (10 + index)
         return Made(text, "correct" if is_right else "wrong", "42" if is_right else f"not {stage} {index}")
 
-    with connect(finish_run(settings, folder / "root", "run-1", made)) as found:
+    return finish_run(settings, folder / "root", "run-1", made)
+
+
+@pytest.fixture(scope="module")
+def catalog(store):
+    with connect(store) as found:
         yield found
 
 
@@ -60,6 +68,16 @@ def test_stages_are_rows_with_their_round(catalog):
         )
         for stage, number in (("small", 0), ("big", 0), ("first", 1), ("last", 2))
     ]
+
+
+def test_curves_of_each_explorer_and_of_all_are_lines_of_their_own(store):
+    [curves] = [chart for chart in charts(findings(store, ["run-1"])) if chart.key == "curves"]
+    drawn = {line["name"]: line["x"] for line in json.loads(curves.figure)["data"]}
+    sizes = {"explorers": 5, "small": 3, "big": 2}
+    assert {name: (xs[0], xs[-1]) for name, xs in drawn.items()} == {
+        f"{stage} {estimator}": (1, k) for stage, k in sizes.items() for estimator in ("pass@k", "cons@k")
+    }
+    assert all(xs == sorted(set(xs)) for xs in drawn.values())
 
 
 def test_metrics_of_all_explorers_and_of_the_last_round_have_the_plain_names(catalog):

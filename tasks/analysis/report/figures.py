@@ -22,6 +22,8 @@ PALETTE = ("#4c78db", "#e0803a", "#2fa37c", "#b065c9", "#d9537a", "#9a8b2f", "#3
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "triangle-down")
 FEW = 3
 """Up to this many runs, points can be labelled without overlapping."""
+FEW_METHODS = 8
+"""Up to this many methods of a run, all are labelled; of more, those of the frontier."""
 _DOLLARS, _PLAIN, _PREFIXED = "$.3~r", ".3~g", ".3~s"
 """How numbers are written: dollars in plain decimals, seconds short, tokens and FLOP with their prefix."""
 RIGHT, WRONG, UNKNOWN = "#2fa37c", "#d9537a", "#8a8f98"
@@ -97,13 +99,17 @@ _FLOW = "Numbers of problems: from the quality of the explorer's samples (left) 
 
 def _methods(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
     figure = go.Figure()
+    names = {
+        row["metric"] for row in found.metrics if row["run_id"] in labels and row["estimate"] is not None
+    }
+    is_short = len(names) > FEW_METHODS
     for run_id, label in labels.items():
         points = [row for row in found.metrics if row["run_id"] == run_id and row["estimate"] is not None]
         if points:
             colour, symbol = styles[run_id]
             figure.add_scatter(
                 x=[row["estimate"] for row in points],
-                y=[_method(row["metric"]) for row in points],
+                y=[row["metric"] if is_short else _method(row["metric"]) for row in points],
                 error_x=errors(points, "estimate"),
                 mode="markers",
                 orientation="h",
@@ -116,7 +122,13 @@ def _methods(found: Findings, labels: dict[str, str], styles: dict[str, tuple[st
     figure.update_layout(
         scattermode="group",
         xaxis={"range": [0, 1.02], "tickformat": ".0%"},
-        yaxis={"autorange": "reversed", "type": "category", "automargin": True},
+        yaxis={
+            "autorange": "reversed",
+            "type": "category",
+            "automargin": True,
+            "dtick": 1,
+            "tickfont": {"size": 9 if is_short else 12},
+        },
         showlegend=len(labels) > 1,
     )
     return figure if figure.data else None
@@ -170,12 +182,16 @@ def _frontier(
         points = [row for row in rows if row["run_id"] == run_id]
         if points:
             colour, symbol = styles[run_id]
+            are_all_named = len(points) <= FEW_METHODS
             figure.add_scatter(
                 x=[row["x"] for row in points],
                 y=[row["accuracy"] for row in points],
                 error_y=errors(points, "accuracy"),
                 mode="markers+text" if len(labels) <= FEW else "markers",
-                text=[row["metric"] for row in points],
+                text=[
+                    row["metric"] if are_all_named or row["is_best"] or row["metric"] == "a2r" else ""
+                    for row in points
+                ],
                 textposition="bottom right",
                 cliponaxis=False,
                 name=label,
@@ -224,35 +240,49 @@ def _not_drawn(found: Findings, labels: dict[str, str]) -> str:
 
 def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
     figure = go.Figure()
+    rows = [row for row in found.curves if row["run_id"] in labels and not row["is_reader"]]
     for run_id, label in _explorers(found, labels).items():
-        for estimator, dash, symbol in (("pass@k", "solid", "circle"), ("cons@k", "dash", "diamond")):
-            points = [
-                row
-                for row in found.curves
-                if (row["run_id"], row["estimator"]) == (run_id, estimator)
-                and not row["is_reader"]
-                and row["estimate"] is not None
-            ]
-            if len(points) > 1:
-                figure.add_scatter(
-                    x=[row["k"] for row in points],
-                    y=[row["estimate"] for row in points],
-                    error_y=errors(points, "estimate"),
-                    mode="lines+markers",
-                    name=estimator if len(labels) == 1 else f"{label} {estimator}",
-                    line={"color": styles[run_id][0], "dash": dash},
-                    marker={"symbol": symbol, "size": 8},
-                    customdata=[[row["low"], row["high"], row["num_problems"]] for row in points],
-                    hovertemplate="k = %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
-                    "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
-                )
-    ks = sorted({row["k"] for row in found.curves if row["run_id"] in labels and not row["is_reader"]})
+        for place, stage in enumerate(stages := _explorer_stages(rows, run_id, is_alone=len(labels) == 1)):
+            name = "" if len(labels) == 1 else f"{label} "
+            name += f"{html.escape(stage)} " if len(stages) > 1 else ""
+            colour = styles[run_id][0] if len(stages) == 1 else PALETTE[place % len(PALETTE)]
+            for estimator, dash, symbol in (("pass@k", "solid", "circle"), ("cons@k", "dash", "diamond")):
+                points = [
+                    row
+                    for row in rows
+                    if (row["run_id"], row["stage"], row["estimator"]) == (run_id, stage, estimator)
+                    and row["estimate"] is not None
+                ]
+                if len(points) > 1:
+                    figure.add_scatter(
+                        x=[row["k"] for row in points],
+                        y=[row["estimate"] for row in points],
+                        error_y=errors(points, "estimate"),
+                        mode="lines+markers",
+                        name=f"{name}{estimator}",
+                        line={"color": colour, "dash": dash},
+                        marker={"symbol": symbol, "size": 8},
+                        customdata=[[row["low"], row["high"], row["num_problems"]] for row in points],
+                        hovertemplate="k = %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
+                        "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
+                    )
+    ks = sorted({row["k"] for row in rows})
     figure.update_layout(
         xaxis={"title": "k (samples)", "type": "log", "tickvals": ks, "ticktext": [str(k) for k in ks]},
         yaxis={"tickformat": ".0%", "rangemode": "tozero"},
         showlegend=True,
     )
     return figure if figure.data else None
+
+
+def _explorer_stages(rows: Rows, run_id: str, *, is_alone: bool) -> list[str]:
+    """A run's explorers, those that are counted together first; beside other runs only these."""
+    most: dict[str, int] = {}
+    for row in rows:
+        if row["run_id"] == run_id:
+            most[row["stage"]] = max(most.get(row["stage"], 0), row["k"])
+    found = sorted(most, key=lambda stage: -most[stage])
+    return found if is_alone else found[:1]
 
 
 def _explorers(found: Findings, labels: dict[str, str]) -> dict[str, str]:
