@@ -21,7 +21,9 @@ from endpoints.nights import asked_for, experiment_file, stored_samples
 from endpoints.operating import A2R, Operator
 from endpoints.scripted import ScriptedEndpoint
 
+from warehouse.catalog import connect
 from warehouse.integrity import verify
+from warehouse.manifest import manifests
 from warehouse.store import Store
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -30,6 +32,7 @@ in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 KEY = "sk-nowhere-to-be-seen-0123456789"
 HOOK = "/hook/also-nowhere-9876543210"
 WHOLE = {"small": 40, "big": 20}
+ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
 
 class Receiver(ThreadingHTTPServer):
@@ -198,22 +201,13 @@ def press(page, button, path):
 @in_browser
 def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, receiver, page):
     run_id = failed_night(operator, endpoint)
-
-    def retry():
-        page.goto(f"{operator.url}/runs/flow-run/{run_id}")
-        page.get_by_role("button", name="Retry").first.click()
-        page.screenshot(path=pictures(operator) / "retry.png")
-        return page.get_by_role("dialog").get_by_role("button", name="Retry")
-
-    press(page, retry, "/set_state")
+    press(page, lambda: retry_of(page, operator, run_id), "/set_state")
     done = operator.wait(run_id, "COMPLETED")
     assert done["id"] == run_id
     assert endpoint.by_model == {"big": 20}
     [told] = operator.until(lambda: told_of(receiver, run_id))
     assert told["event"] == "a2r.nightly.failed" and "20 of 20 synthesize" in told["text"]
-    page.goto(f"{operator.url}/runs/flow-run/{run_id}")
-    page.get_by_text("sums is complete.").first.wait_for()
-    page.screenshot(path=pictures(operator) / "run.png")
+    shown_run(page, operator, run_id, "sums is complete.", "run")
     page.get_by_text("Artifacts", exact=True).first.click()
     page.locator(".artifact-card__title").first.click()
     page.get_by_text("since last night").first.wait_for()
@@ -221,6 +215,89 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
     page.set_viewport_size({"width": 700, "height": 1400})
     page.get_by_text("since last night").first.wait_for()
     page.screenshot(path=pictures(operator) / "leaderboard-narrow.png")
+
+
+def is_refused(body):
+    """One request of the explorer's in five, by its content, so that sending it again does not help."""
+    return body["model"] == "small" and body["seed"] % 5 == 0
+
+
+def sent(body):
+    """What makes a request the same as another."""
+    return json.dumps([body["model"], body["seed"], body["messages"]])
+
+
+@in_browser
+def test_refused_night_is_mended_retried_and_its_report_opened_in_the_browser(operator, endpoint, page):
+    folder, root = operator.folder / "refused", operator.folder / "root"  # whose reports `a2r up` serves
+    folder.mkdir()
+    path = experiment_file(folder, endpoint, api_key_env="A2R_TEST_KEY")
+    endpoint.fault = lambda _, body: (400, "this prompt is refused", {}) if is_refused(body) else None
+    run_id = operator.start("nightly", {"night": {"experiments": [{"experiment": str(path)}]}})
+    message = operator.wait(run_id, *ENDED)["state"]["message"]
+    refused = {sent(body) for body in endpoint.requests if is_refused(body)}
+    answered = {sent(body) for body in endpoint.requests} - refused
+    assert message.startswith("Change what is refused (prompt, max_tokens) or the endpoint that refuses it, then press Retry")
+    assert f"sums is not complete. {len(refused)} traces are missing: " in message
+    assert f"{len(refused)} × bad_request: HTTP 400: this prompt is refused." in message
+    shown_run(page, operator, run_id, "sums is not complete.", "refused")
+
+    endpoint.fault = None
+    endpoint.reset()
+    press(page, lambda: retry_of(page, operator, run_id), "/set_state")
+    done = operator.wait(run_id, *ENDED)
+    assert done["state_type"] == "COMPLETED", done["state"]["message"]
+    again = [sent(body) for body in endpoint.requests]
+    assert len(again) == len(set(again)) and not answered & set(again), "nothing is paid for twice"
+    assert {r for r in again if json.loads(r)[0] == "small"} == refused
+    num_lacked = len({json.loads(r)[2][-1]["content"] for r in refused})
+    assert endpoint.by_model == {"small": len(refused), "big": 2 * num_lacked}, "with all references now"
+    assert_whole(root, endpoint, set())
+    with connect(Store(str(root))) as catalog:
+        counts = catalog.execute(
+            "select stage, count(*), count(is_correct) from samples where run_id = ? group by all order by all",
+            [done_run(root)],
+        ).fetchall()
+    assert counts == [("explore", 40, 40), ("synthesize", 20, 20)], "stored and graded"
+
+    shown_run(page, operator, run_id, "sums is complete.", "mended")
+    page.get_by_text("Artifacts", exact=True).first.click()
+    card = page.locator(".artifact-card", has_text="sums is complete.")
+    card.first.wait_for()
+    page.screenshot(path=pictures(operator) / "artifacts.png")
+    card.locator(".artifact-card__title").click()
+    link = page.get_by_role("link", name="Open the report")
+    link.wait_for()
+    page.screenshot(path=pictures(operator) / "mended-artifact.png")
+    with page.context.expect_page() as opened:
+        link.click()
+    report = opened.value
+    report.get_by_role("heading", name="sums", exact=True).first.wait_for()
+    report.screenshot(path=pictures(operator) / "mended-report.png")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/night-\d{4}-\d\d-\d\d\.html", report.url)
+    leaderboard = report.get_by_role("table").first.inner_text()
+    assert "40 / 40" in leaderboard and "20 / 20" in leaderboard
+
+
+def done_run(root):
+    """The one run of that root."""
+    [manifest] = manifests(Store(str(root)))
+    return manifest.run_id
+
+
+def retry_of(page, operator, run_id):
+    """The button that confirms Retry on a run's page."""
+    page.goto(f"{operator.url}/runs/flow-run/{run_id}")
+    page.get_by_role("button", name="Retry").first.click()
+    page.screenshot(path=pictures(operator) / "retry.png")
+    return page.get_by_role("dialog").get_by_role("button", name="Retry")
+
+
+def shown_run(page, operator, run_id, sentence, name):
+    """A run's page once it shows that sentence."""
+    page.goto(f"{operator.url}/runs/flow-run/{run_id}")
+    page.get_by_text(sentence).first.wait_for()
+    page.screenshot(path=pictures(operator) / f"{name}.png")
 
 
 @in_browser
