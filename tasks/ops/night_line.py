@@ -81,12 +81,15 @@ def _press(results: Sequence[NightResult]) -> str:
     if all(result.is_for_the_grader for result in failed):
         return "Change the grader, or give verdicts by hand, then press Retry: no answer is made again."
     causes = [cause for result in results for cause in result.causes]
+    made = "only what is missing is made"
+    if any(result.is_read_around for result in failed):
+        made += ", and the answers that had to do without it"
     if causes and all(cause.is_permanent for cause in causes):
         return (
-            "Change what is refused (prompt, max_tokens) or the endpoint that refuses it, then press Retry: only what is "
-            "missing is made."
+            "Change what is refused (prompt, max_tokens) or the endpoint that refuses it, then press Retry: "
+            f"{made}."
         )
-    return "Once the cause is mended, press Retry: only what is missing is made."
+    return f"Once the cause is mended, press Retry: {made}."
 
 
 def again_after(results: Sequence[NightResult]) -> float | None:
@@ -104,8 +107,13 @@ def _cost(results: Sequence[NightResult]) -> str:
 
 def _dollars(results: Sequence[NightResult]) -> str:
     unpriced = list(dict.fromkeys(model for result in results for model in result.unpriced))
-    if unpriced:
-        return f"Dollars unknown (no price for {listed(unpriced)})"
+    uncounted = list(dict.fromkeys(model for result in results for model in result.uncounted))
+    reasons = [
+        *([f"no price for {listed(unpriced)}"] if unpriced else []),
+        *([f"not all tokens of {listed(uncounted)} were counted"] if uncounted else []),
+    ]
+    if reasons:
+        return f"Dollars unknown ({'; '.join(reasons)})"
     return f"{money(sum(result.dollars or 0 for result in results))} dollars"
 
 

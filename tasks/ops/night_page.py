@@ -11,7 +11,7 @@ from warehouse.summary import Metric
 
 _HOW_TO_READ = (
     "Changes are paired by problem, with 95 % intervals; a verdict is corrected for the number of metrics. Cost is of "
-    "what this night made; what was stored before costs nothing."
+    "all that this night made, also before a Retry; what was stored before costs nothing. Time is that of the last try."
 )
 
 
@@ -45,7 +45,7 @@ def _overview(results: Sequence[NightResult]) -> Iterator[str]:
         cells = (
             "**all**",
             *[""] * 3,
-            count(sum(map(_num_made, results))),
+            count(sum(result.num_made for result in results)),
             count(sum(result.num_tokens for result in results)),
             money(sum(result.dollars or 0 for result in results) if is_priced else None),
             span(sum(result.outcome.seconds for result in results)),
@@ -62,7 +62,7 @@ def _row(result: NightResult) -> str:
             _status(result),
             _headline(name, metric),
             _change(change, result, has_bounds=False),
-            count(_num_made(result)),
+            count(result.num_made),
             count(result.num_tokens),
             money(result.dollars),
             span(result.outcome.seconds),
@@ -83,11 +83,6 @@ def _status(result: NightResult) -> str:
     if result.num_missing:
         return f"**{count(result.num_missing)} missing**"
     return f"**{count(result.num_undecided)} undecided**" if result.num_undecided else "**incomplete**"
-
-
-def _num_made(result: NightResult) -> int:
-    stages = result.outcome.summary["stages"].values() if result.outcome.summary else ()
-    return sum(counts["generated"] for counts in stages)
 
 
 def _failures(results: Sequence[NightResult]) -> Iterator[str]:

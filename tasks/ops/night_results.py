@@ -25,14 +25,16 @@ class Cause(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What the traces cost that a night made for one stage."""
+    """What the traces cost that a night made for one stage, also before a Retry, and those that no run wants any more."""
 
     stage: str
     model: str
     num_traces: int
     num_tokens: int
     dollars: float | None
-    """None: the model has no price."""
+    """None where one trace has none: the model has no price, or its tokens were not counted."""
+    is_uncounted: bool = False
+    """Whether the model has a price, and the engine did not count the tokens of every answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +87,36 @@ class NightResult:
         return None if None in amounts else sum(filter(None, amounts))
 
     @property
+    def num_made(self) -> int:
+        """Traces that the night made, a judge's replies too."""
+        return sum(spent.num_traces for spent in self.spent)
+
+    @property
     def unpriced(self) -> tuple[str, ...]:
         """Models that made something and have no price."""
-        return tuple(dict.fromkeys(spent.model for spent in self.spent if spent.dollars is None))
+        return self._without_dollars(is_uncounted=False)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Models with a price, of which an answer's tokens are not known."""
+        return self._without_dollars(is_uncounted=True)
+
+    def _without_dollars(self, *, is_uncounted: bool) -> tuple[str, ...]:
+        found = (s.model for s in self.spent if s.dollars is None and s.is_uncounted == is_uncounted)
+        return tuple(dict.fromkeys(found))
 
     @property
     def num_missing(self) -> int:
         """Traces that are wanted and not there."""
         stages = self.outcome.summary["stages"].values() if self.outcome.summary else ()
         return sum(counts["wanted"] - counts["generated"] - counts["reused"] for counts in stages)
+
+    @property
+    def is_read_around(self) -> bool:
+        """Whether a refused trace is one that a later stage reads: the answers that did without it are made anew."""
+        stages = list(self.outcome.summary["stages"].values() if self.outcome.summary else ())
+        is_lacking = any(c["wanted"] > c["generated"] + c["reused"] for c in stages[:-1])
+        return is_lacking and any(cause.is_permanent for cause in self.causes)
 
     @property
     def num_undecided(self) -> int:

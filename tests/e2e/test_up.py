@@ -208,8 +208,7 @@ def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, rec
     [told] = operator.until(lambda: told_of(receiver, run_id))
     assert told["event"] == "a2r.nightly.failed" and "20 of 20 synthesize" in told["text"]
     shown_run(page, operator, run_id, "sums is complete.", "run")
-    page.get_by_text("Artifacts", exact=True).first.click()
-    page.locator(".artifact-card__title").first.click()
+    open_page_of_the_night(page, "sums is complete.")
     page.get_by_text("since last night").first.wait_for()
     page.screenshot(path=pictures(operator) / "leaderboard.png")
     page.set_viewport_size({"width": 700, "height": 1400})
@@ -237,7 +236,10 @@ def test_refused_night_is_mended_retried_and_its_report_opened_in_the_browser(op
     message = operator.wait(run_id, *ENDED)["state"]["message"]
     refused = {sent(body) for body in endpoint.requests if is_refused(body)}
     answered = {sent(body) for body in endpoint.requests} - refused
-    assert message.startswith("Change what is refused (prompt, max_tokens) or the endpoint that refuses it, then press Retry")
+    assert message.startswith(
+        "Change what is refused (prompt, max_tokens) or the endpoint that refuses it, then press Retry"
+    )
+    assert "only what is missing is made, and the answers that had to do without it." in message
     assert f"sums is not complete. {len(refused)} traces are missing: " in message
     assert f"{len(refused)} × bad_request: HTTP 400: this prompt is refused." in message
     shown_run(page, operator, run_id, "sums is not complete.", "refused")
@@ -252,6 +254,10 @@ def test_refused_night_is_mended_retried_and_its_report_opened_in_the_browser(op
     assert {r for r in again if json.loads(r)[0] == "small"} == refused
     num_lacked = len({json.loads(r)[2][-1]["content"] for r in refused})
     assert endpoint.by_model == {"small": len(refused), "big": 2 * num_lacked}, "with all references now"
+    tokens = sum(len(json.loads(r)[2][-1]["content"]) // 4 + 25 for r in [*answered, *again])
+    assert f"{tokens:,} tokens" in done["state"]["message"], (
+        "of the whole night, also of what is not wanted any more"
+    )
     assert_whole(root, endpoint, set())
     with connect(Store(str(root))) as catalog:
         counts = catalog.execute(
@@ -261,11 +267,7 @@ def test_refused_night_is_mended_retried_and_its_report_opened_in_the_browser(op
     assert counts == [("explore", 40, 40), ("synthesize", 20, 20)], "stored and graded"
 
     shown_run(page, operator, run_id, "sums is complete.", "mended")
-    page.get_by_text("Artifacts", exact=True).first.click()
-    card = page.locator(".artifact-card", has_text="sums is complete.")
-    card.first.wait_for()
-    page.screenshot(path=pictures(operator) / "artifacts.png")
-    card.locator(".artifact-card__title").click()
+    open_page_of_the_night(page, "sums is complete.")
     link = page.get_by_role("link", name="Open the report")
     link.wait_for()
     page.screenshot(path=pictures(operator) / "mended-artifact.png")
@@ -298,6 +300,12 @@ def shown_run(page, operator, run_id, sentence, name):
     page.goto(f"{operator.url}/runs/flow-run/{run_id}")
     page.get_by_text(sentence).first.wait_for()
     page.screenshot(path=pictures(operator) / f"{name}.png")
+
+
+def open_page_of_the_night(page, sentence):
+    """From a run's page: each try left an artifact, in no certain order; what became of the night is below its name."""
+    page.get_by_text("Artifacts", exact=True).first.click()
+    page.locator(".artifact-card", has_text=sentence).locator(".artifact-card__title").first.click()
 
 
 @in_browser

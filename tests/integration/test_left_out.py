@@ -1,6 +1,7 @@
 """What a number leaves out stands beside it: undecided verdicts, missing problems, unknown prices, likely causes."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -23,9 +24,14 @@ from tasks.analysis.report.data import findings
 from tasks.analysis.report.figures import charts
 from tasks.analysis.report.page import write_report
 from tasks.grading.assessment import Assessment
+from tasks.ops.night_line import line_of
+from tasks.ops.night_results import NightAttempt, result_of
 from tasks.publish import summarize
 from tasks.run import members_of, resolve
 from warehouse.catalog import connect, rows
+from warehouse.journal import traces_table
+from warehouse.loader import load
+from warehouse.store import traces_folder
 
 PRICE = {"input": 1.0, "output": 2.0}
 
@@ -157,6 +163,51 @@ def test_unknown_price_is_null_with_its_reason(tmp_path):
     assert summarize(store, "run-1")["cost"]["synthesize"]["cost_note"] == found["a2r"]["cost_note"]
     told = "Not drawn: a2r, whose cost is unknown (dollars: big has no price; petaflops: big has no params)."
     assert any(told in chart.note for chart in charts(findings(store, ["run-1"])))
+
+
+def test_dollars_are_null_where_one_answer_has_none_and_a_night_pays_for_what_nobody_wants_any_more(tmp_path):
+    content = experiment(tmp_path, ["a", "b"])
+    content["synthesizer"]["model"] |= {"params": 1e6, "price": PRICE}
+    store = finish_run(
+        content,
+        tmp_path / "root",
+        "run-1",
+        lambda stage, _, index: Made("42", "correct", "42", is_counted=stage != "explore" or index == 0),
+    )
+    costs = {row["stage"]: row for row in asked(store, "from costs")}
+    assert (costs["explore"]["dollars"], costs["synthesize"]["dollars"] > 0) == (None, True)
+    assert costs["explore"]["cost_note"] == (
+        "dollars unknown, tokens and petaflops too low: the engine did not count the tokens of 2 answers"
+    )
+    assert asked(store, "select dollars from pareto where metric = 'a2r'") == [{"dollars": None}]
+
+    run = resolve(Experiment.model_validate(content), store)
+    synthesizer, problem = run.stages[1], run.problems[0]
+    abandoned = {
+        "trace_id": "f" * 32,
+        "problem_id": problem.problem_id,
+        "problem_digest": problem.problem_digest,
+        "sample_index": 0,
+        "status": "ok",
+        "answer": "42",
+        "num_billed_prompt_tokens": 1_000_000,
+        "num_completion_tokens": 0,
+        "started_at": 1_700_000_000_000_000,
+        "num_tries": 1,
+        "reference_ids": (),
+    }
+    elsewhere = abandoned | {"trace_id": "e" * 32, "problem_digest": "0" * 32}
+    store.write_part(traces_folder(synthesizer.recipe), traces_table([abandoned, elsewhere]))
+    load(store)
+    night = NightAttempt("sums", summarize(store, "run-1"), "", 1.0, 7)
+    began = datetime.fromtimestamp(1_700_000_000, UTC)
+    result = result_of(store, night, began)
+    assert (result.num_made, result.dollars, result.uncounted, result.unpriced) == (7, None, ("small",), ())
+    assert "Dollars unknown (not all tokens of small were counted), 1,000,080 tokens" in str(
+        line_of([result])
+    )
+    assert [spent.dollars for spent in result.spent] == [None, pytest.approx(1.00004)]
+    assert result_of(store, night, began + timedelta(days=1)).dollars == 0
 
 
 def _outcome(tmp_path, verdicts, extracted="42"):

@@ -130,6 +130,17 @@ def test_line_of_a_failed_night_says_why_and_what_to_press_and_its_state_begins_
     )
     refused = NightResult(BROKEN.outcome, causes=(Cause(TOO_LONG, 5, True),))
     assert "Change what is refused" in line_of([refused]).press and "press Retry" in line_of([refused]).press
+    assert line_of([refused]).press.endswith("only what is missing is made.")
+
+
+def test_answers_that_did_without_a_refused_one_are_said_to_be_made_anew():
+    lacking = outcome("tens", 20, 30.0, "it broke", mean_1=0.5)
+    counts = lacking.summary["stages"]["explore"]
+    lacking.summary["stages"]["synthesize"] = counts | {"generated": 60, "errors": 0}
+    refused = NightResult(lacking, causes=(Cause(TOO_LONG, 5, True),))
+    assert line_of([refused]).press.endswith(
+        "only what is missing is made, and the answers that had to do without it."
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
--- One row per run and stage; the stage `judge` is what judging cost, where the grader is a model.
+-- One row per run and stage, its dollars NULL where one answer has none; the stage `judge` is what a model as grader cost.
 -- noqa: disable=RF02
 create or replace view costs as
 with spent as (
@@ -13,8 +13,7 @@ with spent as (
         stages.num_cached_prompt_tokens,
         stages.num_reasoning_tokens,
         stages.num_uncounted,
-        stages.num_unpriced,
-        stages.dollars,
+        if(stages.num_unpriced = 0, stages.dollars, null) as dollars,
         stages.num_attempts,
         stages.num_correct
     from store.stage_results as stages
@@ -32,8 +31,7 @@ with spent as (
         sum(traces.num_reasoning_tokens)::bigint as num_reasoning_tokens,
         (count(*) filter (where traces.num_completion_tokens is null or traces.num_billed_prompt_tokens is null))::integer
             as num_uncounted,
-        (count(*) filter (where dollars_of(traces, judges) is null))::integer as num_unpriced,
-        sum(dollars_of(traces, judges)) as dollars
+        if(count(*) = count(dollars_of(traces, judges)), sum(dollars_of(traces, judges)), null) as dollars
     from store.judges
     inner join store.members on judges.run_id = members.run_id and members.stage = 'judge'
     inner join store.traces on judges.recipe = traces.recipe and members.trace_id = traces.trace_id
@@ -60,15 +58,15 @@ select
     nullif(
         concat_ws(
             '; ',
-            case
-                when dollars is null and price_input is null then 'dollars: ' || model || ' has no price'
-                when price_input is null and num_unpriced > 0
-                    then 'dollars too low: ' || num_unpriced || ' answers of ' || model || ' have no price'
-            end,
+            if(dollars is null and price_input is null, 'dollars: ' || model || ' has no price', null),
             if(params is null, 'petaflops: ' || model || ' has no params', null),
             if(
                 num_uncounted > 0,
-                if(num_tokens is null, 'dollars, petaflops: ', 'too low: ')
+                case
+                    when num_tokens is null then 'dollars, petaflops: '
+                    when dollars is null and price_input is not null then 'dollars unknown, tokens and petaflops too low: '
+                    else 'tokens and petaflops too low: '
+                end
                 || 'the engine did not count the tokens of ' || num_uncounted || ' answers',
                 null
             )

@@ -33,7 +33,9 @@ select
     count(*) filter (where verdict = 'no_answer') as num_no_answer,
     count(*) filter (where is_by_hand) as num_by_hand,
     (sum(num_billed_prompt_tokens) + sum(num_completion_tokens))::bigint as num_tokens,
-    fsum(dollars) as dollars,
+    if(
+        count(*) filter (where status in ('ok', 'truncated') and dollars is null) = 0, fsum(dollars), null
+    ) as dollars,
     sum(2 * params * (num_billed_prompt_tokens + num_completion_tokens)) / 1e15 as petaflops,
     quantile_cont(latency_seconds, 0.5) as latency_seconds_p50,
     quantile_cont(latency_seconds, 0.95) as latency_seconds_p95
