@@ -141,11 +141,11 @@ _NIGHTS = FileKind(Nightly, "a nightly file", "a shipped night", "nights", ancho
 
 
 def is_night(config: str) -> bool:
-    """Whether a name or a path means a nightly file, which lists experiments and is not one itself. Raises UserError."""
+    """Whether a name or a path means a nightly file, which has settings that no experiment has. Raises UserError."""
     if not is_path(config):
         return config in _NIGHTS.names() and config not in EXPERIMENTS.names()
     file = Path(config).expanduser()
-    return file.is_file() and "experiments" in content_of(EXPERIMENTS, file)
+    return file.is_file() and not Nightly.model_fields.keys().isdisjoint(content_of(EXPERIMENTS, file))
 
 
 def shown_as(config: str | None) -> str:

@@ -125,7 +125,10 @@ def _experiment(result: NightResult) -> Iterator[str]:
             f"{stage} {count(counts['generated'])} made, {count(counts['reused'])} reused of {count(counts['wanted'])}"
             for stage, counts in summary["stages"].items()
         )
-        yield f"{kinds}. Run `{summary['run_id']}`"
+        had_more = sum(s.num_traces for s in result.spent if s.stage != "judge") > sum(
+            counts["generated"] for counts in summary["stages"].values()
+        )
+        yield f"{'The last try: ' if had_more else ''}{kinds}. Run `{summary['run_id']}`"
 
 
 def _problems(metric: Metric) -> str:

@@ -119,6 +119,8 @@ def test_check_takes_a_night(written, tmp_path):
 
 def test_only_what_lists_experiments_is_a_night(written, tmp_path):
     assert is_night(written()) and is_night("nightly")
+    (misspelt := tmp_path / "misspelt.yaml").write_text('{"experimnts": [], "cron": "0 2 * * *"}')
+    assert is_night(str(misspelt))
     assert not any(map(is_night, ("quickstart", str(tmp_path / "sums.yaml"), "nowhere.yaml", "nosuch")))
 
 

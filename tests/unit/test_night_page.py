@@ -172,6 +172,13 @@ def test_unknown_price_is_said_and_never_a_smaller_sum():
     assert "| 1,300 | – | 2 min |" in page
 
 
+def test_numbers_of_the_last_try_are_said_to_be_its_own():
+    retried = NightResult(WHOLE.outcome, spent=(Spent("explore", "small", 61, 1200, 0.25),))
+    for result, beginning in ((WHOLE, "explore 60 made"), (retried, "The last try: explore 60 made")):
+        page = page_of(date(2026, 11, 28), [result], "root", "")
+        assert any(line.startswith(beginning) for line in page.splitlines())
+
+
 def test_equal_causes_are_one_whatever_they_struck():
     assert merged([Cause("a", 1, False), Cause("b", None, False), Cause("a", 3, False)]) == (
         Cause("a", 4, False),
