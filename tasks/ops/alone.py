@@ -1,4 +1,4 @@
-"""One `a2r up` per root and per port: a second one would take over the schedule and the nights of the first."""
+"""One `a2r up` per root, port and history: a second one would take over the schedule and the nights of the first."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from configs.schema import UserError
+from tasks.ops.database import history
 from warehouse.files import locked
 from warehouse.store import Store
 
@@ -14,10 +15,12 @@ from warehouse.store import Store
 def alone(store: Store, port: int) -> Iterator[None]:
     """Held by an `a2r up` while it serves. Raises UserError beside another one; nothing is changed then.
 
-    The port comes first, so that a refusal for its sake leaves no folder behind.
+    The root comes last, so that a refusal for another's sake leaves no folder behind.
     """
+    shown, lock = history()
     wanted = (
         (Path(tempfile.gettempdir()) / f"a2r-up-{port}.lock", f"port {port}", "--port"),
+        (lock, f"from the history {shown}", "PREFECT_HOME or --database"),
         (store.lock_path("up"), f"the root {store.root}", "--root"),
     )
     with ExitStack() as stack:

@@ -1,13 +1,17 @@
 """Which database the Prefect server of `a2r up` keeps its history in: SQLite, or PostgreSQL by one setting."""
 
+import hashlib
 import os
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
+
+from tasks.executor.environment import prefect_home
 
 from configs.schema import UserError
 
@@ -30,6 +34,15 @@ def keep_history_in(url: str | None) -> str | None:
     os.environ.pop(OTHER_SETTING, None)
     os.environ[SETTING] = connection_url(url)
     return told_as(url)
+
+
+def history() -> tuple[str, Path]:
+    """The history that a server started from here has: what people call it, and the lock of who serves it."""
+    if url := os.environ.get(SETTING):
+        digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+        return told_as(url), Path(tempfile.gettempdir()) / f"a2r-up-{digest}.lock"
+    home = prefect_home()
+    return str(home / "prefect.db"), home / "a2r" / "up.lock"
 
 
 def refuse_unusable(database: Path) -> None:
