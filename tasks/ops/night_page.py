@@ -74,7 +74,10 @@ def _headline(name: str, metric: Metric | None) -> str:
     if metric is None or metric["estimate"] is None:
         return f"{name} {NOTHING}".strip()
     bounds = "" if metric["low"] is None else f"<br>{interval(metric['low'], metric['high'])}"
-    return f"{name} **{share(metric['estimate'])}**{bounds}"
+    left_out = (
+        "" if metric["n"] == metric["wanted"] else f"<br>{_problems(metric, has_samples=False)} problems"
+    )
+    return f"{name} **{share(metric['estimate'])}**{bounds}{left_out}"
 
 
 def _status(result: NightResult) -> str:
@@ -131,10 +134,12 @@ def _experiment(result: NightResult) -> Iterator[str]:
         yield f"{'The last try: ' if had_more else ''}{kinds}. Run `{summary['run_id']}`"
 
 
-def _problems(metric: Metric) -> str:
+def _problems(metric: Metric, *, has_samples: bool = True) -> str:
     """Over how many problems, of how many where that is not all; and the samples without a verdict."""
     of = "" if metric["n"] == metric["wanted"] else f" of {count(metric['wanted'])}"
-    undecided = f", {count(metric['undecided'])} samples undecided" if metric["undecided"] else ""
+    undecided = (
+        f", {count(metric['undecided'])} samples undecided" if metric["undecided"] and has_samples else ""
+    )
     return f"{count(metric['n'])}{of}{undecided}"
 
 

@@ -14,7 +14,8 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 import uvicorn
-from made_run import finish_run
+from made_run import Made, finish_run
+from made_run import sums as sums_of
 from made_sums import QUESTIONS, experiment, told, two_runs
 from playwright.sync_api import expect
 
@@ -91,6 +92,20 @@ def test_overview_lists_runs_and_a_report_opens_by_name(sums):
     assert page.status_code == 200 and 'id="data"' in page.text
     lost = httpx.get(f"{sums.address}/report", params={"run": "nope"})
     assert lost.status_code == 404 and "There is no run nope" in lost.text
+
+
+def test_overview_says_of_how_many_problems_a_number_is(tmp_path):
+    """Of four problems, one has no verdict on one of its two samples, so that it has no vote."""
+    content = sums_of(tmp_path, ["a", "b", "c", "d"], synthesizer=None)
+    verdicts = {("s0", 1): "grader_error"}
+    store = finish_run(
+        content,
+        tmp_path / "root",
+        "run-1",
+        lambda _, problem, index: Made("42", verdicts.get((problem.problem_id, index), "correct"), "42"),
+    )
+    with Served(store) as served:
+        assert "3 of 4</td>" in httpx.get(served.address).text
 
 
 @pytest.mark.parametrize(

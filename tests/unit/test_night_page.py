@@ -196,7 +196,10 @@ def test_page_begins_with_the_line_and_has_headings_by_experiment():
     )
     assert page.startswith(f"**{line_of([WHOLE, BROKEN])}**\n\n[Open the report]")
     assert "\n## sums\n" in page and "\n## tens\n" in page and "\n## What failed\n" in page
-    assert "| sums | complete | a2r **0.700**<br>0.600 – 0.800 | +0.012 | 60 | 1,200 | 0.25 | 1 min |" in page
+    assert (
+        "| sums | complete | a2r **0.700**<br>0.600 – 0.800<br>10 of 12 problems | +0.012 | 60 | 1,200 | 0.25 |"
+        in page
+    )
     sums, tens = page.split("\n## sums\n")[1].split("\n## tens\n")
     assert "first night" not in sums and "| mean@1 | 0.500 | 0.400 – 0.600 | 10 of 12 | – | – |" in sums
     assert (
@@ -205,7 +208,8 @@ def test_page_begins_with_the_line_and_has_headings_by_experiment():
     )
     assert (
         "first night" in tens
-        and "tens | **20 missing** | mean@1 **0.500**<br>0.400 – 0.600 | first night |" in page
+        and "tens | **20 missing** | mean@1 **0.500**<br>0.400 – 0.600<br>10 of 12 problems | first night |"
+        in page
     )
     assert "10 of 12, 3 samples undecided" in tens and "Warning: half of the verdicts" in tens
     assert "explore 40 made, 0 reused of 60. Run `20261128T020000-tens-0`" in tens
