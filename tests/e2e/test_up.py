@@ -1,6 +1,6 @@
 """`a2r up` as an operator uses it: a real server, worker and browser; failures, kills, schedules, secrets.
 
-One `a2r up` serves all tests; each has a root of its own.
+One `a2r up` serves all tests; each has a root of its own, except two which need the one that it serves.
 """
 
 import json
@@ -232,10 +232,15 @@ def test_refused_night_is_mended_retried_and_its_report_opened_in_the_browser(op
     folder.mkdir()
     path = experiment_file(folder, endpoint, api_key_env="A2R_TEST_KEY")
     endpoint.fault = lambda _, body: (400, "this prompt is refused", {}) if is_refused(body) else None
-    run_id = operator.start("nightly", {"night": {"experiments": [{"experiment": str(path)}]}})
+    entry = {
+        "experiment": str(path),
+        "overrides": ["explorer.sampling.seed=1"],
+    }  # not what a later test makes here
+    run_id = operator.start("nightly", {"night": {"experiments": [entry]}})
     message = operator.wait(run_id, *ENDED)["state"]["message"]
     refused = {sent(body) for body in endpoint.requests if is_refused(body)}
     answered = {sent(body) for body in endpoint.requests} - refused
+    assert refused and answered
     assert message.startswith(
         "Change what is refused (prompt, max_tokens) or the endpoint that refuses it, then press Retry"
     )
