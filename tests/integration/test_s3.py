@@ -1,17 +1,16 @@
-"""A root on an object store that others write to, too: what they publish is seen at once, and little is asked for.
+"""A root on an object store that others write to, too: what they publish is seen at once, and little is asked for."""
 
-It needs a server that speaks S3 and the extra `s3`, which the lock for development does not have:
-`pip install s3fs "moto[server]"`.
-"""
-
+import os
 import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import s3fs
 from test_catalog import (
     RECIPE,
     asked,
@@ -30,21 +29,25 @@ from warehouse.loader import load
 from warehouse.problem_rows import ProblemRows
 from warehouse.store import Store, traces_folder
 
-s3fs = pytest.importorskip("s3fs", reason="the extra s3 is not installed")
-pytest.importorskip("moto.server", reason="there is no S3 server: pip install moto[server]")
-
 FOLDER = traces_folder(RECIPE)
 NUM_PARTS = 4
+KEY = "test-key"
 
 
 @pytest.fixture(scope="module")
-def address():
-    """Of a server in a process of its own: DuckDB asks it while it holds Python."""
+def address(tmp_path_factory):
+    """Of a server that speaks S3, in a process of its own: DuckDB asks it while it holds Python."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    folder = tmp_path_factory.mktemp("s3")
+    where = ("--host", "127.0.0.1", "--port", str(port), "--data-dir", str(folder), "--no-access-log")
+    server = subprocess.Popen(
+        [str(Path(sys.executable).with_name("nanio")), "serve", *where],
+        env={**os.environ, "NANIO_ACCESS_KEY": KEY, "NANIO_SECRET_KEY": KEY},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     for _ in range(600):
         with socket.socket() as asking:
             if asking.connect_ex(("127.0.0.1", port)) == 0:
@@ -61,8 +64,8 @@ def root(address, tmp_path, monkeypatch):
     """A new bucket; catalog, journals and locks are in a folder of the test."""
     for name, value in {
         "AWS_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": KEY,
         "AWS_DEFAULT_REGION": "us-east-1",
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }.items():
