@@ -138,9 +138,9 @@ def started(request: "ExperimentRequest", root: str | None, limit: int | None = 
     store.open_for_writing()
     with in_use(store), at_work(store), progress_artifacts(), open_engines() as engines:
         experiment = requested(request)
-        run = resolve(
-            experiment, store, limit, run_id_of(experiment, limit, root_flow_run_id(), scheduled_at())
-        )
+        run_id = run_id_of(experiment, limit, root_flow_run_id(), scheduled_at())
+        with store.listed_once():
+            run = resolve(experiment, store, limit, run_id)
         run.servers, run.spending = engines.servers, measured(run)
         with closing(run.grader):
             yield run
@@ -151,7 +151,7 @@ def resolve(experiment: Experiment, store: Store, limit: int | None = None, run_
     problems = load_problems(experiment.benchmark, limit, store, keeps=True, say=PROGRESS.say)
     stages = stages_of(experiment, store.root)
     grader = grader_of(experiment.grader, store.root, problems)
-    store.open_for_writing()
+    store.prepare()
     recover(store, PROGRESS.say)
     rows = pa.Table.from_pylist([asdict(problem) for problem in problems], schema=PROBLEMS)
     store.write_part("problems", rows)

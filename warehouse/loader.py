@@ -73,7 +73,7 @@ class LoadReport:
 def load(store: Store) -> LoadReport:
     """Bring the catalog up to date. Raises UserError for a file that cannot be read."""
     path = store.catalog_path
-    with publishing(store):
+    with publishing(store), store.listed_once():
         found = _files(store)
         known = known_files(store)
         if found == known:

@@ -181,9 +181,12 @@ def write_manifest(store: Store, manifest: Manifest) -> None:
 def read_manifest(store: Store, run_id: str) -> Manifest:
     """The manifest of one run. Raises UserError for one that is missing, damaged or of a later version."""
     path = manifest_path(run_id)
-    if not store.exists(path):
-        raise UserError(f"{store.root}/{path} is missing; `a2r load --root {store.root}` forgets the run.")
-    return _read(store, path)
+    try:
+        return _read(store, path)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{store.root}/{path} is missing; `a2r load --root {store.root}` forgets the run."
+        ) from error
 
 
 def manifests(store: Store) -> Iterator[Manifest]:

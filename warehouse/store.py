@@ -11,7 +11,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 from configs.schema import UserError
 from warehouse.files import write_file
 from warehouse.identity import Recipe
+from warehouse.object_store import CHANGED, ObjectStore, stamp_of
 from warehouse.records import LAYOUTS
 
 T = TypeVar("T")
@@ -35,7 +36,6 @@ _OPTIONS = {"use_listings_cache": False}
 """Of every file system: what others publish or compact is seen when a folder is listed again."""
 _TRIES = 5
 """How often a reader looks again for the rows of one part that is missing."""
-_CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,31 @@ class Store:
         self.root = root if "://" in root else str(Path(root).expanduser().resolve())
         self._fs, self._base = fsspec.url_to_fs(self.root, **_OPTIONS)
         self.is_local = isinstance(self._fs, LocalFileSystem)
+        if not self.is_local:
+            self._fs = ObjectStore(self._fs, self._base, self._own_folder() / "kept")
 
     def open_for_writing(self) -> None:
         """Make the root if need be and prove that it can be written to. Raises UserError."""
-        probe = f".probe-{uuid.uuid4().hex}"
+        probe = self._at(f".probe-{uuid.uuid4().hex}")
         try:
-            self._fs.makedirs(self._base, exist_ok=True)
-            self._fs.pipe_file(self._at(probe), b"")
-            self._fs.rm_file(self._at(probe))
+            if self.is_local:
+                self._fs.makedirs(self._base, exist_ok=True)
+            try:
+                self._fs.pipe_file(probe, b"")
+            except FileNotFoundError:  # the bucket is not there yet
+                self._fs.makedirs(self._base, exist_ok=True)
+                self._fs.pipe_file(probe, b"")
+            self._fs.rm_file(probe)
+        except OSError as error:
+            raise self.complaint(error) from error
+
+    def prepare(self) -> None:
+        """The same where the proof is free; an object store is looked at, and the first write proves more. Raises UserError."""
+        if self.is_local:
+            self.open_for_writing()
+            return
+        try:
+            self.names("")
         except OSError as error:
             raise self.complaint(error) from error
 
@@ -95,6 +112,10 @@ class Store:
         return self._fs
 
     # --- reading ---
+
+    def listed_once(self) -> AbstractContextManager[None]:
+        """A block in which what others do to an object store is not seen, so that it is listed once; see `object_store`."""
+        return self._fs.listed_once() if isinstance(self._fs, ObjectStore) else nullcontext()
 
     def names(self, folder: str, suffix: str = ".parquet", prefix: str = "") -> list[str]:
         """Paths of the visible files in `folder`, sorted; empty where there is no such folder."""
@@ -112,9 +133,8 @@ class Store:
         top = self._at(under) if under else self._base
         for path, detail in self._fs.find(top, detail=True).items():
             relative = str(path).removeprefix(str(self._base)).lstrip("/")
-            changed = next((detail[name] for name in _CHANGED if detail.get(name) is not None), "")
-            age = next((detail[name] for name in _CHANGED[2:] if detail.get(name) is not None), "")
-            yield StoredFile(relative, int(detail["size"]), f"{detail['size']}-{changed}", str(age))
+            age = next((detail[name] for name in CHANGED[2:] if detail.get(name) is not None), "")
+            yield StoredFile(relative, int(detail["size"]), stamp_of(detail), str(age))
 
     def changed_at(self, folder: str) -> int | None:
         """When files last came to a folder or left it, in nanoseconds; None where that is not known."""
@@ -134,7 +154,7 @@ class Store:
         return int(self._fs.size(self._at(path)) or 0)
 
     def read_bytes(self, path: str) -> bytes:
-        """The file's bytes."""
+        """The file's bytes as they are in the root now."""
         return bytes(self._fs.cat_file(self._at(path)))
 
     def read_part(
@@ -203,6 +223,10 @@ class Store:
         except OSError as error:
             raise self.complaint(error) from error
 
+    def write_copy(self, path: str, file: Path) -> None:
+        """Write what a file of this machine holds, of any size. Raises OSError."""
+        self._fs.put_file(str(file), self._at(path))
+
     def remove(self, path: str) -> None:
         """Take a file away; one that is missing already does not matter. Raises UserError."""
         try:
@@ -246,6 +270,11 @@ class Store:
     def journal_folder(self) -> Path:
         """Where journals are appended to: always a local disk."""
         return self._own_folder() / "journal"
+
+    @property
+    def imports_folder(self) -> Path:
+        """Where recordings are made and replayed from: always a local disk; an object store has copies."""
+        return self._own_folder() / "imports"
 
     @property
     def leases_folder(self) -> Path:

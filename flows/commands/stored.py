@@ -54,8 +54,7 @@ def run_stored(
     Raises UserError.
     """
     store = Store(root)
-    store.open_for_writing()
-    with in_use(store):
+    with in_use(store), store.listed_once():
         run = resolve(experiment, store, limit)
         with closing(run.grader):
             if is_lacking(run, part):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,6 @@ def import_log(
     Importing the same log with the same options again changes nothing. `on_progress` is called with bytes.
     """
     store = Store(root)
-    if not store.is_local:
-        raise UserError(
-            f"{store.root} is not a local folder, and runs can only read an import from a local disk. "
-            "Import into a local root with --root."
-        )
     files = files_of(list(paths))
     tool = log_format or format_of(files)
     store.open_for_writing()
@@ -102,11 +98,15 @@ def import_log(
         "sampling": header.sampling,
     }
     try:
-        with Recorder(Path(store.root) / "imports", header.task, report) as recorder:
+        with Recorder(store.imports_folder, header.task, report) as recorder:
             num_bytes = sum(file.stat().st_size for file in files)
             judgements.extend(recorder.take(_watched(records, report, num_bytes, on_progress)))
             recording = recorder.finish(header, identity, [file.name for file in files])
+            if not store.is_local:
+                _take_experiment(store, recording)
             _write_experiment(recording, header, files)
+            if not store.is_local and recording.num_samples:
+                _share(store, recording)
     except OSError as error:
         raise store.complaint(error) from error
     if not recording.num_outputs:
@@ -157,6 +157,24 @@ def _write_experiment(recording: Recording, header: LogHeader, files: Sequence[P
     text = yaml.safe_dump(content, sort_keys=False, width=120)
     text += _SYNTHESIZER.format(count=min(recording.num_samples, 4))
     write_file(path, text.encode())
+
+
+def _take_experiment(store: Store, recording: Recording) -> None:
+    """Take over the experiment file that the same import on another machine left in the root; one of this machine stays."""
+    path = recording.folder / EXPERIMENT_FILE
+    if not path.exists():
+        with suppress(FileNotFoundError):
+            write_file(path, store.read_bytes(f"imports/{recording.name}/{EXPERIMENT_FILE}"))
+
+
+def _share(store: Store, recording: Recording) -> None:
+    """Copy to the root what it lacks of a recording, the experiment file last."""
+    folder = f"imports/{recording.name}"
+    held = {file.path for file in store.files(folder)}
+    files = sorted(recording.folder.iterdir(), key=lambda file: (file.name == EXPERIMENT_FILE, file.name))
+    for file in files:
+        if (path := f"{folder}/{file.name}") not in held:
+            store.write_copy(path, file)
 
 
 def _safe(text: str) -> str:
