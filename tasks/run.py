@@ -141,7 +141,7 @@ def started(request: "ExperimentRequest", root: str | None, limit: int | None = 
         run_id = run_id_of(experiment, limit, root_flow_run_id(), scheduled_at())
         with store.listed_once():
             run = resolve(experiment, store, limit, run_id)
-        run.servers, run.spending = engines.servers, measured(run)
+            run.servers, run.spending = engines.servers, measured(run)
         with closing(run.grader):
             yield run
 
@@ -230,13 +230,21 @@ def members_of(run: Run) -> dict[str, list[Member]]:
 def record(run: Run) -> None:
     """Leave the run on record: its members first, its manifest last."""
     ENGINES.close_engines()  # a judge's too, so that all servers have told of themselves
+    with run.store.listed_once():
+        manifest = _manifest(run)
+    rows = [member._asdict() for members in run.members.values() for member in members]
+    run.store.write_table(members_path(run.run_id), pa.Table.from_pylist(rows, schema=MEMBERS))
+    write_manifest(run.store, manifest)
+
+
+def _manifest(run: Run) -> Manifest:
     counts = {stage.name: counts_of(run, stage) for stage in run.stages}
     run.warnings += changed_templates(run.store, run.servers)
     run.warnings += filter(None, (_changed_lengths(run, stage) for stage in run.stages))
     run.warnings += filter(None, (_fallbacks(run, stage) for stage in run.stages))
     has_all = not run.complaints and not run.undecided and all(map(is_whole, counts.values()))
     judge = judge_of(run.grader)
-    manifest = Manifest(
+    return Manifest(
         run_id=run.run_id,
         experiment=run.experiment.name,
         description=run.experiment.description,
@@ -261,9 +269,6 @@ def record(run: Run) -> None:
             **{name: version(name) for name in ("prefect", "duckdb", "pyarrow", "onnxruntime")},
         },
     )
-    rows = [member._asdict() for members in run.members.values() for member in members]
-    run.store.write_table(members_path(run.run_id), pa.Table.from_pylist(rows, schema=MEMBERS))
-    write_manifest(run.store, manifest)
 
 
 def _changed_lengths(run: Run, stage: Stage) -> str | None:

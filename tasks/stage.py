@@ -8,6 +8,7 @@ this run makes traces of it (`Unfinished`): only answers count then, since a fai
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
@@ -400,12 +401,14 @@ def shards_by_stage(stages: Sequence[Stage], problems: Sequence[Problem]) -> lis
     """The shards of every stage that has some, in order."""
     unsettled: dict[str, set[str]] = {}
     planned = []
-    for stage in stages:
-        waiting = set().union(*(unsettled.get(read.name, set()) for read in stage.reads))
-        shards = shards_of(stage, problems, waiting)
-        unsettled[stage.name] = {p.problem_digest for shard in shards for p in shard.problems}
-        if shards:
-            planned.append(shards)
+    with ExitStack() as stack:
+        for stage in stages:
+            stack.enter_context(stage.known.store.listed_once())
+            waiting = set().union(*(unsettled.get(read.name, set()) for read in stage.reads))
+            shards = shards_of(stage, problems, waiting)
+            unsettled[stage.name] = {p.problem_digest for shard in shards for p in shard.problems}
+            if shards:
+                planned.append(shards)
     return planned
 
 

@@ -97,9 +97,8 @@ def _described(store: Store, path: str) -> _File:
 def _read(store: Store, path: str) -> Entries | None:
     """The entries of a file; None for one that is gone or damaged, whose parts are opened then."""
     try:
-        with store.opened_file(path) as file:
-            data = file.read()
-    except UserError:
+        data = store.read_unchanged(path)
+    except OSError:
         return None
     if content_hash(data) != path[-24:-8]:
         return None

@@ -7,6 +7,7 @@ has to be looked up again. All of it may be deleted at any time.
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from warehouse.files import atomic_file
@@ -21,13 +22,13 @@ class KeptFiles:
     """One folder of kept files. Threads and processes share it."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
-        self._folder, self._most_bytes = folder, most_bytes
+        self.folder, self._most_bytes = folder, most_bytes
         self._num_new, self._lock = 0, threading.Lock()
         self._fetching: dict[str, threading.Lock] = {}
 
     def get(self, key: str) -> Path | None:
         """The kept file, which counts as read now; None where it is not kept."""
-        path = self._folder / key
+        path = self.folder / key
         try:
             os.utime(path)
         except OSError:
@@ -47,11 +48,11 @@ class KeptFiles:
 
     def remove(self, key: str) -> None:
         """Keep it no more."""
-        (self._folder / key).unlink(missing_ok=True)
+        (self.folder / key).unlink(missing_ok=True)
 
     def _add(self, key: str, fetch: Callable[[Path], None]) -> Path:
-        path = self._folder / key
-        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / key
+        self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as beside:
             fetch(beside)
         with self._lock:
@@ -64,7 +65,7 @@ class KeptFiles:
     def _let_go(self) -> None:
         """Delete what was not read for longest, as far as there is too much."""
         found = sorted(
-            ((entry.stat(), entry) for entry in os.scandir(self._folder) if entry.is_file()),
+            ((entry.stat(), entry) for entry in os.scandir(self.folder) if entry.is_file()),
             key=lambda held: held[0].st_mtime_ns,
         )
         too_many = sum(stat.st_size for stat, _ in found) - self._most_bytes
@@ -73,3 +74,9 @@ class KeptFiles:
                 break
             Path(entry.path).unlink(missing_ok=True)
             too_many -= stat.st_size
+
+
+@cache
+def kept_in(folder: Path) -> KeptFiles:
+    """The kept files of a folder, shared by all of the process that read them."""
+    return KeptFiles(folder)

@@ -25,7 +25,7 @@ def is_pinned(benchmark: HubBenchmark) -> bool:
 def kept_rows(store: Store, benchmark: HubBenchmark) -> list[Row] | None:
     """The rows as the root keeps them; None where it has none, or where its file is damaged."""
     try:
-        head, _, lines = store.read_bytes(_path(benchmark)).partition(b"\n")
+        head, _, lines = store.read_unchanged(_path(benchmark)).partition(b"\n")
     except FileNotFoundError:
         return None
     return [orjson.loads(line) for line in lines.split(b"\n")[:-1]] if _is_digest_of(head, lines) else None

@@ -207,7 +207,7 @@ def members_path(run_id: str) -> str:
 
 def _read(store: Store, path: str) -> Manifest:
     try:
-        return Manifest.read(store.read_bytes(path))
+        return Manifest.read(store.read_unchanged(path))
     except NewerManifestError as error:
         raise UserError(f"{store.root}/{path} cannot be read: {error}.") from error
     except ValueError as error:

@@ -23,7 +23,7 @@ from fsspec import AbstractFileSystem
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import glob_translate
 
-from warehouse.kept_files import KeptFiles
+from warehouse.kept_files import kept_in
 
 Detail = dict[str, Any]
 """What a listing says of a file: `name`, `size`, `type`, and how it is known to have changed."""
@@ -61,9 +61,12 @@ class ObjectStore(AbstractFileSystem):
 
     cachable = False
 
-    def __init__(self, inner: AbstractFileSystem, base: str, kept: Path) -> None:
+    def __init__(
+        self, inner: AbstractFileSystem, base: str, kept: Path, listing: _Listing | None = None
+    ) -> None:
         super().__init__()
-        self._inner, self._base, self._kept = inner, base.rstrip("/"), KeptFiles(kept)
+        self._inner, self._base, self._kept = inner, base.rstrip("/"), kept_in(kept)
+        self._listing = listing
         self.protocol = inner.protocol
 
     # --- listing ---
@@ -79,6 +82,14 @@ class ObjectStore(AbstractFileSystem):
             yield
         finally:
             _LISTINGS.reset(token)
+
+    def for_other_threads(self) -> "ObjectStore":
+        """The same for a library that reads on threads of its own: what is listed once here is so there."""
+        return ObjectStore(self._inner, self._base, self._kept.folder, self._present_listing())
+
+    def is_listed(self, path: str) -> bool:
+        """Whether a block that lists once has seen the file; nothing is asked for it outside of one."""
+        return self._at(path) in (self._listed() or ())
 
     def find(
         self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **_: Any
@@ -164,6 +175,13 @@ class ObjectStore(AbstractFileSystem):
         found = self._opened(path) if mode == "rb" else None
         return found or self._inner.open(path, mode, block_size, cache_options, compression, **options)
 
+    def read_unchanged(self, path: str) -> bytes:
+        """A file's bytes, from this machine's disk where it is known by its content. Raises FileNotFoundError."""
+        if (file := self._opened(self._at(path))) is None:
+            return self.cat_file(path)
+        with file:
+            return file.read()
+
     def _opened(self, path: str) -> BinaryIO | None:
         if (key := self._key(path)) is None:
             return None
@@ -246,7 +264,7 @@ class ObjectStore(AbstractFileSystem):
 
     def _listed(self) -> dict[str, Detail] | None:
         """The files of the root in a block that lists once; None outside of one."""
-        listing = _LISTINGS.get({}).get(self._base)
+        listing = self._present_listing()
         if listing is None:
             return None
         if listing.files is None:
@@ -259,8 +277,11 @@ class ObjectStore(AbstractFileSystem):
         except FileNotFoundError:  # a bucket that is not there yet
             return {}
 
+    def _present_listing(self) -> _Listing | None:
+        return _LISTINGS.get({}).get(self._base, self._listing)
+
     def _forget_listing(self) -> None:
-        if listing := _LISTINGS.get({}).get(self._base):
+        if listing := self._present_listing():
             listing.files = None
 
     def _key(self, path: str) -> str | None:

@@ -109,7 +109,7 @@ class Store:
     @property
     def filesystem(self) -> fsspec.AbstractFileSystem:
         """The file system the root lies on, for libraries that read files by themselves."""
-        return self._fs
+        return self._fs.for_other_threads() if isinstance(self._fs, ObjectStore) else self._fs
 
     # --- reading ---
 
@@ -157,6 +157,12 @@ class Store:
         """The file's bytes as they are in the root now."""
         return bytes(self._fs.cat_file(self._at(path)))
 
+    def read_unchanged(self, path: str) -> bytes:
+        """The same of a file that is not read again where a listing says that it has not changed."""
+        if isinstance(self._fs, ObjectStore):
+            return self._fs.read_unchanged(self._at(path))
+        return self.read_bytes(path)
+
     def read_part(
         self, path: str, columns: Sequence[str] | None = None, trace_ids: Iterable[str] | None = None
     ) -> pa.Table:
@@ -203,7 +209,7 @@ class Store:
         """Write rows as one immutable part and return its path; equal rows give the same path."""
         data = _parquet(table)
         name = f"{folder}/{prefix}{content_hash(data)}.parquet"
-        if not self.exists(name):
+        if not self._is_there(name):
             self.write_bytes(name, data)
         return name
 
@@ -239,14 +245,14 @@ class Store:
     def write_recipe(self, recipe: Recipe) -> None:
         """Put the recipe beside its traces, once."""
         path = f"{traces_folder(recipe)}/recipe.json"
-        if not self.exists(path):
+        if not self._is_there(path):
             self.write_bytes(path, recipe.content)
 
     def read_recipe(self, stage: str, key: str) -> Recipe:
         """The recipe beside a stage's traces. Raises UserError where there is none that can be read."""
         path = f"{recipe_folder(stage, key)}/recipe.json"
         try:
-            return Recipe.read(self.read_bytes(path))
+            return Recipe.read(self.read_unchanged(path))
         except FileNotFoundError as error:
             raise UserError(
                 f"{self.root}/{path} is missing; run the experiment again, which writes it."
@@ -290,6 +296,12 @@ class Store:
             return Path(self._base)
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         return cache / "a2r" / hashlib.sha256(self.root.encode()).hexdigest()[:16]
+
+    def _is_there(self, path: str) -> bool:
+        """Whether a file need not be written; on an object store to look for it takes more requests than to write it."""
+        if isinstance(self._fs, ObjectStore):
+            return self._fs.is_listed(self._at(path))
+        return self.exists(path)
 
     def _at(self, path: str) -> str:
         return f"{self._base}/{path}"

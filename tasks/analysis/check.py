@@ -136,27 +136,32 @@ def check_experiment(experiment: Experiment, root: str, limit: int | None = None
     mistakes = mistakes_of(experiment, root)
     if mistakes.settings:
         raise UserError("\n".join(mistakes.settings))
-    problems = distinct(load_problems(experiment.benchmark, limit, Store(root)))
-    stages = stages_of(experiment, Store(root).root)
-    with open_engines():
-        states = [_state_of(stage) for stage in stages]
-    checks = {
-        stage.name: _stage_check(stage, problems, state) for stage, state in zip(stages, states, strict=True)
-    }
-    complaints = [
-        told
-        for stage in stages
-        for told in (complaint(stage, checks[stage.name].context), crowding(stage, checks[stage.name]))
-        if told
-    ]
-    benchmarks = {
-        name: {
-            stage.name: _member_check(stage, [p for p in problems if member_of(p.problem_id) == name])
-            for stage in stages
+    store = Store(root)
+    with store.listed_once():
+        problems = distinct(load_problems(experiment.benchmark, limit, store))
+        stages = stages_of(experiment, store.root)
+        with open_engines():
+            states = [_state_of(stage) for stage in stages]
+        checks = {
+            stage.name: _stage_check(stage, problems, state)
+            for stage, state in zip(stages, states, strict=True)
         }
-        for name in members_of_suite(experiment.benchmark, problems)
-    }
-    return CheckReport(experiment.name, len(problems), checks, tuple(complaints), mistakes.absent, benchmarks)
+        complaints = [
+            told
+            for stage in stages
+            for told in (complaint(stage, checks[stage.name].context), crowding(stage, checks[stage.name]))
+            if told
+        ]
+        benchmarks = {
+            name: {
+                stage.name: _member_check(stage, [p for p in problems if member_of(p.problem_id) == name])
+                for stage in stages
+            }
+            for name in members_of_suite(experiment.benchmark, problems)
+        }
+        return CheckReport(
+            experiment.name, len(problems), checks, tuple(complaints), mistakes.absent, benchmarks
+        )
 
 
 class EngineState(Enum):

@@ -63,7 +63,8 @@ def opened_query(
 
     Raises UserError for SQL errors, also those that come up while the rows are fetched.
     """
-    with connect(Store(root)) as catalog:
+    store = Store(root)
+    with store.listed_once(), connect(store) as catalog:
         try:
             yield catalog.sql(sql, params=list(parameters) or None)
         except duckdb.Error as error:
@@ -76,7 +77,7 @@ def problem_traces(problem_id: str, root: str, run_id: str | None = None) -> Pro
     A run is named by its id, as `latest`, or by its experiment.
     """
     store = Store(root)
-    with connect(store) as catalog:
+    with store.listed_once(), connect(store) as catalog:
         run_id = resolve(catalog, run_id).run_id if run_id else None
         parameters = {"problem_id": problem_id, "run_id": run_id}
         found = catalog.execute(statement("asking/problem"), parameters).fetchone()

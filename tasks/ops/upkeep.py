@@ -131,10 +131,11 @@ def prune_root(
 
 def _planned(store: Store, selection: Selection) -> tuple[tuple[RunRecord, ...], PrunePlan]:
     """The runs that go, those of an interrupted pruning first, and what that frees."""
-    runs, begun = recorded_runs(store), unfinished(store)
-    going = {run.run_id: run for run in [*begun, *selection.of(runs, datetime.now(UTC))]}
-    staying = [run for run in runs if run.run_id not in going]
-    return tuple(going.values()), plan_pruning(store, list(going.values()), staying)
+    with store.listed_once():
+        runs, begun = recorded_runs(store), unfinished(store)
+        going = {run.run_id: run for run in [*begun, *selection.of(runs, datetime.now(UTC))]}
+        staying = [run for run in runs if run.run_id not in going]
+        return tuple(going.values()), plan_pruning(store, list(going.values()), staying)
 
 
 def _census(store: Store) -> dict[str, Census]:

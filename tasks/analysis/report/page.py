@@ -77,7 +77,8 @@ def write_findings(
         chunks=chunks(store, found, limits, embedded, PROGRESS),
         directory=lambda: packed_text(orjson.dumps(asdict(embedded))),
     )
-    num_bytes = _write(Path(path), pieces)
+    with store.listed_once():
+        num_bytes = _write(Path(path), pieces)
     with_texts = sum(chunk is not None for chunk in embedded.chunk_of)
     return ReportInfo(
         path=str(path),

@@ -85,6 +85,7 @@ def open_source(name: str, root: str, spill: Path) -> Iterator[Source]:
     store = Store(root)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, spill, ignore_errors=True)
+        stack.enter_context(store.listed_once())
         catalog = stack.enter_context(connect(store))
         catalog.execute(f"set memory_limit = '{_SORT_MEMORY}'")
         catalog.execute("set temp_directory = " + "'" + str(spill).replace("'", "''") + "'")
