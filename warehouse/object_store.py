@@ -23,7 +23,7 @@ from fsspec import AbstractFileSystem
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import glob_translate
 
-from warehouse.kept_files import kept_in
+from warehouse.kept_files import kept_in, write_bytes
 
 Detail = dict[str, Any]
 """What a listing says of a file: `name`, `size`, `type`, and how it is known to have changed."""
@@ -32,6 +32,8 @@ CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
 """Fields of a listing of which each tells that a file has changed, where the store has it."""
 _NAMED_BY_CONTENT = re.compile(r"(?:/|-)([0-9a-f]{16})\.parquet$")
 _MAGIC = re.compile(r"[*?\[]")
+_WHOLE_BYTES = 8 * 2**20
+"""Larger files are not fetched as a whole where a part of them is read."""
 _IN_ONE_PIECE = 50 * 2**20
 """Larger files are fetched in several requests at once."""
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -183,9 +185,14 @@ class ObjectStore(AbstractFileSystem):
             return file.read()
 
     def _opened(self, path: str) -> BinaryIO | None:
+        """A file that is fetched once, in whole or as far as it is read; None where that cannot be."""
         if (key := self._key(path)) is None:
             return None
         try:
+            if kept := self._kept.get(key):
+                return kept.open("rb")
+            if (size := self.size(path)) > _WHOLE_BYTES:
+                return self._kept.in_blocks(key, size, partial(self.cat_file, path))
             return self._kept.fetched(key, partial(self._fetch, path)).open("rb")
         except FileNotFoundError:  # also where another process lets it go in this moment
             self._forget_listing()
@@ -195,14 +202,11 @@ class ObjectStore(AbstractFileSystem):
 
     def _fetch(self, path: str, to: Path) -> None:
         """Fetch a file. Raises OSError, also for one that is not what its name says, which is not to be kept."""
-        if _SIZES.get(path, 0) > _IN_ONE_PIECE:
-            self._inner.get_file(path, str(to))
-        else:
-            to.write_bytes(self.cat_file(path))
-        if named := _NAMED_BY_CONTENT.search(path):
-            with to.open("rb") as file:
-                if not hashlib.file_digest(file, "sha256").hexdigest().startswith(named[1]):
-                    raise OSError(f"{path} is damaged")
+        data = self.cat_file(path)
+        named = _NAMED_BY_CONTENT.search(path)
+        if named and not hashlib.sha256(data).hexdigest().startswith(named[1]):
+            raise OSError(f"{path} is damaged")
+        to.write_bytes(data)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> Any:
         """A file's bytes as the store has them now. Raises FileNotFoundError."""
@@ -225,8 +229,9 @@ class ObjectStore(AbstractFileSystem):
         self._inner.pipe_file(path, value, mode=mode, **options)
         if named := _NAMED_BY_CONTENT.search(path):
             _SIZES[path] = len(value)
+        if named and len(value) <= _WHOLE_BYTES:
             with suppress(OSError):
-                self._kept.fetched(named[1], lambda to: _write(to, value))
+                self._kept.fetched(named[1], partial(write_bytes, value))
         if files := self._listed():
             files[path] = {"name": path, "size": len(value), "type": "file"}
 
@@ -298,7 +303,3 @@ def _learned(files: dict[str, Detail]) -> dict[str, Detail]:
     """The same files; the sizes of those that never change are known from now on."""
     _SIZES.update((path, int(held["size"])) for path, held in files.items() if _NAMED_BY_CONTENT.search(path))
     return files
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
