@@ -1,6 +1,9 @@
 """A root on an object store that others write to, too: what they publish is seen at once, and little is asked for."""
 
 import os
+import re
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,8 +12,10 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
+import made_run
 import pytest
 import s3fs
+from made_run import Made, finish_run, sums
 from test_catalog import (
     RECIPE,
     asked,
@@ -21,7 +26,15 @@ from test_catalog import (
     write_run,
     write_traces,
 )
+from typer.testing import CliRunner
 
+from configs.experiment import Experiment
+from flows.cli import app
+from flows.commands.stored import PARTS, run_stored
+from tasks import stage
+from tasks.exchange.imports.importing import import_log
+from tasks.exchange.imports.samples import Options
+from warehouse import object_store
 from warehouse.compaction import merge_parts, merges
 from warehouse.index import RecipeIndex
 from warehouse.integrity import verify
@@ -31,6 +44,7 @@ from warehouse.store import Store, traces_folder
 
 FOLDER = traces_folder(RECIPE)
 NUM_PARTS = 4
+DATA = Path(__file__).parents[1] / "data"
 KEY = "test-key"
 
 
@@ -153,3 +167,158 @@ def test_what_is_stored_is_known_by_few_requests_however_many_parts(root, reques
     index = RecipeIndex(Store(root), RECIPE).refresh()
     assert all(index.has(identity(number, 0)) for number in range(NUM_PARTS))
     assert requests.total() <= 4, requests  # two listings, and one file of the inventory
+
+
+def as_new():
+    """From now on this process knows of a root what a new one would: nothing but what is on the disk."""
+    stage._index.cache_clear()
+    object_store._SIZES.clear()
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def made(name, problem, index):
+    right = f"{problem.gold}, said {name} {index}"
+    return Made(right, "correct", problem.gold)
+
+
+def rerun(experiment, root):
+    """The run of an experiment of which all is stored; None where something is missing."""
+    as_new()
+    return run_stored(Experiment.model_validate(experiment), root, None, PARTS["run"])
+
+
+@pytest.mark.parametrize(("num_questions", "num_parts"), [(6, 4), (40, 30)])
+def test_rerun_in_which_nothing_is_missing_asks_ten_times_at_most(
+    root, requests, tmp_path, monkeypatch, num_questions, num_parts
+):
+    monkeypatch.setattr(made_run, "PART", 4)
+    experiment = sums(tmp_path, [f"What is {n}?" for n in range(num_questions)])
+    store = finish_run(experiment, root, "r0", made)
+    assert len([file for file in store.files("traces") if "/part-" in file.path]) >= num_parts
+    requests.clear()
+    summary = rerun(experiment, root)
+    assert summary["stages"]["explore"]["reused"] == 2 * num_questions
+    assert requests.total() <= 10, requests
+
+
+def test_fresh_machine_fetches_each_file_once(root, requests, tmp_path, monkeypatch):
+    experiment = sums(tmp_path, [f"What is {n}?" for n in range(6)])
+    finish_run(experiment, root, "r0", made)
+    num_files = sum(1 for _ in Store(root).files())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "fresh"))
+    requests.clear()
+    assert rerun(experiment, root)["stages"]["synthesize"]["reused"] == 6
+    assert requests["get_object"] <= num_files + 3, requests  # and the new run's own
+    assert requests["head_object"] == 0, requests
+
+
+def test_rerun_sees_what_a_second_writer_made_meanwhile(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(made_run, "PART", 4)
+    questions = [f"What is {n}?" for n in range(6)]
+    finish_run(sums(tmp_path, questions[:3]), root, "r0", made)
+    experiment = sums(tmp_path, questions)
+    assert rerun(experiment, root) is None, "half of it is missing"
+    with monkeypatch.context() as other:
+        other.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+        as_new()
+        finish_run(experiment, root, "r1", made)
+        elsewhere(root, compact)
+    summary = rerun(experiment, root)
+    assert summary["status"] == "complete" and summary["stages"]["explore"]["reused"] == 12
+
+
+def test_what_is_listed_once_is_listed_again_where_a_file_is_gone(root, tmp_path):
+    store = Store(root)
+    scatter(store)
+    with store.listed_once():
+        index = RecipeIndex(store, RECIPE).refresh()
+        elsewhere(root, compact)
+        shutil.rmtree(tmp_path / "cache")
+        ids = [identity(number, 0) for number in range(NUM_PARTS)]
+        assert index.rows(ids, ["answer"]).num_rows == NUM_PARTS
+        assert len(store.names(FOLDER, prefix="part-")) == 1
+
+
+def test_of_a_large_part_only_what_is_read_is_fetched(root, tmp_path, requests):
+    store = Store(root)
+    rows = [{**trace(n), "answer": os.urandom(4096).hex()} for n in range(4000)]
+    write_traces(store, *rows)
+    [part] = store.names(FOLDER, prefix="part-")
+    assert store.size(part) > 12 * 2**20
+    as_new()
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    [found] = ProblemRows(Store(root)).read(RECIPE.key, ["p37"]).to_pylist()
+    assert found["answer"] == rows[37]["answer"]
+    assert sum(file.stat().st_size for file in tmp_path.glob("cache/a2r/*/kept/*")) < store.size(part) / 3
+    as_new()
+    requests.clear()
+    assert ProblemRows(Store(root)).read(RECIPE.key, ["p37"]).num_rows == 1
+    assert requests["get_object"] == 0
+
+
+def test_damage_in_the_root_is_found_though_a_copy_is_kept(root):
+    store = Store(root)
+    write_traces(store, trace(1))
+    [part] = store.names(FOLDER, prefix="part-")
+    assert store.read_part(part).num_rows == 1
+    elsewhere(root, lambda other: other.write_bytes(f"{FOLDER}/recipe.json", RECIPE.content))
+    s3fs.S3FileSystem().pipe_file(f"{root.removeprefix('s3://')}/{part}", b"damaged")
+    assert {damage.path for damage in verify(store)} == {part}
+
+
+COMMANDS = (
+    "load",
+    "verify",
+    "runs",
+    "sql 'select stage, count(*), count(answer) from traces group by all order by all'",
+    "sql 'from leaderboard select experiment, accuracy order by all'",
+    "show s1 --run sums --full",
+    "compare judged sums",
+    "report --json",
+    "report --output {folder}/page.html --experiment sums",
+    "export sums --to {folder}/traces --format csv",
+    "grade --override {folder}/by_hand.csv",
+    "sql 'select count(*) from corrections'",
+    "compact --fewest 2",
+    "prune --keep-last 0 --experiment votes --apply",
+    "verify",
+)
+
+
+def test_every_command_shows_what_it_shows_on_a_local_root(root, tmp_path):
+    shown = {}
+    local = tmp_path / "local/root"
+    shutil.copytree(DATA / "stored/root", local)
+    s3fs.S3FileSystem().put(str(DATA / "stored/root"), root.removeprefix("s3://"), recursive=True)
+    for where in (str(local), root):
+        folder = tmp_path / where.replace("/", "_")
+        folder.mkdir()
+        (folder / "by_hand.csv").write_text("problem,verdict,who,why\ns1,wrong,me,for a test\n")
+        shown[where] = [outcome(command, folder, where) for command in COMMANDS]
+    differing = [pair for pair in zip(COMMANDS, *shown.values(), strict=True) if pair[1] != pair[2]]
+    import difflib
+    for c, a, b in differing:
+        print(c); print("\n".join(list(difflib.unified_diff(a.splitlines(), b.splitlines(), n=0))[:12]))
+    assert differing == []
+
+
+def outcome(command, folder, where):
+    """What a command printed, without what differs from root to root."""
+    done = CliRunner().invoke(app, [*shlex.split(command.format(folder=folder)), "--root", where])
+    assert done.exit_code in {0, 3}, (command, done.output)  # 3: a metric fell
+    told = done.stdout.replace(str(Store(where).catalog_path.parent), "ROOT").replace(where, "ROOT").replace(str(folder), "FOLDER")
+    return re.sub(r"in [\d.]+ s|[\d,.]+ [kM]?B|\d+ (seconds|minutes) ago", "", told)
+
+
+def test_import_is_replayed_here_and_the_root_has_a_copy(root, tmp_path, monkeypatch):
+    [log] = (DATA / "logs/lm_eval").rglob("samples_*.jsonl")
+    imported = import_log([log], root, Options())
+    folder = f"imports/{imported.recording.name}"
+    assert {file.path.removeprefix(f"{folder}/") for file in Store(root).files(folder)} == {
+        file.name for file in imported.recording.folder.iterdir()
+    }
+    assert list(verify(Store(root))) == []
+    edited = imported.experiment_file.read_bytes() + b"# edited\n"
+    Store(root).write_bytes(f"{folder}/experiment.yaml", edited)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    assert import_log([log], root, Options()).experiment_file.read_bytes() == edited
