@@ -89,7 +89,7 @@ class Store:
                 self._fs.makedirs(self._base, exist_ok=True)
             try:
                 self._fs.pipe_file(probe, b"")
-            except FileNotFoundError:  # the bucket is not there yet
+            except OSError:  # the bucket may not be there yet
                 self._fs.makedirs(self._base, exist_ok=True)
                 self._fs.pipe_file(probe, b"")
             self._fs.rm_file(probe)
@@ -97,14 +97,18 @@ class Store:
             raise self.complaint(error) from error
 
     def prepare(self) -> None:
-        """The same where the proof is free; an object store is looked at, and the first write proves more. Raises UserError."""
-        if self.is_local:
-            self.open_for_writing()
-            return
+        """The same where the proof is free; an object store that holds something is proven by the first write.
+
+        Raises UserError.
+        """
         try:
-            self.names("")
+            is_new = self.is_local or not self._fs.ls(self._base, detail=False)
+        except FileNotFoundError:
+            is_new = True
         except OSError as error:
             raise self.complaint(error) from error
+        if is_new:
+            self.open_for_writing()
 
     @property
     def filesystem(self) -> fsspec.AbstractFileSystem:
