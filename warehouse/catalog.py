@@ -109,8 +109,7 @@ def create_relations(connection: duckdb.DuckDBPyConnection, root: str) -> None:
         if made not in before_views():
             is_empty = made.key == "traces" and is_bare  # no file whose columns DuckDB could read
             connection.execute(statement("load/no_traces" if is_empty else made.file))
-    for sentence in _comments(connection):
-        connection.execute(sentence)
+    connection.execute(";\n".join(_comments(connection)))  # at once: hundreds of sentences
 
 
 def has_traces(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -128,15 +127,16 @@ def relations_fit(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    columns: dict[tuple[str, str], list[str]] = {}
+    for schema, relation, column in connection.execute(
+        "select schema_name, table_name, column_name from duckdb_columns() where not internal"
+    ).fetchall():
+        columns.setdefault((schema, relation), []).append(column)
     for made in definitions():
         name = made.key.removesuffix("()")
         yield f"comment on {made.kind} {name} is {_quoted(grain(made.file))}"
         if made.kind in {"table", "view"}:
-            columns = connection.execute(
-                "select column_name from duckdb_columns() where table_name = ? and schema_name = ?",
-                [made.name, "store" if made.kind == "table" else "main"],
-            ).fetchall()
-            for (column,) in columns:
+            for column in columns["store" if made.kind == "table" else "main", made.name]:
                 if text := column_comment(made.name, column):
                     yield f"comment on column {name}.{column} is {_quoted(text)}"
 
