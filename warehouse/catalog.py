@@ -5,16 +5,27 @@ the relations people use as views over them. Text stays in Parquet and is reache
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
 from configs.schema import UserError
+from warehouse.files import cache_folder, write_file
 from warehouse.records import TRACES
-from warehouse.relations import before_views, column_comment, definitions, grain, sql_folder, statement
+from warehouse.relations import (
+    Definition,
+    before_views,
+    column_comment,
+    definitions,
+    grain,
+    sql_folder,
+    statement,
+)
 from warehouse.store import Store
 
 Row = dict[str, Any]
@@ -90,26 +101,67 @@ def _let_read(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
         connection.register_filesystem(store.filesystem)
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection, root: str) -> None:
+def blank_catalog() -> bytes:
+    """A catalog file with all tables and relations, of no root and without rows; made once a machine, and kept in its cache."""
+    kept = _kept_blank()
+    if kept:
+        with suppress(OSError):
+            return kept.read_bytes()
+    with TemporaryDirectory() as folder:
+        made = Path(folder, "catalog.duckdb")
+        with duckdb.connect(made, config=_CONFIG | {"default_block_size": _BLOCK_SIZE}) as connection:
+            create_tables(connection)
+            create_relations(connection, "")
+        data = made.read_bytes()
+    if kept:
+        with suppress(OSError):  # where nothing can be written it is made each time
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_file(kept, data)
+    return data
+
+
+def _kept_blank() -> Path | None:
+    try:
+        return cache_folder() / f"blank-{layout_digest('')[:16]}-{duckdb.__version__}.duckdb"
+    except RuntimeError:  # nobody's home
+        return None
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """An empty catalog's tables, and the macros that loading them uses."""
     connection.execute("create schema store")
     connection.register("trace_columns", TRACES.empty_table())
     for made in before_views():
         connection.execute(statement(made.file))
     connection.unregister("trace_columns")
+
+
+def enter_root(connection: duckdb.DuckDBPyConnection, root: str) -> None:
+    """Say whose catalog it is, and by which SQL."""
     connection.execute(statement("load/layout"), {"digest": layout_digest(root), "root": root})
 
 
 def create_relations(connection: duckdb.DuckDBPyConnection, root: str) -> None:
-    """The views and the macros over them, all with their comments; anew where they no longer fit the trace files."""
+    """The views and the macros over them, and all comments."""
+    below = before_views()
+    _create(connection, root, [made for made in definitions() if made not in below])
+    _comment(connection, definitions())
+
+
+def point_to_traces(connection: duckdb.DuckDBPyConnection, root: str) -> None:
+    """Let the relations read this root's trace files, or none while there are none."""
+    made = [made for made in definitions() if made.key == "traces"]
+    _create(connection, root, made)
+    _comment(connection, made)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, root: str, relations: Sequence[Definition]) -> None:
     files = f"{root}/traces/*/*/*.parquet"
     is_bare = not has_traces(connection)
     connection.execute(f"create or replace macro trace_files() as {_quoted(files)}")
-    for made in definitions():
-        if made not in before_views():
-            is_empty = made.key == "traces" and is_bare  # no file whose columns DuckDB could read
-            connection.execute(statement("load/no_traces" if is_empty else made.file))
-    connection.execute(";\n".join(_comments(connection)))  # at once: hundreds of sentences
+    for made in relations:
+        is_empty = made.key == "traces" and is_bare  # no file whose columns DuckDB could read
+        connection.execute(statement("load/no_traces" if is_empty else made.file))
 
 
 def has_traces(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -117,22 +169,26 @@ def has_traces(connection: duckdb.DuckDBPyConnection) -> bool:
     return connection.execute("select exists (from store.traces)").fetchone() == (True,)
 
 
-def relations_fit(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the views still have the columns of the trace files: DuckDB refuses those that have not."""
+def refit_relations(connection: duckdb.DuckDBPyConnection, root: str) -> None:
+    """Make the relations anew if the trace files' columns are others than theirs, which DuckDB refuses."""
     try:
         connection.execute("from traces limit 0")
     except duckdb.BinderException:
-        return False
-    return True
+        create_relations(connection, root)
 
 
-def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def _comment(connection: duckdb.DuckDBPyConnection, relations: Iterable[Definition]) -> None:
+    """Say in the catalog what relations and their columns are; at once, since these are hundreds of sentences."""
+    connection.execute(";\n".join(_comments(connection, relations)))
+
+
+def _comments(connection: duckdb.DuckDBPyConnection, relations: Iterable[Definition]) -> Iterator[str]:
     columns: dict[tuple[str, str], list[str]] = {}
     for schema, relation, column in connection.execute(
         "select schema_name, table_name, column_name from duckdb_columns() where not internal"
     ).fetchall():
         columns.setdefault((schema, relation), []).append(column)
-    for made in definitions():
+    for made in relations:
         name = made.key.removesuffix("()")
         yield f"comment on {made.kind} {name} is {_quoted(grain(made.file))}"
         if made.kind in {"table", "view"}:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     import pyarrow as pa  # for its name alone: small programs write files, too
 
 
+def cache_folder() -> Path:
+    """Where this machine keeps what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2r"
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to, which becomes `path` at the end; after an exception nothing is there.

@@ -21,12 +21,13 @@ import orjson
 from configs.schema import UserError
 from warehouse import inventory
 from warehouse.catalog import (
-    create_relations,
-    create_tables,
+    blank_catalog,
+    enter_root,
     has_traces,
     known_files,
     open_for_loading,
-    relations_fit,
+    point_to_traces,
+    refit_relations,
 )
 from warehouse.files import atomic_file, leftovers
 from warehouse.locks import publishing
@@ -109,17 +110,20 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
         with atomic_file(path) as beside:
             if known:
                 shutil.copyfile(path, beside)
+            else:
+                beside.write_bytes(blank_catalog())
             with open_for_loading(beside, store) as connection:
                 connection.begin()
                 if not known:
-                    create_tables(connection, store.root)
+                    enter_root(connection, store.root)
                 had_traces = has_traces(connection)
                 num_rows = _take_in(connection, store, new)
                 _follow(connection, store, known.keys() - found.keys(), found)
                 for file in new:
                     connection.execute(statement("load/part"), {"path": file, "content": found[file]})
-                if not known or had_traces != has_traces(connection) or not relations_fit(connection):
-                    create_relations(connection, store.root)
+                if not known or had_traces != has_traces(connection):
+                    point_to_traces(connection, store.root)
+                refit_relations(connection, store.root)
                 connection.commit()
                 connection.execute("checkpoint")
     except duckdb.Error as error:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.schema import UserError
-from warehouse.files import write_file
+from warehouse.files import cache_folder, write_file
 from warehouse.identity import Recipe
 from warehouse.object_store import CHANGED, ObjectStore, stamp_of
 from warehouse.records import LAYOUTS
@@ -298,8 +298,7 @@ class Store:
     def _own_folder(self) -> Path:
         if self.is_local:
             return Path(self._base)
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cache / "a2r" / hashlib.sha256(self.root.encode()).hexdigest()[:16]
+        return cache_folder() / hashlib.sha256(self.root.encode()).hexdigest()[:16]
 
     def _is_there(self, path: str) -> bool:
         """Whether a file need not be written; on an object store to look for it takes more requests than to write it."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.catalog import connect, create_relations, create_tables
+from warehouse.catalog import connect, create_relations, create_tables, enter_root
 from warehouse.loader import reduce_stale
 from warehouse.store import Store
 
@@ -108,8 +108,9 @@ def build(store: Store, num_runs: int) -> None:
     with duckdb.connect(store.catalog_path, config={"threads": 2}) as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute("select setseed(0.5)")
-        create_tables(connection, store.root)
+        create_tables(connection)
         create_relations(connection, store.root)
+        enter_root(connection, store.root)
         enter(connection, 0, 1)
         alone = reduce(connection)
         enter(connection, 1, num_runs - 1)

@@ -136,7 +136,7 @@ def main() -> None:
     num_runs = parser.parse_args().runs
     rng = np.random.default_rng(1)
     with duckdb.connect() as catalog:
-        create_tables(catalog, ".")
+        create_tables(catalog)
         main_suites(catalog, rng, num_runs)
         print("difficulty     problems  metric   truth  analytic  bootstrap  paired t")
         for a, b in BETAS:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from configs.schema import UserError
 from flows.cli import app
 from tasks.analysis.compare import Comparison, changes_of, compare_runs, overall, watch
-from warehouse.catalog import create_relations, create_tables
+from warehouse.catalog import create_relations, create_tables, enter_root
 from warehouse.naming import resolve
 from warehouse.statistics import bootstrap_interval, bootstrap_p, holm
 from warehouse.store import Store
@@ -137,8 +137,9 @@ def store(tmp_path_factory):
     rng = np.random.default_rng(8)
     difficulty = rng.beta(1, 1, 150)
     with duckdb.connect(store.catalog_path) as connection:
-        create_tables(connection, store.root)
+        create_tables(connection)
         create_relations(connection, store.root)
+        enter_root(connection, store.root)
         nights = {f"night{i}": rng.binomial(1, difficulty[:, None], (150, 4)) for i in range(5)}
         enter(connection, **nights, worse=rng.binomial(1, 0.75 * difficulty[:, None], (150, 4)))
     return store

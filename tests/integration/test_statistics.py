@@ -25,7 +25,7 @@ from warehouse.statistics import bootstrap_interval
 @pytest.fixture(scope="session")
 def empty_catalog():
     with duckdb.connect() as connection:
-        create_tables(connection, ".")
+        create_tables(connection)
         create_relations(connection, ".")
         yield connection
 
