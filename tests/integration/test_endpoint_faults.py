@@ -589,9 +589,11 @@ def test_silent_health_is_believed_once_a_reply_may_be_silent_no_longer(
     endpoint, monkeypatch, from_the_start
 ):
     monkeypatch.setattr("tasks.engines.openai.health.EVERY_SECONDS", 0.05)
-    monkeypatch.setattr("tasks.engines.openai.health.ASK_SECONDS", 0.05)
+    monkeypatch.setattr(
+        "tasks.engines.openai.health.ASK_SECONDS", 0.5
+    )  # a connection takes a while on a busy machine
     endpoint.health = lambda: 0 if endpoint.requests or from_the_start else 200
-    endpoint.fault = lambda *_: ("hang", 600)
+    endpoint.fault = lambda *_: ("hang", 60)
     with pytest.raises(BaseException) as stopped:
         some_at_once(endpoint, 8, most=4, concurrency=4, timeout_seconds=2, idle_seconds=2, stream=True)
     assert "/health is silent" in str(stopped.value) and "the engine behind it is dead" in str(stopped.value)
@@ -600,7 +602,7 @@ def test_silent_health_is_believed_once_a_reply_may_be_silent_no_longer(
 
 def test_silent_health_of_a_server_that_streams_is_not_believed(endpoint, monkeypatch):
     monkeypatch.setattr("tasks.engines.openai.health.EVERY_SECONDS", 0.02)
-    monkeypatch.setattr("tasks.engines.openai.health.ASK_SECONDS", 0.02)
+    monkeypatch.setattr("tasks.engines.openai.health.ASK_SECONDS", 0.1)
     endpoint.health = lambda: 0 if endpoint.requests else 200
 
     def slowly(_, body):
