@@ -48,7 +48,21 @@ def print_user_errors(command: Callable[[], None]) -> None:
         from configs.schema import UserError
         from flows.commands.terminal import print_line
 
-        if not isinstance(error, UserError):
+        told = str(error) if isinstance(error, UserError) else _told_of_object_store(error)
+        if not told:
             raise
-        print_line(f"error: {error}", stderr=True)
+        print_line(f"error: {told}", stderr=True)
         raise SystemExit(EXIT_USAGE) from None
+
+
+def _told_of_object_store(error: Exception) -> str:
+    """A sentence on an S3 root that cannot be reached or refuses us; empty for any other error."""
+    origin = (
+        error if error.__cause__ is None else error.__cause__
+    )  # s3fs raises Python's own errors from botocore's
+    if type(origin).__module__.partition(".")[0] not in {"botocore", "aiobotocore"}:
+        return ""
+    return (
+        f"the root's object store says: {' '.join(str(origin).split())}; check the bucket in --root or A2R_ROOT, "
+        "AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (or the profile), and the network."
+    )

@@ -30,6 +30,7 @@ from typer.testing import CliRunner
 
 from configs.experiment import Experiment
 from flows.cli import app
+from flows.commands.process import print_user_errors
 from flows.commands.stored import PARTS, run_stored
 from tasks import stage
 from tasks.exchange.imports.importing import import_log
@@ -320,3 +321,25 @@ def test_import_is_replayed_here_and_the_root_has_a_copy(root, tmp_path, monkeyp
     Store(root).write_bytes(f"{folder}/experiment.yaml", edited)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     assert import_log([log], root, Options()).experiment_file.read_bytes() == edited
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "another-key", "ignature"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "connect"),
+    ],
+)
+def test_store_that_refuses_or_is_out_of_reach_is_told_in_a_sentence(
+    root, monkeypatch, capsys, name, value, said
+):
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(SystemExit) as ended:
+        print_user_errors(lambda: list(verify(Store(root))))
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: the root's object store says: ")
+    assert said in told and "AWS_ENDPOINT_URL" in told
+    s3fs.S3FileSystem.clear_instance_cache()
