@@ -85,11 +85,9 @@ class Store:
         """Make the root if need be and prove that it can be written to. Raises UserError."""
         probe = self._at(f".probe-{uuid.uuid4().hex}")
         try:
-            if self.is_local:
-                self._fs.makedirs(self._base, exist_ok=True)
             try:
                 self._fs.pipe_file(probe, b"")
-            except OSError:  # the bucket may not be there yet
+            except OSError:  # the folder or bucket may not be there yet
                 self._fs.makedirs(self._base, exist_ok=True)
                 self._fs.pipe_file(probe, b"")
             self._fs.rm_file(probe)

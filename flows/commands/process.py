@@ -57,9 +57,7 @@ def print_user_errors(command: Callable[[], None]) -> None:
 
 def _told_of_object_store(error: Exception) -> str:
     """A sentence on an S3 root that cannot be reached or refuses us; empty for any other error."""
-    origin = (
-        error if error.__cause__ is None else error.__cause__
-    )  # s3fs raises Python's own errors from botocore's
+    origin = error.__cause__ or error  # s3fs raises Python's own errors from botocore's
     if type(origin).__module__.partition(".")[0] not in {"botocore", "aiobotocore"}:
         return ""
     return (

@@ -241,31 +241,27 @@ def _not_drawn(found: Findings, labels: dict[str, str]) -> str:
 def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str, str]]) -> go.Figure | None:
     figure = go.Figure()
     rows = [row for row in found.curves if row["run_id"] in labels and not row["is_reader"]]
-    for run_id, label in _explorers(found, labels).items():
-        for place, stage in enumerate(stages := _explorer_stages(rows, run_id, is_alone=len(labels) == 1)):
-            name = "" if len(labels) == 1 else f"{label} "
-            name += f"{html.escape(stage)} " if len(stages) > 1 else ""
-            colour = styles[run_id][0] if len(stages) == 1 else PALETTE[place % len(PALETTE)]
-            for estimator, dash, symbol in (("pass@k", "solid", "circle"), ("cons@k", "dash", "diamond")):
-                points = [
-                    row
-                    for row in rows
-                    if (row["run_id"], row["stage"], row["estimator"]) == (run_id, stage, estimator)
-                    and row["estimate"] is not None
-                ]
-                if len(points) > 1:
-                    figure.add_scatter(
-                        x=[row["k"] for row in points],
-                        y=[row["estimate"] for row in points],
-                        error_y=errors(points, "estimate"),
-                        mode="lines+markers",
-                        name=f"{name}{estimator}",
-                        line={"color": colour, "dash": dash},
-                        marker={"symbol": symbol, "size": 8},
-                        customdata=[[row["low"], row["high"], row["num_problems"]] for row in points],
-                        hovertemplate="k = %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
-                        "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
-                    )
+    for run_id, stage, name, colour in _explorer_lines(found, rows, labels, styles):
+        for estimator, dash, symbol in (("pass@k", "solid", "circle"), ("cons@k", "dash", "diamond")):
+            points = [
+                row
+                for row in rows
+                if (row["run_id"], row["stage"], row["estimator"]) == (run_id, stage, estimator)
+                and row["estimate"] is not None
+            ]
+            if len(points) > 1:
+                figure.add_scatter(
+                    x=[row["k"] for row in points],
+                    y=[row["estimate"] for row in points],
+                    error_y=errors(points, "estimate"),
+                    mode="lines+markers",
+                    name=f"{name}{estimator}",
+                    line={"color": colour, "dash": dash},
+                    marker={"symbol": symbol, "size": 8},
+                    customdata=[[row["low"], row["high"], row["num_problems"]] for row in points],
+                    hovertemplate="k = %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}], "
+                    "%{customdata[2]} problems<extra>%{fullData.name}</extra>",
+                )
     ks = sorted({row["k"] for row in rows})
     figure.update_layout(
         xaxis={"title": "k (samples)", "type": "log", "tickvals": ks, "ticktext": [str(k) for k in ks]},
@@ -275,14 +271,23 @@ def _curves(found: Findings, labels: dict[str, str], styles: dict[str, tuple[str
     return figure if figure.data else None
 
 
-def _explorer_stages(rows: Rows, run_id: str, *, is_alone: bool) -> list[str]:
-    """A run's explorers, those that are counted together first; beside other runs only these."""
-    most: dict[str, int] = {}
-    for row in rows:
-        if row["run_id"] == run_id:
-            most[row["stage"]] = max(most.get(row["stage"], 0), row["k"])
-    found = sorted(most, key=lambda stage: -most[stage])
-    return found if is_alone else found[:1]
+def _explorer_lines(
+    found: Findings, rows: Rows, labels: dict[str, str], styles: dict[str, tuple[str, str]]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Run, stage, how its lines are called, and colour: of a run alone each explorer and all together, beside others these."""
+    for run_id, label in _explorers(found, labels).items():
+        most: dict[str, int] = {}
+        for row in rows:
+            if row["run_id"] == run_id:
+                most[row["stage"]] = max(most.get(row["stage"], 0), row["k"])
+        stages = sorted(most, key=lambda stage: -most[stage])
+        if len(labels) > 1:
+            yield from ((run_id, stage, f"{label} ", styles[run_id][0]) for stage in stages[:1])
+        elif len(stages) == 1:
+            yield run_id, stages[0], "", styles[run_id][0]
+        else:
+            for place, stage in enumerate(stages):
+                yield run_id, stage, f"{html.escape(stage)} ", PALETTE[place % len(PALETTE)]
 
 
 def _explorers(found: Findings, labels: dict[str, str]) -> dict[str, str]:
