@@ -5,7 +5,7 @@ IS_NEW_ENOUGH := -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/
 BIN := .venv/bin
 export UV_LINK_MODE ?= copy
 
-.PHONY: run setup venv test test-vllm test-vllm-kills test-servers check format bench dictionary reference lock clean
+.PHONY: run setup venv test test-vllm test-vllm-kills test-servers test-ray check format bench dictionary reference lock clean
 
 run: setup ## Set up and run the main job: both small models on 200 puzzles
 	$(BIN)/a2r run quickstart
@@ -42,6 +42,9 @@ test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vL
 test-servers: setup ## Ask transformers serve and the LiteLLM proxy, each in a separate environment
 	tests/servers/run.sh
 
+test-ray: setup ## Replicas on real Ray nodes, killed, frozen and joined, in a separate environment (.venv-ray)
+	tests/ray/run.sh
+
 check: setup ## Check format, lint, types, architecture, SQL, data dictionary, reference of settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -74,10 +77,11 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --n
 reference: setup ## Write docs/settings.md from the configuration's docstrings
 	$(BIN)/python -m configs.reference
 
-lock: setup ## Re-resolve the three locks: the default, with vLLM, with vLLM's CPU build (torch left to pip)
+lock: setup ## Re-resolve the four locks: the default, Ray beside it, with vLLM, with vLLM's CPU build (torch left to pip)
 	$(COMPILE) --extra dev -o requirements.lock
+	$(COMPILE) --extra ray --constraints requirements.lock -o requirements-ray.lock
 	$(COMPILE) --extra vllm -o requirements-vllm.lock
 	$(COMPILE) tests/vllm/requirements.in --excludes tests/vllm/excludes.txt --overrides tests/vllm/overrides.txt -o tests/vllm/requirements.lock
 
 clean: ## Remove the environment and caches, never results
-	rm -rf .venv .venv-vllm .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-vllm .venv-ray .ruff_cache .pytest_cache .import_linter_cache

@@ -9,10 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from configs.dialects import DIALECTS, DialectName, Setting
+from configs.placement import Placed
 from configs.schema import ConfigModel
 
 
-class OnnxSettings(ConfigModel):
+class OnnxSettings(Placed):
     """The embedded engine: a small model on this machine's CPU."""
 
     kind: Literal["onnx"]
@@ -95,7 +96,7 @@ _SAID_ELSEWHERE = {
 }
 
 
-class OpenAISettings(ConfigModel):
+class OpenAISettings(Placed):
     """Any OpenAI-compatible endpoint: one that runs (`base_url`), or one that the run starts (`serve`)."""
 
     kind: Literal["openai"]
@@ -199,6 +200,11 @@ class OpenAISettings(ConfigModel):
             )
         if self.base_url and self.serve is not None:
             raise ValueError("has base_url and serve; leave one of them out: serve says its own address.")
+        if self.on == "ray" and self.serve is None:
+            raise ValueError(
+                "has on: ray without serve; an endpoint runs where it runs: list its replicas in base_url, or let each "
+                "actor start a server with serve: {port: 8001}."
+            )
         if (self.batch and len(self.urls) != 1) or (self.batch and self.serve is not None):
             raise ValueError(
                 "has batch: true; name the one endpoint that takes batches in base_url, without serve."
@@ -239,7 +245,7 @@ def _is_key(name: str) -> bool:
     )
 
 
-class VllmSettings(ConfigModel):
+class VllmSettings(Placed):
     """vLLM inside this process's run, without a server; needs the extra `vllm`."""
 
     kind: Literal["vllm"]
@@ -277,7 +283,7 @@ _SAID_BY_THE_ROLE = {
 }
 
 
-class ReplaySettings(ConfigModel):
+class ReplaySettings(Placed):
     """Recorded outputs in place of a model: .jsonl or .parquet rows matched to problems by question.
 
     What a column says of an output is one value, or a list with one for each of the row's outputs.
@@ -309,8 +315,15 @@ class ReplaySettings(ConfigModel):
     think_marks: dict[str, str] | None = None
     """Opening and closing mark of the reasoning in the text; absent: those of all known families; {}: there is none."""
 
+    @model_validator(mode="after")
+    def is_read_here(self) -> "ReplaySettings":
+        """A recording is a file of this machine, and reading it takes no time."""
+        if self.on == "ray":
+            raise ValueError("has on: ray; a recording is read by the run itself: leave on out.")
+        return self
 
-class CustomSettings(ConfigModel):
+
+class CustomSettings(Placed):
     """An engine of one's own: `kind` names an `EngineKind` of a module, which says what all other settings are."""
 
     model_config = ConfigDict(extra="allow")

@@ -17,6 +17,7 @@ from tasks.benchmarks.suites import member_of, members_of_suite
 from tasks.engines.cache_size import cache_tokens, gpu_bytes
 from tasks.engines.pool import open_engines
 from tasks.engines.protocol import EngineAbsent
+from tasks.engines.ray.look import Placement, placement_of
 from tasks.engines.resolving import resolved
 from tasks.run import stages_of
 from tasks.stage import Plan, Stage, lacking_of, num_wanted_of, plans_of
@@ -70,6 +71,8 @@ class StageCheck:
     were reached; None where neither is known."""
     expected_dollars: float | None = None
     """Of the missing traces, prompts included."""
+    placement: str | None = None
+    """Where the replicas would be; None where there is but this process or an endpoint."""
 
     @property
     def expected_tokens_per_second(self) -> float | None:
@@ -174,17 +177,26 @@ class EngineState(Enum):
     """Its program is not installed here."""
 
 
-def _state_of(stage: Stage) -> EngineState:
+class _State(NamedTuple):
+    """What is known of a stage's engine."""
+
+    engine: EngineState
+    placement: Placement | None = None
+
+
+def _state_of(stage: Stage) -> _State:
     """Check the stage's engine, and start it where that is quick. Raises EngineError."""
     kind, settings = resolved(stage.engine)
     try:
         kind.check(stage.model, settings)
     except EngineAbsent:
-        return EngineState.ABSENT
+        return _State(EngineState.ABSENT)
+    if stage.engine.on == "ray":
+        return _State(EngineState.VALID, placement_of(stage.engine))
     if not kind.starts_quickly(settings):
-        return EngineState.VALID
+        return _State(EngineState.VALID)
     _ = _impatient(stage).started_engine
-    return EngineState.ANSWERS
+    return _State(EngineState.ANSWERS)
 
 
 def _impatient(stage: Stage) -> Stage:
@@ -224,8 +236,8 @@ def _member_check(stage: Stage, problems: Sequence[Problem]) -> MemberCheck:
     )
 
 
-def _stage_check(stage: Stage, problems: Sequence[Problem], state: EngineState) -> StageCheck:
-    is_started = state is EngineState.ANSWERS
+def _stage_check(stage: Stage, problems: Sequence[Problem], state: _State) -> StageCheck:
+    is_started = state.engine is EngineState.ANSWERS
     plans = plans_of(stage, problems)
     planned = [trace for plan in plans for trace in plan.wanted]
     wanted, stored = _counts(stage, problems, plans)
@@ -236,7 +248,8 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], state: EngineState) 
     context = replace(context, room=context.room or told.context)
     found = usual(stage, [trace.trace_id for trace in planned])
     fits = told.cache // max(1, context.needed) if told.cache else None
-    replicas = len(getattr(stage.engine, "urls", ())) or 1
+    on_ray = state.placement.fits if state.placement else None
+    replicas = on_ray or len(getattr(stage.engine, "urls", ())) or 1
     limits = [limit for limit in (_concurrency(stage), fits) if limit]
     at_once = min(missing, replicas * min(limits)) if limits else None
     return StageCheck(
@@ -250,7 +263,7 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], state: EngineState) 
         max_dollars=_dollars_at_most(stage, tokens),
         is_started=is_started,
         context=context,
-        is_absent=state is EngineState.ABSENT,
+        is_absent=state.engine is EngineState.ABSENT,
         cache=told.cache,
         is_cache_estimated=told.cache is not None and not is_started,
         seconds_per_answer=found.seconds,
@@ -258,6 +271,7 @@ def _stage_check(stage: Stage, problems: Sequence[Problem], state: EngineState) 
         is_usual_of_recipe=found.is_of_recipe,
         expected_seconds=_seconds(missing, at_once, found),
         expected_dollars=_dollars(missing, price, found),
+        placement=state.placement.text if state.placement else None,
     )
 
 

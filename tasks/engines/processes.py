@@ -54,12 +54,15 @@ class Leash:
 
     A guard process waits for our end of its standard input to close, which the kernel does for a process that
     is killed. Processes are found by the variable and not by parenthood, since orphans have no parent of ours.
+
+    A folder that belongs to them is removed behind them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.variable = {LEASH: uuid4().hex}
+        told = [str(folder)] if folder else []
         self._guard = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "tasks.engines.leash", self.variable[LEASH]],
+            [sys.executable, "-P", "-m", "tasks.engines.leash", self.variable[LEASH], *told],
             env={name: value for name, value in os.environ.items() if name != LEASH},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -197,12 +200,17 @@ def _end(find: Callable[[], list[psutil.Process]], signals: Sequence[tuple[signa
 
 
 def _leashed(mark: bytes) -> list[psutil.Process]:
-    found = []
+    """Those with the mark, and what they started that has overwritten all of its variables with its title (Ray's agents)."""
+    found: dict[int, psutil.Process] = {}
+    overwritten: list[tuple[int, psutil.Process]] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if mark in _environment(process) and _runs(process):
-                found.append(process)
-    return found
+            environment = _environment(process)
+            if mark in environment and _runs(process):
+                found[process.pid] = process
+            elif not any(b"=" in each for each in environment) and _runs(process):
+                overwritten.append((process.ppid(), process))
+    return [*found.values(), *(process for parent, process in overwritten if parent in found)]
 
 
 def _environment(process: psutil.Process) -> list[bytes]:

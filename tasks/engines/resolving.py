@@ -8,6 +8,8 @@ from configs.schema import ConfigModel
 from tasks.engines.address import kind_at
 from tasks.engines.protocol import EVERY_GPU, EngineKind
 
+ON_RAY = "tasks.engines.ray.kind:RAY"
+
 
 class Resolved(NamedTuple):
     """A kind and the settings that its functions take."""
@@ -18,6 +20,14 @@ class Resolved(NamedTuple):
 
 def resolved(engine: EngineSettings) -> Resolved:
     """What an experiment's `engine` means. Raises UserError for a kind from outside that is not there or its settings."""
+    if engine.on == "ray":
+        kind = kind_at(ON_RAY)
+        return Resolved(kind, kind.settings(engine=engine))
+    return resolved_here(engine)
+
+
+def resolved_here(engine: EngineSettings) -> Resolved:
+    """The same of one replica of it, wherever that works."""
     if isinstance(engine, CustomSettings):
         kind = kind_at(engine.kind, engine.import_from)
         return Resolved(kind, validated(kind.settings, engine.options, "engine"))

@@ -1,0 +1,59 @@
+"""A latency-bound engine (200 ms a sample) on 1 to 64 replicas on two real Ray nodes: how near to the ideal span.
+
+    .venv-ray/bin/python tests/bench/ray_scale.py [--replicas 1 2 4 8 16 32 64] [--rounds 40]
+
+Each replica answers one sample at a time; the ideal is `rounds` × 200 ms. Printed too: how often an engine was loaded.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from endpoints.on_ray import Driven, settings_of
+from endpoints.ray_nodes import RayCluster
+from endpoints.slow_engine import lines
+
+SECONDS = 0.2
+
+
+async def measured(address, notes, replicas, rounds):
+    """Seconds until all replicas are up, and the span of the requests."""
+    made = Driven(settings_of(notes, address, replicas, seconds=SECONDS))
+    began = time.monotonic()
+    try:
+        await made.engine.start()
+        await made.up(replicas, seconds=600)
+        up = time.monotonic() - began
+        await made.ask(replicas * rounds)
+    finally:
+        await made.engine.close()
+    assert made.is_whole and len(made.delivered) == replicas * rounds
+    return up, made.ended - made.began
+
+
+def main():
+    """Print a row per number of replicas."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
+    parser.add_argument("--rounds", type=int, default=40)
+    options = parser.parse_args()
+    print("replicas  up after  span   span/ideal  loads  samples asked")
+    with RayCluster(32, 32) as cluster, tempfile.TemporaryDirectory() as name:
+        for replicas in options.replicas:
+            notes = Path(name) / str(replicas)
+            up, span = asyncio.run(measured(cluster.address, notes, replicas, options.rounds))
+            ideal = options.rounds * SECONDS
+            loads, samples = len(lines(notes, "starts")), len(lines(notes, "samples"))
+            print(
+                f"{replicas:>8}  {up:>7.1f}s  {span:>5.1f}s  {span / ideal:>9.3f}  {loads:>5}  {samples:>6}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
