@@ -46,6 +46,8 @@ class Costs:
     """Prefect's, in the run's process: tests/bench/shards.py."""
     in_flight: float = 10 * KB
     """Bytes of memory per request that waits for its reply: --measure."""
+    kept: float = 2 * KB
+    """Bytes of memory per trace that a run wants, besides its text, which is kept once: peaks of `a2r run`."""
     journal: float = 600
     """Bytes per line besides the text."""
 
@@ -133,16 +135,25 @@ def loads_table(costs: Costs) -> None:
     """Print what one driver would carry at so many GPUs, if it kept them busy."""
     for work in WORKLOADS:
         print(f"\n{work.name}, per driver:")
-        heads = ("replies/s", "cores, 16/event", "in flight", "GB of them", "journal MB/s", "shards/hour")
+        heads = (
+            "replies/s",
+            "cores, 16/event",
+            "in flight",
+            "GB of them",
+            "GB after 1 h",
+            "journal MB/s",
+            "shards/hour",
+        )
         print(f"{'GPUs':>6}" + "".join(f"{head:>17}" for head in heads))
         for gpus in GPUS:
             replies = gpus * work.slots / work.seconds
             in_flight = gpus * work.slots
             cores = replies * seconds_per_reply(costs, work, STREAMS["16 tokens per event"])
             journal = replies * (work.kilobytes * KB + costs.journal) / 1e6
+            kept = 3600 * replies * (work.kilobytes * KB + costs.kept) / 1e9
             print(
                 f"{gpus:6,}{replies:17,.0f}{cores:17.2f}{in_flight:17,}{in_flight * costs.in_flight / 1e9:17.1f}"
-                f"{journal:17.1f}{3600 * replies / 4096:17,.0f}"
+                f"{kept:17.1f}{journal:17.1f}{3600 * replies / 4096:17,.0f}"
             )
 
 
