@@ -42,8 +42,6 @@ class Costs:
     """Of a reply that is streamed, besides its events."""
     event: float = 2.15e-6
     """tests/bench/pipeline.py --only streamed: 32, 127 and 510 events per reply lie on one line."""
-    shard: float = 33e-3
-    """Prefect's, in the run's process: tests/bench/shards.py."""
     in_flight: float = 10 * KB
     """Bytes of memory per request that waits for its reply: --measure."""
     kept: float = 2 * KB

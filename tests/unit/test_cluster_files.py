@@ -41,6 +41,14 @@ def test_the_endpoints_of_the_example_are_addresses():
     assert [len(role.engine.urls) for role in (experiment.explorer, experiment.synthesizer)] == [1, 2]
 
 
+def test_both_roles_of_the_example_are_on_the_cluster_that_the_files_start():
+    experiment = load_experiment(str(FOLDER / "on-ray.yaml"))
+    engines = [role.engine for role in (experiment.explorer, experiment.synthesizer)]
+    assert [(engine.kind, engine.on, engine.cluster.address) for engine in engines] == [
+        ("vllm", "ray", "auto")
+    ] * 2
+
+
 def test_the_experiment_in_the_ray_job_is_the_one_beside_it():
     *_, config = KUBERAY
     assert yaml.safe_load(config["data"]["experiment.yaml"]) == yaml.safe_load(
