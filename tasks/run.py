@@ -296,25 +296,21 @@ def _fallbacks(run: Run, stage: Stage) -> str | None:
 
 def counts_of(run: Run, stage: Stage) -> StageCounts:
     """Counts of one stage. `tokens`: prompts as billed and completions of all the run's traces."""
-    index = stage.index
+    index = stage.index.refresh()
     members = run.members.get(stage.name) or members_of(run)[stage.name]
     ids = {member.trace_id for member in members}
-    stored = {trace_id for trace_id in ids if index.has(trace_id)}
-    rows = index.rows(stored, ["status", "num_billed_prompt_tokens", "num_completion_tokens"])
-    wanted, num_reused = (
-        num_wanted_of(stage, run.problems),
-        sum(map(run.found[stage.name].__contains__, stored)),
-    )
+    held = ((trace_id, index.get(trace_id)) for trace_id in ids)
+    stored = {trace_id: row for trace_id, row in held if row and row.status != "error"}
+    wanted = num_wanted_of(stage, run.problems)
+    num_reused = sum(map(run.found[stage.name].__contains__, stored))
     return {
         "wanted": wanted,
         "generated": len(stored) - num_reused,
         "reused": num_reused,
         "errors": len(ids) - len(stored),
         "blocked": wanted - len(ids),
-        "truncated": rows.column("status").to_pylist().count("truncated") if stored else 0,
-        "tokens": _sum(rows, "num_billed_prompt_tokens") + _sum(rows, "num_completion_tokens")
-        if stored
-        else 0,
+        "truncated": sum(row.status == "truncated" for row in stored.values()),
+        "tokens": sum(row.num_tokens for row in stored.values()),
     }
 
 
@@ -335,10 +331,6 @@ def num_unmade(run: Run, stage: Stage) -> int:
 def is_whole(counts: StageCounts) -> bool:
     """Whether every wanted trace of a stage is stored."""
     return counts["wanted"] == counts["generated"] + counts["reused"]
-
-
-def _sum(rows: pa.Table, column: str) -> int:
-    return sum(value or 0 for value in rows.column(column).to_pylist())
 
 
 def _role_record(stage: Stage, problems: Sequence[Problem] = ()) -> RoleRecord:

@@ -1,4 +1,4 @@
-"""What parts hold, as numbers sorted by trace id: 29 bytes a trace, where a Python object takes some hundred.
+"""What parts hold, as numbers sorted by trace id: 33 bytes a trace, where a Python object takes some hundred.
 
 A trace id is 128 bits, kept as two halves; an answer's digest is 64. A row whose id is not 32 hexadecimal digits is
 left out: no trace that anybody wants has such an id, and `a2r verify` names it.
@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from warehouse.failures import is_permanent
 
-READ = ("trace_id", "status", "error_code", "answer_digest")
+_TOKENS = ("num_billed_prompt_tokens", "num_completion_tokens")
+READ = ("trace_id", "status", "error_code", "answer_digest", *_TOKENS)
 """Columns of a part that entries are made of."""
 
 _STATUSES = ("ok", "truncated", "error")
@@ -26,6 +27,7 @@ _ID_DIGITS, _DIGEST_DIGITS = 32, 16
 _AT_ONCE = 2**16
 
 U64 = npt.NDArray[np.uint64]
+U32 = npt.NDArray[np.uint32]
 
 
 class Stored(NamedTuple):
@@ -38,6 +40,8 @@ class Stored(NamedTuple):
     """Whether a failure is a refusal of its prompt."""
     answer_digest: str | None = None
     """Of the answer, by which its verdicts are found; rows of earlier layouts have none."""
+    num_tokens: int = 0
+    """Of the prompt as billed and the completion together, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +54,10 @@ class Entries:
     low: U64
     digests: U64
     kinds: npt.NDArray[np.uint8]
-    places: npt.NDArray[np.uint32]
+    places: U32
     """Of each row's part in `parts`."""
+    tokens: U32
+    """Of each row's prompt as billed and completion together."""
 
     def __len__(self) -> int:
         return len(self.high)
@@ -77,6 +83,7 @@ class Entries:
             self.parts[self.places[place]],
             bool(kind & _PERMANENT),
             f"{int(self.digests[place]):016x}" if kind & _HAS_DIGEST else None,
+            int(self.tokens[place]),
         )
 
     def answers(self) -> Iterator[str]:
@@ -107,6 +114,7 @@ class Entries:
             self.digests[is_kept],
             self.kinds[is_kept],
             self.places[is_kept],
+            self.tokens[is_kept],
         )
 
     def of_parts(self, parts: Iterable[str]) -> "Entries":
@@ -118,7 +126,7 @@ class Entries:
         rows = self.kept(is_wanted[self.places])
         places = (np.cumsum(is_wanted) - 1).astype(np.uint32)[rows.places]
         named = tuple(part for part in self.parts if part in wanted)
-        return Entries(named, rows.high, rows.low, rows.digests, rows.kinds, places)
+        return Entries(named, rows.high, rows.low, rows.digests, rows.kinds, places, rows.tokens)
 
 
 NONE = Entries(
@@ -128,6 +136,7 @@ NONE = Entries(
     np.empty(0, np.uint64),
     np.empty(0, np.uint8),
     np.empty(0, np.uint32),
+    np.empty(0, np.uint32),
 )
 """No rows."""
 
@@ -136,8 +145,8 @@ def stored_by_id(part: str, rows: pa.Table) -> dict[str, Stored]:
     """The rows of one part by trace id, from its columns `READ`."""
     columns = (rows[name].to_pylist() for name in READ)
     return {
-        trace_id: Stored(status, part, is_permanent(code), digest)
-        for trace_id, status, code, digest in zip(*columns, strict=True)
+        trace_id: Stored(status, part, is_permanent(code), digest, (prompt or 0) + (completion or 0))
+        for trace_id, status, code, digest, prompt, completion in zip(*columns, strict=True)
     }
 
 
@@ -152,6 +161,7 @@ def entries_of(part: str, rows: pa.Table) -> Entries:
     refused = permanent[np.asarray(codes.indices)] & (known == _ERROR)
     kinds = known + refused * np.uint8(_PERMANENT) + has_digest * np.uint8(_HAS_DIGEST)
     places = np.zeros(len(kinds), np.uint32)
+    prompts, completions = (np.asarray(pc.fill_null(rows[name], 0), np.uint32) for name in _TOKENS)  # pyright: ignore[reportAttributeAccessIssue]
     order = np.flatnonzero(is_id)[_order(halves[is_id, 0], halves[is_id, 1])]
     return Entries(
         (part,),
@@ -160,6 +170,7 @@ def entries_of(part: str, rows: pa.Table) -> Entries:
         digests[order, 0],
         kinds.astype(np.uint8)[order],
         places[order],
+        (prompts + completions)[order],
     )
 
 
@@ -178,7 +189,13 @@ def entries_by_id(traces: Mapping[str, Stored]) -> Entries:
     places = np.array([parts[s.part] for s in held], np.uint32)
     order = np.flatnonzero(is_id)[_order(halves[is_id, 0], halves[is_id, 1])]
     return Entries(
-        tuple(parts), halves[order, 0], halves[order, 1], digests[order, 0], kinds[order], places[order]
+        tuple(parts),
+        halves[order, 0],
+        halves[order, 1],
+        digests[order, 0],
+        kinds[order],
+        places[order],
+        np.array([s.num_tokens for s in held], np.uint32)[order],
     )
 
 
@@ -202,6 +219,7 @@ def joined(several: Sequence[Entries]) -> Entries:
         np.concatenate([entries.digests for entries in several])[order],
         np.concatenate([entries.kinds for entries in several])[order],
         np.concatenate(places)[order],
+        np.concatenate([entries.tokens for entries in several])[order],
     )
 
 

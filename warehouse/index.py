@@ -195,7 +195,7 @@ class RecipeIndex:
         if held is None or held.status == "error":
             for journal in self._journals:
                 if entry := journal.answers.get(trace_id):
-                    return Stored(entry.status, "", is_permanent=False, answer_digest=entry.answer_digest)
+                    return Stored(entry.status, "", False, entry.answer_digest, entry.num_tokens)
         return held
 
     def has(self, trace_id: str) -> bool:

@@ -1,7 +1,7 @@
 """The inventory: what many parts hold, in few small files, so that nobody has to open the parts to know.
 
 `<root>/inventory/recipe=<hash16>/<hash16>.parquet` says of the parts that it names which traces they hold (see
-`entries`), 25 bytes a trace. A part never changes, so what is said of it stays true; whether a part is there, only
+`entries`), 29 bytes a trace. A part never changes, so what is said of it stays true; whether a part is there, only
 the listing of its folder says. So an inventory can be old, lacking or gone, and no reader is misled: what it says of parts
 that are not listed is ignored, and listed parts that it does not name are opened.
 
@@ -22,7 +22,7 @@ from warehouse.store import LostPart, Store, content_hash, opened
 
 FEWEST_PARTS = 4
 """Fewer parts are opened as fast."""
-_NAMES = ("high", "low", "digest", "kind", "part")
+_NAMES = ("high", "low", "digest", "kind", "part", "tokens")
 _PARTS = b"parts"
 """Key of the file's metadata that names the parts."""
 _GROUP_ROWS = 2**20
@@ -55,7 +55,7 @@ def keep_up(store: Store, recipe: str, parts: Iterable[str]) -> None:
     """Let the inventory of a recipe name its parts, those that are there now. Raises UserError where it cannot be written."""
     present = set(parts)
     files = [_described(store, path) for path in store.names(_folder(recipe))]
-    of_no_use = [file for file in files if 2 * len(present.intersection(file.parts)) < len(file.parts)]
+    of_no_use = [file for file in files if 2 * len(present.intersection(file.parts)) <= len(file.parts)]
     files = [file for file in files if file not in of_no_use]
     unnamed = sorted(present.difference(*(file.parts for file in files)))
     if len(unnamed) >= FEWEST_PARTS:
@@ -85,17 +85,19 @@ def _opened(store: Store, part: str) -> Entries | None:
 
 
 def _described(store: Store, path: str) -> _File:
-    """What a file names, from its footer; nothing of one that cannot be read."""
+    """What a file names, from its footer; nothing of one that cannot be read or has an earlier layout."""
     try:
         with store.opened_file(path) as file:
             footer = opened(file).metadata
-            return _File(path, footer.num_rows, tuple(orjson.loads(footer.metadata[_PARTS])))
+            if footer.schema.names == list(_NAMES):
+                return _File(path, footer.num_rows, tuple(orjson.loads(footer.metadata[_PARTS])))
     except (UserError, ValueError):
-        return _File(path, 0, ())
+        pass
+    return _File(path, 0, ())
 
 
 def _read(store: Store, path: str) -> Entries | None:
-    """The entries of a file; None for one that is gone or damaged, whose parts are opened then."""
+    """The entries of a file; None for one that is gone, damaged or of an earlier layout, whose parts are opened then."""
     try:
         data = store.read_unchanged(path)
     except OSError:
@@ -103,6 +105,8 @@ def _read(store: Store, path: str) -> Entries | None:
     if content_hash(data) != path[-24:-8]:
         return None
     with opened(pa.BufferReader(data)) as file:
+        if file.schema_arrow.names != list(_NAMES):
+            return None
         parts = tuple(orjson.loads(file.metadata.metadata[_PARTS]))
         table = file.read(use_threads=False)
     columns = (table[name].combine_chunks().to_numpy() for name in _NAMES)
@@ -110,7 +114,7 @@ def _read(store: Store, path: str) -> Entries | None:
 
 
 def _write(store: Store, recipe: str, entries: Entries) -> str:
-    columns = (entries.high, entries.low, entries.digests, entries.kinds, entries.places)
+    columns = (entries.high, entries.low, entries.digests, entries.kinds, entries.places, entries.tokens)
     table = pa.table(dict(zip(_NAMES, columns, strict=True)))
     table = table.replace_schema_metadata({_PARTS: orjson.dumps(entries.parts)})
     sink = pa.BufferOutputStream()

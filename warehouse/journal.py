@@ -44,6 +44,8 @@ class JournalAnswer(NamedTuple):
     answer_digest: str
     start: int
     length: int
+    num_tokens: int
+    """Of the prompt as billed and the completion together, as far as they are known."""
 
 
 class Journal:
@@ -80,7 +82,11 @@ class Journal:
         self._write(stored)
         if digest is not None:
             self.answers[checked["trace_id"]] = JournalAnswer(
-                checked["status"], digest, start, self._size - start
+                checked["status"],
+                digest,
+                start,
+                self._size - start,
+                (checked.get("num_billed_prompt_tokens") or 0) + (checked.get("num_completion_tokens") or 0),
             )
         return stored
 

@@ -5,6 +5,7 @@ remembered, in this part, in later ones and in later runs.
 """
 
 import hashlib
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,11 +16,16 @@ from tasks.graders.protocol import Case, Grader, Said, Scored, Verdict, points_o
 from tasks.progress import PROGRESS
 from tasks.stage import Stage
 from warehouse.grades import valid_grades, write_grades
+from warehouse.identity import Recipe
 from warehouse.records import GRADES, Member
 from warehouse.store import Store, retry_if_compacted
 from warehouse.verdicts import VerdictMemory
 from warehouse.winner import answer_digest
 
+MOST_UNWRITTEN = 10_000
+"""So many verdicts are written at once, …"""
+LONGEST_UNWRITTEN = 5.0
+"""… and after so many seconds however few they are."""
 LONGEST_STORED = 1000
 """Characters of an answer that its grade keeps; a longer one is cut and votes by its digest."""
 
@@ -34,10 +40,14 @@ _GRADED = ("trace_id", "problem_digest", "gold", "verdict", "is_correct", "extra
 def grade_traces(stage: Stage, members: Collection[Member], grading: "Grading") -> int:
     """Grade the stored traces that have no verdict yet; return how many verdicts are new.
 
-    One grade part is written per trace part, so that memory is bounded by a part's answers and an
-    interrupted grading resumes where it stopped.
+    A part of traces is graded at a time, so that memory is bounded by its answers. Verdicts are written every few
+    seconds, from where an interrupted grading resumes.
     """
-    store, grader, num_new = Store(stage.root), grading.grader, 0
+    grader, num_new, waiting = (
+        grading.grader,
+        0,
+        _Waiting(Store(stage.root), stage.recipe, grading.grader.key),
+    )
     golds = ungraded(stage, members, grader.key)
     by_part = stage.index.by_part(golds)
     PROGRESS.expect("grade", sum(map(len, by_part.values())))
@@ -47,13 +57,41 @@ def grade_traces(stage: Stage, members: Collection[Member], grading: "Grading") 
         batches = stage.index.batches(trace_ids, ["problem_digest", "status", *texts])
         return grading.grades(batches, golds)
 
-    for trace_ids in by_part.values():
-        grades = retry_if_compacted(partial(grades_of, trace_ids))
-        if grades.num_rows:
-            write_grades(store, grader.key, stage.recipe, grades)
-        num_new += grades.num_rows
-        PROGRESS.advance("grade", count=len(trace_ids))
+    try:
+        for trace_ids in by_part.values():
+            grades = retry_if_compacted(partial(grades_of, trace_ids))
+            waiting.add(grades)
+            num_new += grades.num_rows
+            PROGRESS.advance("grade", count=len(trace_ids))
+    finally:
+        waiting.write()
     return num_new
+
+
+@dataclass
+class _Waiting:
+    """Verdicts on their way into the store: few parts however many parts of traces they are about."""
+
+    store: Store
+    recipe: Recipe
+    grader: str
+    _tables: list[pa.Table] = field(default_factory=list)
+    _written: float = field(default_factory=time.monotonic)
+
+    def add(self, grades: pa.Table) -> None:
+        """Take verdicts, and write all that wait if these are many or the first has waited for long."""
+        self._tables.append(grades)
+        is_long = time.monotonic() - self._written > LONGEST_UNWRITTEN
+        if is_long or sum(table.num_rows for table in self._tables) >= MOST_UNWRITTEN:
+            self.write()
+
+    def write(self) -> None:
+        """Write all that wait, as one part."""
+        grades = pa.concat_tables(self._tables) if self._tables else None
+        if grades and grades.num_rows:
+            write_grades(self.store, self.grader, self.recipe, grades)
+        self._tables.clear()
+        self._written = time.monotonic()
 
 
 def ungraded(stage: Stage, members: Collection[Member], grader: str) -> dict[str, set[str]]:

@@ -2,6 +2,8 @@
 
 import threading
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_catalog import RECIPE, asked, everything, identity, trace, write_run, write_traces
 
@@ -13,7 +15,7 @@ from warehouse.index import RecipeIndex
 from warehouse.integrity import verify
 from warehouse.journal import traces_table
 from warehouse.loader import load
-from warehouse.store import Store, traces_folder
+from warehouse.store import Store, content_hash, traces_folder
 
 FOLDER = traces_folder(RECIPE)
 NUM_PARTS = 6
@@ -119,6 +121,26 @@ def test_inventory_is_written_where_an_earlier_version_left_none(loaded):
     write_run(loaded, "again", (1, 0))
     load(loaded)
     assert len(files(loaded)) == 1
+
+
+def test_inventory_of_an_earlier_layout_is_ignored_and_replaced(loaded, opened):
+    right = known(loaded)
+    [path] = files(loaded)
+    table = pq.read_table(pa.BufferReader(loaded.read_bytes(path)))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.drop_columns("tokens"), sink)
+    data = sink.getvalue().to_pybytes()
+    loaded.remove(path)
+    earlier = f"inventory/recipe={RECIPE.key}/{content_hash(data)}.parquet"
+    loaded.write_bytes(earlier, data)
+    assert known(loaded) == right
+    assert len(opened) == NUM_PARTS
+    write_run(loaded, "again", (1, 0))
+    load(loaded)
+    opened.clear()
+    assert known(loaded) == right
+    assert opened == []
+    assert earlier not in files(loaded)
 
 
 def test_damaged_inventory_is_named_and_misleads_nobody(loaded, opened, tmp_path):

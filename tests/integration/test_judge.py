@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from made_run import store_answers
 
-from configs.graders import FunctionGrader, JudgeGrader
+from configs.graders import ExactGrader, FunctionGrader, JudgeGrader
 from tasks.grading.grader_of import grader_of
 from tasks.grading.judge import judge_stage
-from tasks.grading.traces import Grading, grade_traces
+from tasks.grading.traces import Grading, grade_traces, ungraded
 from warehouse.integrity import verify
 from warehouse.records import Problem
 from warehouse.store import Store
@@ -162,3 +162,36 @@ def test_memory_that_is_damaged_is_only_forgotten(tmp_path):
     (tmp_path / "verdicts.sqlite").write_bytes(b"no database" * 100)
     assert memory.recall([("d", "1", "2")]) == {}
     memory.remember({("d", "1", "2"): False})
+
+
+def test_many_parts_of_traces_are_graded_into_few(tmp_path, endpoint, monkeypatch):
+    """Whoever reads verdicts opens every part of them. What was graded before a failure is kept."""
+    stage = judge_stage(form(endpoint), str(tmp_path / "root"))
+    members = [m for problem in PROBLEMS for m in store_answers(stage, [problem], lambda _: ["a", "b"])[1]]
+    stage.index.refresh()
+    store = Store(stage.root)
+
+    def num_parts(settings):
+        grader = grader_of(settings, stage.root, PROBLEMS)
+        try:
+            grade_traces(stage, members, Grading(grader, VerdictMemory(store, grader.key)))
+        finally:
+            grader.close()
+        return len(store.names(f"grades/grader={grader.key}"))
+
+    assert num_parts(ExactGrader(kind="exact")) == 1
+    monkeypatch.setattr("tasks.grading.traces.MOST_UNWRITTEN", 3)
+    assert num_parts(ExactGrader(kind="exact", ignore_case=True)) == 2
+
+    settings, grades, calls = ExactGrader(kind="exact", fallback="phrase"), Grading.grades, []
+
+    def failing(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError("gone")
+        return grades(*arguments)
+
+    monkeypatch.setattr(Grading, "grades", failing)
+    with pytest.raises(OSError, match="gone"):
+        num_parts(settings)
+    assert len(ungraded(stage, members, grader_of(settings, stage.root, PROBLEMS).key)) == 4
