@@ -11,13 +11,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import orjson
 
-from configs.models import Model
-from configs.roles import CHOICE, References
-from configs.sampling import Sampling
 from warehouse.canonical import canonical_json, digest
+
+if TYPE_CHECKING:
+    from configs.models import Model
+    from configs.roles import References
+    from configs.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,10 @@ class Recipe:
         return orjson.loads(self.content)["prompt"]
 
     @property
-    def references(self) -> References | None:
+    def references(self) -> "References | None":
         """The reference policy; None for a role that reads no other stage."""
+        from configs.roles import References  # noqa: PLC0415 - most who know of traces need none of the settings
+
         policy = orjson.loads(self.content).get("references")
         return References.model_validate(policy) if policy else None
 
@@ -59,11 +64,11 @@ class Recipe:
 
 def recipe_of(
     stage: str,
-    model: Model,
+    model: "Model",
     prompt_digest: str,
-    sampling: Sampling,
+    sampling: "Sampling",
     *,
-    references: References | None = None,
+    references: "References | None" = None,
     reads: Sequence[Recipe] = (),
     left_out: AbstractSet[str] = frozenset(),
 ) -> Recipe:
@@ -74,6 +79,8 @@ def recipe_of(
     judge is shown is in the ids of its traces instead. Settings in `left_out` never reach the model and so are not in
     the recipe, except the base seed, which tells one draw from another where it is not sent too.
     """
+    from configs.roles import CHOICE  # noqa: PLC0415 - as above
+
     unsent = {"n", *(left_out - {"seed"})}
     settings = sampling.model_dump(mode="json", exclude_none=True, exclude=unsent)
     content: dict[str, object] = {

@@ -13,18 +13,29 @@ from contextlib import suppress
 from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from warehouse.files import atomic_file
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+Detail = dict[str, Any]
+"""What a listing says of a file: `name`, `size`, `type`, and how it is known to have changed."""
+
+CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
+"""Fields of a listing of which each tells that a file has changed, where the store has it."""
 MOST_BYTES = 8 * 2**30
 """What is kept of one root at most; what was not read for longest goes first."""
 BLOCK_BYTES = 2**20
 _BYTES_BETWEEN = 2**28
 """So many new bytes may come before it is looked again whether there are too many."""
+
+
+def stamp_of(detail: Detail) -> str:
+    """Text that is another one where a file has other content."""
+    changed = next((detail[name] for name in CHANGED if detail.get(name) is not None), "")
+    return f"{detail['size']}-{changed}"
 
 
 class KeptFiles:

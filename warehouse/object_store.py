@@ -23,13 +23,8 @@ from fsspec import AbstractFileSystem
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import glob_translate
 
-from warehouse.kept_files import kept_in, write_bytes
+from warehouse.kept_files import CHANGED, Detail, kept_in, stamp_of, write_bytes
 
-Detail = dict[str, Any]
-"""What a listing says of a file: `name`, `size`, `type`, and how it is known to have changed."""
-
-CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
-"""Fields of a listing of which each tells that a file has changed, where the store has it."""
 _NAMED_BY_CONTENT = re.compile(r"(?:/|-)([0-9a-f]{16})\.parquet$")
 _MAGIC = re.compile(r"[*?\[]")
 _WHOLE_BYTES = 8 * 2**20
@@ -50,12 +45,6 @@ class _Listing:
 
 _LISTINGS: ContextVar[Mapping[str, _Listing]] = ContextVar("listings")
 """By root: what lists once does so for its own thread, whichever `Store` it reads through."""
-
-
-def stamp_of(detail: Detail) -> str:
-    """Text that is another one where a file has other content."""
-    changed = next((detail[name] for name in CHANGED if detail.get(name) is not None), "")
-    return f"{detail['size']}-{changed}"
 
 
 class ObjectStore(AbstractFileSystem):

@@ -13,25 +13,29 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import fsspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from fsspec.implementations.local import LocalFileSystem
 
 from configs.schema import UserError
 from warehouse.files import cache_folder, write_file
 from warehouse.identity import Recipe
-from warehouse.object_store import CHANGED, ObjectStore, stamp_of
+from warehouse.kept_files import CHANGED, stamp_of
 from warehouse.records import LAYOUTS
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+    from warehouse.object_store import ObjectStore
 
 T = TypeVar("T")
 
 ROW_GROUP = 256
+_OF_THIS_MACHINE = ("", "file", "local")
 _OPTIONS = {"use_listings_cache": False}
 """Of every file system: what others publish or compact is seen when a folder is listed again."""
 _TRIES = 5
@@ -75,11 +79,11 @@ class Store:
     """One root. Paths are relative to it, with forward slashes."""
 
     def __init__(self, root: str) -> None:
-        self.root = root if "://" in root else str(Path(root).expanduser().resolve())
-        self._fs, self._base = fsspec.url_to_fs(self.root, **_OPTIONS)
-        self.is_local = isinstance(self._fs, LocalFileSystem)
-        if not self.is_local:
-            self._fs = ObjectStore(self._fs, self._base, self._own_folder() / "kept")
+        scheme, _, rest = root.rpartition("://")
+        self.is_local = scheme in _OF_THIS_MACHINE
+        self.root = str(Path(rest).expanduser().resolve()) if not scheme else root
+        self._base = rest if scheme else self.root
+        self._object_store = None if self.is_local else self._opened()
 
     def open_for_writing(self) -> None:
         """Make the root if need be and prove that it can be written to. Raises UserError."""
@@ -108,16 +112,31 @@ class Store:
         if is_new:
             self.open_for_writing()
 
+    @cached_property
+    def _fs(self) -> Any:  # noqa: ANN401 - fsspec's types are not those of what it returns
+        """Where the root lies. What a local root's catalog alone is asked needs none, whose import takes a tenth of a second."""
+        from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
+
+        return self._object_store or LocalFileSystem(**_OPTIONS)
+
+    def _opened(self) -> "ObjectStore":
+        import fsspec  # noqa: PLC0415 - as above
+
+        from warehouse.object_store import ObjectStore  # noqa: PLC0415
+
+        inner, self._base = fsspec.url_to_fs(self.root, **_OPTIONS)
+        return ObjectStore(inner, self._base, self._own_folder() / "kept")
+
     @property
-    def filesystem(self) -> fsspec.AbstractFileSystem:
+    def filesystem(self) -> "AbstractFileSystem":
         """The file system the root lies on, for libraries that read files by themselves."""
-        return self._fs.for_other_threads() if isinstance(self._fs, ObjectStore) else self._fs
+        return self._object_store.for_other_threads() if self._object_store else self._fs
 
     # --- reading ---
 
     def listed_once(self) -> AbstractContextManager[None]:
         """A block in which what others do to an object store is not seen, so that it is listed once; see `object_store`."""
-        return self._fs.listed_once() if isinstance(self._fs, ObjectStore) else nullcontext()
+        return self._object_store.listed_once() if self._object_store else nullcontext()
 
     def names(self, folder: str, suffix: str = ".parquet", prefix: str = "") -> list[str]:
         """Paths of the visible files in `folder`, sorted; empty where there is no such folder."""
@@ -161,8 +180,8 @@ class Store:
 
     def read_unchanged(self, path: str) -> bytes:
         """The same of a file that is not read again where a listing says that it has not changed."""
-        if isinstance(self._fs, ObjectStore):
-            return self._fs.read_unchanged(self._at(path))
+        if self._object_store:
+            return self._object_store.read_unchanged(self._at(path))
         return self.read_bytes(path)
 
     def read_part(
@@ -300,8 +319,8 @@ class Store:
 
     def _is_there(self, path: str) -> bool:
         """Whether a file need not be written; on an object store to look for it takes more requests than to write it."""
-        if isinstance(self._fs, ObjectStore):
-            return self._fs.is_listed(self._at(path))
+        if self._object_store:
+            return self._object_store.is_listed(self._at(path))
         return self.exists(path)
 
     def _at(self, path: str) -> str:
@@ -382,7 +401,7 @@ def rows_of(
 def _rows_of_traces(part: pq.ParquetFile, columns: list[str], trace_ids: pa.Array) -> pa.Table:
     """Only the row groups that hold one of the traces are read, one at a time; of the others their ids alone."""
     ids = part.read(columns=["trace_id"], use_threads=False)["trace_id"]
-    wanted = np.flatnonzero(pc.is_in(ids, trace_ids))  # pyright: ignore[reportAttributeAccessIssue]
+    wanted = np.flatnonzero(_is_in(ids, trace_ids))
     sizes = [part.metadata.row_group(place).num_rows for place in range(part.num_row_groups)]
     ends = np.cumsum(sizes)
     groups = [part.schema_arrow.empty_table().select(columns)]
@@ -394,7 +413,13 @@ def _rows_of_traces(part: pq.ParquetFile, columns: list[str], trace_ids: pa.Arra
 
 
 def _chosen(rows: pa.Table, trace_ids: pa.Array) -> pa.Table:
-    return rows.filter(pc.is_in(rows["trace_id"], trace_ids))  # pyright: ignore[reportAttributeAccessIssue]
+    return rows.filter(_is_in(rows["trace_id"], trace_ids))
+
+
+def _is_in(values: pa.ChunkedArray, wanted: pa.Array) -> pa.ChunkedArray:
+    import pyarrow.compute as pc  # noqa: PLC0415 - what asks the catalog alone needs no functions of Arrow
+
+    return pc.is_in(values, wanted)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _parquet(table: pa.Table) -> pa.Buffer:
