@@ -4,6 +4,8 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 IS_NEW_ENOUGH := -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 BIN := .venv/bin
 export UV_LINK_MODE ?= copy
+# tests start many short processes, each of which would compile the project anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run setup venv test test-vllm test-vllm-kills test-servers test-ray check format bench dictionary reference lock clean
 

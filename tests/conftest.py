@@ -6,7 +6,13 @@ import socket
 import pytest
 from endpoints.scripted import ScriptedEndpoint
 
-LONGEST = ("test_up.py", "test_command_line.py", "test_never_twice.py", "test_terminal.py")
+LONGEST = (
+    "test_nights.py",
+    "test_by_a_person.py",
+    "test_command_line.py",
+    "test_never_twice.py",
+    "test_terminal.py",
+)
 """Files that take half a minute and more, the longest first, so that none of them is the last to begin."""
 
 

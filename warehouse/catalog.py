@@ -36,6 +36,9 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+_ONE_THREAD = {"threads": 1}
+_SMALL_BYTES = 8 * 2**20
+"""Up to here several threads cost more to bring together than they save."""
 _BLOCK_SIZE = 16_384
 """DuckDB's smallest: a laptop's catalog of some thousand samples takes a fraction of a megabyte."""
 
@@ -66,7 +69,7 @@ def known_files(store: Store) -> dict[str, str] | None:
     if not store.catalog_path.exists():
         return None
     try:
-        with _snapshot(store.catalog_path) as connection:
+        with _snapshot(store.catalog_path, _ONE_THREAD) as connection:
             if not _is_current(connection, store):
                 return None
             return dict(connection.execute("select path, content from store.parts").fetchall())
@@ -79,17 +82,19 @@ def _is_current(connection: duckdb.DuckDBPyConnection, store: Store) -> bool:
     return connection.execute("select digest from store.layout").fetchone() == (layout_digest(store.root),)
 
 
-def _snapshot(path: Path) -> duckdb.DuckDBPyConnection:
+def _snapshot(path: Path, further: dict[str, int] | None = None) -> duckdb.DuckDBPyConnection:
     """The file as it is now: attached, since a process shares what it opens by path, renamed or not."""
-    connection = duckdb.connect(config=_CONFIG)
+    connection = duckdb.connect(config=_CONFIG | (further or {}))
     connection.execute(f"attach {_quoted(str(path))} as catalog (read_only)")
     connection.execute("use catalog")
     return connection
 
 
-def open_for_loading(path: Path, store: Store) -> duckdb.DuckDBPyConnection:
-    """Open a catalog file that is not published yet, for the loader alone."""
-    connection = duckdb.connect(path, config=_CONFIG | {"default_block_size": _BLOCK_SIZE})
+def open_for_loading(path: Path, store: Store, num_bytes: int) -> duckdb.DuckDBPyConnection:
+    """Open a catalog file that is not published yet, for the loader alone, to take in files of so many bytes."""
+    is_small = num_bytes + path.stat().st_size < _SMALL_BYTES
+    further = {"default_block_size": _BLOCK_SIZE} | (_ONE_THREAD if is_small else {})
+    connection = duckdb.connect(path, config=_CONFIG | further)
     _let_read(connection, store)
     return connection
 

@@ -33,7 +33,7 @@ from warehouse.files import atomic_file, leftovers
 from warehouse.locks import publishing
 from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
 from warehouse.relations import statement
-from warehouse.store import Store
+from warehouse.store import Store, StoredFile
 
 _KINDS = {
     "traces": re.compile(r"traces/stage=\w+/recipe=(?P<recipe>[0-9a-f]{16})/part-[0-9a-f]{16}\.parquet"),
@@ -75,14 +75,16 @@ def load(store: Store) -> LoadReport:
     """Bring the catalog up to date. Raises UserError for a file that cannot be read."""
     path = store.catalog_path
     with publishing(store), store.listed_once():
-        found = _files(store)
+        files = _files(store)
+        found = {file.path: "" if file.path.endswith(".parquet") else file.stamp for file in files}
         known = known_files(store)
         if found == known:
             return LoadReport(0, 0, is_rebuilt=False)
+        sizes = {file.path: file.size for file in files}
         try:
-            report = _build(store, path, known or {}, found)
+            report = _build(store, path, known or {}, found, sizes)
         except _Lost:
-            report = _build(store, path, {}, found)
+            report = _build(store, path, {}, found, sizes)
         _keep_inventory(store, known or {}, found)
         return report
 
@@ -91,17 +93,20 @@ class _Lost(Exception):
     """The store lacks what the catalog knows."""
 
 
-def _files(store: Store) -> dict[str, str]:
-    """The store's files that a catalog holds, each with a stamp of its content."""
-    return {
-        file.path: "" if file.path.endswith(".parquet") else file.stamp
-        for kind, pattern in _KINDS.items()
-        for file in store.files(kind)
-        if pattern.fullmatch(file.path)
-    }
+def _files(store: Store) -> list[StoredFile]:
+    """The store's files that a catalog holds."""
+    return [
+        file for kind, pattern in _KINDS.items() for file in store.files(kind) if pattern.fullmatch(file.path)
+    ]
 
 
-def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[str, str]) -> LoadReport:
+def _build(
+    store: Store,
+    path: Path,
+    known: Mapping[str, str],
+    found: Mapping[str, str],
+    sizes: Mapping[str, int],
+) -> LoadReport:
     """Make the next catalog beside the published one and put it in its place."""
     for left in leftovers(path):
         left.unlink(missing_ok=True)
@@ -112,7 +117,7 @@ def _build(store: Store, path: Path, known: Mapping[str, str], found: Mapping[st
                 shutil.copyfile(path, beside)
             else:
                 beside.write_bytes(blank_catalog())
-            with open_for_loading(beside, store) as connection:
+            with open_for_loading(beside, store, sum(map(sizes.__getitem__, new))) as connection:
                 connection.begin()
                 if not known:
                     enter_root(connection, store.root)

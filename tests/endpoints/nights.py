@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from warehouse.integrity import verify
+from warehouse.store import Store
+
+KEY = "sk-nowhere-to-be-seen-0123456789"
+HOOK = "/hook/also-nowhere-9876543210"
 MODELS = {"explore": "small", "synthesize": "big"}
 
 
@@ -62,3 +67,15 @@ def stored_samples(root):
                 if row["status"] != "error":
                     samples.add((model, row["seed"]))
     return samples
+
+
+def assert_whole(root, endpoint, before):
+    """All traces there, none that was stored before was asked for again, nothing damaged."""
+    assert len(stored_samples(root)) == 60
+    assert not before & asked_for(endpoint)
+    assert list(verify(Store(str(root)))) == []
+
+
+def told_of(receiver, run_id):
+    """What the webhook was told of that run."""
+    return [body for path, body in receiver.told if path == HOOK and body["flow_run"] == run_id]

@@ -170,7 +170,7 @@ def test_only_what_is_new_is_read(loaded):
 
 def test_everything_is_joined_by_key(loaded):
     """A condition that names both sides and is no equality would compare every row with every other."""
-    with open_for_loading(loaded.catalog_path, loaded) as connection:
+    with open_for_loading(loaded.catalog_path, loaded, 0) as connection:
         named = connection.execute("select view_name from duckdb_views() where not internal").fetchall()
         queries = [f"from {name}" for (name,) in named]
         queries += [statement(f"load/{step}") for step in REDUCED]
