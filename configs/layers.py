@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from configs.parsing import YAMLError, read_yaml
 from configs.schema import UserError
 
 
@@ -80,8 +79,8 @@ def override(tree: dict[Any, Any], text: str, origin: Origin) -> None:
     if not equals or not key:
         raise UserError(f"--set {text} is not key=value; for example --set explorer.sampling.n=8")
     try:
-        value = yaml.safe_load(written)
-    except yaml.YAMLError as error:
+        value = read_yaml(written)
+    except YAMLError as error:
         raise UserError(f"--set {text}: the value is not valid YAML: {error}") from error
     *parents, last = key.split(".")
     held: Any = tree

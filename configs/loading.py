@@ -10,12 +10,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from configs.experiment import Experiment
 from configs.layers import Leaf, Origin, Tree, anchor, merged, origin_at, override, plain, text_at, tree_of
 from configs.messages import complaints, nearest
+from configs.parsing import YAMLError, read_yaml
 from configs.schema import ConfigModel, UserError
 from configs.suites import name_members
 
@@ -143,8 +143,8 @@ def content_of(kind: FileKind[Any], file: Path) -> dict[Any, Any]:
     """What a file says at its top, nothing checked. Raises UserError for one that is not a YAML mapping."""
     shown = kind.origin(file).shown
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = read_yaml(file.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{shown} is not valid YAML: {error}") from error
     except OSError as error:
         raise UserError(f"{shown} cannot be read: {error.strerror}.") from error

@@ -11,14 +11,16 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from configs.experiment import Experiment
 from configs.layers import anchor, text_at
-from configs.loading import EXPERIMENTS, FileKind, content_of, is_path, load, load_experiment, presets
+from configs.loading import EXPERIMENTS, FileKind, content_of, is_path, load, load_experiment
 from configs.messages import nearest
 from configs.schema import ConfigModel
 
 
 def _name_presets(schema: dict[str, JsonValue]) -> None:
     """A run form says which presets there are."""
-    schema["description"] = f"A preset ({', '.join(presets())}) or the absolute path of an experiment file."
+    schema["description"] = (
+        f"A preset ({', '.join(EXPERIMENTS.names())}) or the absolute path of an experiment file."
+    )
 
 
 def _known_zone(name: str) -> str:

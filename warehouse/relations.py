@@ -15,7 +15,8 @@ from typing import Literal, cast
 
 import duckdb
 import orjson
-import yaml
+
+from configs.parsing import read_yaml
 
 Kind = Literal["table", "view", "macro", "macro table"]
 
@@ -102,7 +103,7 @@ def sql_folder() -> Path:
 
 @cache
 def _column_comments() -> dict[str, dict]:
-    return yaml.safe_load(sql_folder().joinpath("columns.yaml").read_text(encoding="utf-8"))
+    return read_yaml(sql_folder().joinpath("columns.yaml").read_text(encoding="utf-8"))
 
 
 def _definition(parser: duckdb.DuckDBPyConnection, file: str) -> Definition:

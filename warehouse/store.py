@@ -401,7 +401,7 @@ def rows_of(
 def _rows_of_traces(part: pq.ParquetFile, columns: list[str], trace_ids: pa.Array) -> pa.Table:
     """Only the row groups that hold one of the traces are read, one at a time; of the others their ids alone."""
     ids = part.read(columns=["trace_id"], use_threads=False)["trace_id"]
-    wanted = np.flatnonzero(_is_in(ids, trace_ids))
+    wanted = np.flatnonzero(_is_in(ids, trace_ids).to_numpy())
     sizes = [part.metadata.row_group(place).num_rows for place in range(part.num_row_groups)]
     ends = np.cumsum(sizes)
     groups = [part.schema_arrow.empty_table().select(columns)]

@@ -185,7 +185,8 @@ def open_engines() -> Iterator[OpenEngines]:
     garbage collection from here on: looking through it again and again costs as much as the requests.
     And garbage is looked for once in many requests, not many times in one: each look goes through all that are in flight.
     """
-    gc.collect()
+    if gc.get_freeze_count():  # at first there is only what imports left, a third of a second to look through
+        gc.collect()
     gc.freeze()
     usual = gc.get_threshold()
     gc.set_threshold(max(_OBJECTS_BETWEEN_LOOKS, usual[0]), *usual[1:])

@@ -19,6 +19,8 @@ _DEFAULTS = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    # a run's page calls it dead after six of them (`tasks/ops/automations.py`), whoever started it
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # Prefect's own temporary server, where a flow is called from Python: slow disks need more than the default
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # Arrow's default allocator keeps what each thread once used; with the system's, memory stays flat

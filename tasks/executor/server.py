@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -173,11 +173,13 @@ class Reporting:
         self._root, self._say = root, say
         self._server: TemporaryServer | None = None
         self._has_begun = False
+        self._settings = ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._settings.close()
         if self._server:
             self._server.end()
 
@@ -204,7 +206,7 @@ class Reporting:
         if self._server:
             self._server.wait(self._say)
             if not keeps_history():
-                _drop_events()
+                self._settings.enter_context(_nobody_listens())
         elif url := os.environ.get(API_URL):
             wait_for(url, self._say)
 
@@ -224,9 +226,11 @@ def wait_for(url: str, say: Say) -> None:
         time.sleep(0.5)
 
 
-def _drop_events() -> None:
-    """Nobody reads the events of a server without a history, and at its end they would be waited for."""
+def _nobody_listens() -> AbstractContextManager[object]:
+    """Without events and, in a block, heartbeats: a server without a history needs none, and each is waited for at the end."""
     from prefect.events.clients import NullEventsClient  # noqa: PLC0415 - the rest of the module imports no Prefect
     from prefect.events.worker import EventsWorker  # noqa: PLC0415
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
 
     EventsWorker.set_client_override(NullEventsClient)
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})

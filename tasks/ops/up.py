@@ -30,8 +30,6 @@ LOOPBACK = "127.0.0.1"
 HEALTH_SECONDS = 300
 """How long a living server may take until it answers: its first start makes a database, slowly where the machine is busy."""
 STOP_SECONDS = 30
-HEARTBEAT_SECONDS = 30
-"""How often a run says that it lives; Prefect's shortest."""
 MOST_REVIVALS = 5
 """A server or worker that has died this often within an hour is not started again."""
 
@@ -133,7 +131,6 @@ def _environment(url: str, port: int, root: str) -> dict[str, str]:
         "PREFECT_SERVER_API_HOST": LOOPBACK,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_LOGGING_LEVEL": "INFO",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "A2R_ROOT": root,
     }
 

@@ -11,7 +11,8 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import AwaitingRetry, Crashed, Running
 
-from tasks.ops import interrupted
+from tasks.executor.environment import settle
+from tasks.ops import automations, interrupted
 
 
 class Server:
@@ -110,3 +111,10 @@ def test_crashed_run_whose_process_hangs_is_left_to_a_person(monkeypatch):
 @pytest.mark.parametrize("pid", [None, "", "vm:12"])
 def test_run_without_a_process_of_its_own_is_not_alive(pid):
     assert not interrupted.is_alive(FlowRun(flow_id=uuid4(), infrastructure_pid=pid))
+
+
+def test_run_says_that_it_lives_many_times_before_it_is_called_dead(tmp_path):
+    environment = {"HOME": str(tmp_path)}
+    settle(environment)
+    frequency = int(environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
+    assert 5 * frequency < automations.SILENCE_SECONDS
