@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from uuid import uuid4
 
+from tasks.executor.environment import settle
+
 import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import AwaitingRetry, Crashed, Running
 
-from tasks.executor.environment import settle
 from tasks.ops import automations, interrupted
 
 
