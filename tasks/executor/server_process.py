@@ -7,6 +7,7 @@ is gone, however that ended, the kernel closes its standard input, and the serve
 """
 
 import asyncio
+import gc
 import os
 import select
 import shutil
@@ -20,6 +21,8 @@ from pathlib import Path
 from warehouse.files import atomic_file
 
 POLL_SECONDS = 1.0
+OBJECTS_BETWEEN_LOOKS = 50_000
+"""What is imported stays: to look through it for garbage as often as Python does is a fifth of the time it takes to start."""
 
 
 def end_with(parent: int, folder: Path) -> None:
@@ -75,6 +78,7 @@ async def _migrate() -> None:
 def main(descriptor: int, database: Path, template: Path | None) -> None:
     """Serve until the command is gone; without a template from the database that the environment names."""
     threading.Thread(target=end_with, args=(os.getppid(), database.parent), daemon=True).start()
+    gc.set_threshold(OBJECTS_BETWEEN_LOOKS)
     if template:
         prepare(database, template)
     import uvicorn  # noqa: PLC0415 - the copy above needs none of it
