@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -204,6 +205,7 @@ class Reporting:
     def wait(self) -> None:
         """Return once the server answers. Raises UserError."""
         if self._server:
+            _import_ahead()
             self._server.wait(self._say)
             if not keeps_history():
                 self._settings.enter_context(_nobody_listens())
@@ -224,6 +226,12 @@ def wait_for(url: str, say: Say) -> None:
             told = time.monotonic()
             say(f"waiting for {url} since {seconds:.0f} s, up to {FOREIGN_SECONDS:.0f} s")
         time.sleep(0.5)
+
+
+def _import_ahead() -> None:
+    """Import what Prefect imports as a flow begins, since there is time."""
+    for name in ("fastapi.encoders", "prefect.flow_engine", "prefect.task_engine"):
+        import_module(name)
 
 
 def _nobody_listens() -> AbstractContextManager[object]:
