@@ -8,6 +8,7 @@ import yaml
 
 from configs.experiment import Experiment
 from configs.loading import load_experiment, presets, validated
+from configs.parsing import read_yaml
 from configs.schema import ConfigModel, UserError
 from configs.training import load_training
 from tasks.benchmarks.problems import load_problems
@@ -114,6 +115,13 @@ def test_every_wrong_field_is_told_at_once(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("name: x\nbenchmark: {source: file}\nexplorer: {model: {}, engine: {kind: onnx}}\n")
     assert len(refused(str(file)).splitlines()) == 2
+
+
+def test_on_and_no_are_words_and_a_truth_value_still_understands_them(tmp_path):
+    assert read_yaml("{on: ray, answer: no, is: true}") == {"on": "ray", "answer": "no", "is": True}
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: quickstart\ngrader: {kind: exact, ignore_case: yes}\n")
+    assert load_experiment(str(file)).grader.ignore_case is True
 
 
 def test_broken_yaml_is_told(tmp_path):
