@@ -120,7 +120,7 @@ def test_every_wrong_field_is_told_at_once(tmp_path):
 def test_on_and_no_are_words_and_a_truth_value_still_understands_them(tmp_path):
     assert read_yaml("{on: ray, answer: no, is: true}") == {"on": "ray", "answer": "no", "is": True}
     file = tmp_path / "mine.yaml"
-    file.write_text("base: quickstart\ngrader: {kind: exact, ignore_case: yes}\n")
+    file.write_text("name: mine\nbase: quickstart\ngrader: {kind: exact, ignore_case: yes}\n")
     assert load_experiment(str(file)).grader.ignore_case is True
 
 
