@@ -200,7 +200,7 @@ def _end(find: Callable[[], list[psutil.Process]], signals: Sequence[tuple[signa
 
 
 def _leashed(mark: bytes) -> list[psutil.Process]:
-    """Those with the mark, and what they started that has overwritten all of its variables with its title (Ray's agents)."""
+    """Those with the mark, and what they started that has overwritten its first variables with its title (Ray's agents)."""
     found: dict[int, psutil.Process] = {}
     overwritten: list[tuple[int, psutil.Process]] = []
     for process in psutil.process_iter():
@@ -208,7 +208,7 @@ def _leashed(mark: bytes) -> list[psutil.Process]:
             environment = _environment(process)
             if mark in environment and _runs(process):
                 found[process.pid] = process
-            elif not any(b"=" in each for each in environment) and _runs(process):
+            elif b"=" not in environment[0] and _runs(process):
                 overwritten.append((process.ppid(), process))
     return [*found.values(), *(process for parent, process in overwritten if parent in found)]
 

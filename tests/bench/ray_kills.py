@@ -37,6 +37,7 @@ WHOLE = NUM_PROBLEMS * NUM_SAMPLES
 CONCURRENCY, REPLICAS = 2, 6
 IN_FLIGHT = CONCURRENCY * REPLICAS
 LONGEST_SECONDS = 90.0
+GONE_SECONDS = 10.0
 
 
 class Run:
@@ -114,15 +115,23 @@ class Run:
         return (self.folder / "log").read_text(errors="replace")
 
 
-def left_behind(folder):
-    """Processes that still name the run's folder, or are drivers and leashes of runs."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            told = " ".join(process.cmdline())
-            if str(folder) in told or "tasks.engines.ray.driver" in told:
-                found.append(told[:120])
-    return found
+def left_behind(held, cluster):
+    """Of a run that has ended: processes that it had, and replicas that are still on the cluster, after some seconds."""
+    until = time.monotonic() + GONE_SECONDS
+    while True:
+        nodes = [process for node in cluster.nodes for process in node.processes()]
+        left = [p for p in (*held, *nodes) if is_left(p, is_ours=p in held)]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.2)
+
+
+def is_left(process, *, is_ours):
+    with contextlib.suppress(psutil.Error):
+        if process.status() == psutil.STATUS_ZOMBIE or not process.is_running():
+            return False
+        return is_ours or "Replica" in " ".join(process.cmdline())
+    return False
 
 
 def strike(what, run, cluster):
@@ -165,6 +174,7 @@ def one(what, moment, clusters, folder):
     while run.arrived() < 1 + moment * WHOLE * 0.8 and run.process.poll() is None:
         assert time.monotonic() < until, run.log()
         time.sleep(0.02)
+    held = psutil.Process(run.process.pid).children(recursive=True)
     struck = time.monotonic()
     strike(what, run, clusters[0])
     first, took = run.wait(), time.monotonic() - struck
@@ -175,8 +185,7 @@ def one(what, moment, clusters, folder):
         status = run.wait()
     counts = Counter(run.traces())
     again = len(lines(run.notes, "samples")) - WHOLE
-    time.sleep(1)
-    left = left_behind(folder)
+    left = left_behind(held, clusters[0])
     is_whole = status == 0 and len(counts) == WHOLE and set(counts.values()) == {1}
     is_good = is_whole and again <= IN_FLIGHT and took <= LONGEST_SECONDS and not left
     if not is_good:

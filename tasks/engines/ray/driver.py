@@ -29,6 +29,9 @@ Tell = Callable[..., None]
 CONNECT_SECONDS = 5.0
 STORE_BYTES = 80_000_000
 """Shared memory of a cluster of our own: requests and replies are small."""
+LEASH_SECONDS = 10.0
+"""Within which the leash ends a cluster of our own and this process at one stroke: Ray's agents outlive a raylet that ends
+first."""
 LOOPBACK = "127.0.0.1"
 SURROUNDINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -84,6 +87,8 @@ async def _serve(
     await replicas.end()
     with contextlib.suppress(OSError):
         await writer.drain()
+    if fleet.address == "local" and reading.done():
+        await asyncio.sleep(LEASH_SECONDS)
 
 
 async def _heed(replicas: "Replicas", reader: asyncio.StreamReader, tell: Tell) -> None:

@@ -91,10 +91,13 @@ class Driver:
         return ""
 
     def end(self) -> None:
-        """End it and what is on its leash; safe to call twice."""
-        self.socket.close()
+        """End it and what is on its leash; safe to call twice.
+
+        All at one stroke: Ray's agents outlive a raylet that ends before them, and have no mark by which they are found.
+        """
         self._leash.end()
         self._process.wait()
+        self.socket.close()
 
 
 def fleet_of(model: Model | None, engine: EngineSettings, folder: Path) -> wire.Fleet:
@@ -247,10 +250,10 @@ class RayEngine:
     async def _end_driver(self) -> None:
         driver, self._driver = self._driver, None
         writer, self._writer = self._writer, None
-        if writer:
-            writer.close()
         if driver:
             await asyncio.to_thread(driver.end)
+        if writer:
+            writer.close()
 
     def _tell(self, *message: Any) -> None:  # noqa: ANN401 - as the driver reads them
         if self._writer and not self._writer.is_closing():

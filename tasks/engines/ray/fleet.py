@@ -21,7 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from tasks.engines.ray import wire
 from tasks.engines.ray.demand import Demand
 from tasks.engines.ray.dispatch import MOST_LOSSES, Dispatch, Request
-from tasks.engines.ray.replica import Replica
+from tasks.engines.ray.replica import Replica, Sent
 from warehouse.servers import ServerStats
 
 LOOK_SECONDS = 1.0
@@ -30,6 +30,8 @@ ASK_SECONDS = 20.0
 """How long the cluster's head may take to say which nodes there are, before it is taken for gone."""
 FIRST_WORD_SECONDS = 180.0
 """How long the process of a replica may take until it says anything at all; loading the engine is not in it."""
+GATHER_SECONDS = 0.005
+"""Between hearing what is done and the next call, which takes along what the run sends in its place."""
 AVOID_SECONDS = 20.0
 """How long a node on which a replica could not start is left alone; longer each time."""
 FROZEN_SECONDS = 75.0
@@ -53,7 +55,8 @@ class Actor:
     node: str
     has_spoken: bool = False
     is_up: bool = False
-    outbox: list[tuple[int, bytes, frozenset[int]]] = field(default_factory=list)
+    is_collecting: bool = False
+    outbox: list[Sent] = field(default_factory=list)
     watcher: "asyncio.Task[None] | None" = None
 
 
@@ -210,8 +213,11 @@ class Replicas:
         while True:
             limit = silence if actor.has_spoken else FIRST_WORD_SECONDS
             try:
+                requests, actor.outbox = actor.outbox, []
+                collecting = actor.handle.collect.remote(requests).as_future()
+                actor.is_collecting = True
                 async with asyncio.timeout(limit):
-                    events = await actor.handle.collect.remote().as_future()
+                    events = await collecting
             except TimeoutError:
                 self._avoid(actor.node, FROZEN_SECONDS)
                 self._lose(actor, f"has said nothing for {limit:.0f} s")
@@ -226,11 +232,13 @@ class Replicas:
                     self._avoid(actor.node)
                 self._lose(actor, f"is gone ({type(error).__name__})")
                 return
-            actor.has_spoken = True
+            actor.has_spoken, actor.is_collecting = True, False
             for event in events:
                 self._hear(actor, *event)
             if actor not in self._actors:
                 return
+            if events:
+                await asyncio.sleep(GATHER_SECONDS)
 
     def _hear(self, actor: Actor, what: str, *rest: Any) -> None:  # noqa: ANN401 - as `Event` says
         if actor not in self._actors:
@@ -302,14 +310,14 @@ class Replicas:
             self._send(*placed)
 
     def _send(self, actor: Actor, request: Request) -> None:
-        """With whatever else goes there in this turn of the loop: one call for many requests."""
-        if not actor.outbox:
+        """With whatever else goes there: one call for many requests, the next `collect` where that is due."""
+        if not actor.outbox and actor.is_collecting:
             asyncio.get_running_loop().call_soon(self._flush, actor)
         actor.outbox.append((request.number, request.payload, frozenset(request.done)))
 
     def _flush(self, actor: Actor) -> None:
         requests, actor.outbox = actor.outbox, []
-        if actor in self._actors:
+        if requests and actor in self._actors:
             actor.handle.submit.remote(requests)
 
     def _tell_size(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from configs.engines import EngineSettings, OpenAISettings
 from configs.schema import UserError
+from tasks.engines.admission import Admission
 from tasks.engines.protocol import Completion, Engine, Failure, Request
 from tasks.engines.ray.wire import Spec
 from tasks.engines.resolving import resolved_here
@@ -26,8 +27,13 @@ from warehouse.servers import ServerStats
 
 HEARTBEAT_SECONDS = 2.0
 ORPHAN_SECONDS = 60.0
+AHEAD, FEW = 1, 16
+"""Samples that a replica is sent beyond those it works on, so that the next is there when one is done; where it works on
+many at once, the engine's own concurrency has such a margin."""
 _POLL_SECONDS = 1.0
 
+Sent = tuple[int, bytes, frozenset[int]]
+"""A request's number, the request, and the places that are answered already."""
 Event = tuple[Any, ...]
 """("up", concurrency, group) · ("outcome", request, place, pickled outcome) · ("done", request) · ("refused", request or
 None for the start, sentence) · ("defect", request or None, traceback)."""
@@ -48,9 +54,13 @@ class Replica:
         self._host = _Host(self._events.put)
         asyncio.run_coroutine_threadsafe(self._host.start(spec, number), self._loop)
 
-    def collect(self) -> list[Event]:
-        """What has happened since the last call, as soon as there is something; nothing after a heartbeat."""
+    def collect(self, requests: list[Sent]) -> list[Event]:
+        """Begin to answer these; returns what has happened since the last call, as soon as there is something.
+
+        Nothing after a heartbeat.
+        """
         self._collected = time.monotonic()
+        self.submit(requests)
         events = list[Event]()
         try:
             events.append(self._events.get(timeout=HEARTBEAT_SECONDS))
@@ -59,8 +69,8 @@ class Replica:
         except queue.Empty:
             return events
 
-    def submit(self, requests: list[tuple[int, bytes, frozenset[int]]]) -> None:
-        """Begin to answer: each request's number, the request, and the places that are answered already."""
+    def submit(self, requests: list[Sent]) -> None:
+        """Begin to answer these."""
         for request in requests:
             asyncio.run_coroutine_threadsafe(self._host.answer(*request), self._loop)
 
@@ -85,6 +95,7 @@ class _Host:
         self._tell = tell
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._engine: Engine | None = None
+        self._admission = Admission(1)
 
     async def start(self, spec: Spec, number: int) -> None:
         """Build the engine and load it."""
@@ -95,7 +106,8 @@ class _Host:
             kind, settings = resolved_here(numbered(spec.engine, number))
             self._engine = engine = kind.build(spec.model, settings)
             await engine.start()
-            self._tell(("up", engine.concurrency, engine.group))
+            ahead = AHEAD if engine.concurrency <= FEW else 0
+            self._tell(("up", engine.concurrency + ahead, engine.group))
         except UserError as error:
             self._tell(("refused", None, str(error)))
         except Exception:  # noqa: BLE001 - the actor's boundary: the run raises it
@@ -110,7 +122,12 @@ class _Host:
         try:
             request: Request = pickle.loads(payload)  # noqa: S301 - from the run
             places = [place for place in range(len(request.seeds)) if place not in done]
-            await self._engine.complete(_only(request, places), partial(self._deliver, number, places))
+            self._admission.resize(self._engine.concurrency)
+            await self._admission.acquire(len(places), number)
+            try:
+                await self._engine.complete(_only(request, places), partial(self._deliver, number, places))
+            finally:
+                self._admission.release(len(places))
             self._tell(("done", number))
         except UserError as error:
             self._tell(("refused", number, str(error)))
