@@ -35,7 +35,7 @@ WHAT = ("node", "frozen", "head", "driver", "server")
 NUM_PROBLEMS, NUM_SAMPLES = 30, 4
 WHOLE = NUM_PROBLEMS * NUM_SAMPLES
 CONCURRENCY, REPLICAS = 2, 6
-IN_FLIGHT = CONCURRENCY * REPLICAS
+IN_FLIGHT = (CONCURRENCY + 1) * REPLICAS  # one more than it works on is at each
 LONGEST_SECONDS = 90.0
 GONE_SECONDS = 10.0
 

@@ -111,7 +111,7 @@ def test_what_was_in_flight_on_a_frozen_node_is_sent_elsewhere_and_its_late_answ
         node.kill()
         cluster.nodes.remove(node)
     assert made.is_whole and len(made.delivered) == 120
-    assert len(lines(tmp_path, "samples")) <= 120 + 6
+    assert len(lines(tmp_path, "samples")) <= 120 + 12
 
 
 def test_a_driver_that_is_killed_is_replaced_and_everything_is_answered_once(cluster, tmp_path):
@@ -124,7 +124,7 @@ def test_a_driver_that_is_killed_is_replaced_and_everything_is_answered_once(clu
 
     made = driven(settings_of(tmp_path, cluster.address, seconds=0.1), work)
     assert made.is_whole and len(made.delivered) == 80
-    assert len(lines(tmp_path, "samples")) <= 82
+    assert len(lines(tmp_path, "samples")) <= 80 + 4, "two replicas, each with one at work and one that waits"
 
 
 def test_a_prompt_that_ends_every_process_it_meets_fails_alone(cluster, tmp_path):

@@ -35,13 +35,26 @@ class Member(Generic[H]):
 
     handle: H
     concurrency: int
+    """Samples that it is sent at once."""
     group: int
+    ahead: int
+    """Of these, those that wait there for their turn."""
     open: dict[int, Request] = field(default_factory=dict)
 
     @property
     def load(self) -> float:
         """Samples in flight per place."""
         return sum(request.units - len(request.done) for request in self.open.values()) / self.concurrency
+
+    @property
+    def at_work(self) -> Iterator[Request]:
+        """The requests that have had their turn: the earliest."""
+        units = 0
+        for request in self.open.values():
+            if units >= self.concurrency - self.ahead:
+                return
+            units += request.units - len(request.done)
+            yield request
 
 
 class Dispatch(Generic[H]):
@@ -62,19 +75,23 @@ class Dispatch(Generic[H]):
         """Samples of one prompt that every replica takes at once."""
         return min((member.group for member in self.members.values()), default=1)
 
-    def joins(self, handle: H, concurrency: int, group: int) -> list[tuple[H, Request]]:
+    def joins(self, handle: H, concurrency: int, group: int, ahead: int = 0) -> list[tuple[H, Request]]:
         """A replica is up; returns what is to be sent to it."""
-        self.members[handle] = Member(handle, max(1, concurrency), max(1, group))
+        self.members[handle] = Member(handle, max(1, concurrency) + ahead, max(1, group), ahead)
         waiting, self.waiting = list(self.waiting.values()), {}
         return [placed for request in waiting if (placed := self.place(request))]
 
     def leaves(self, handle: H) -> list[Request]:
-        """A replica is lost; returns what was in flight there, to be placed again."""
+        """A replica is lost; returns what was in flight there, to be placed again.
+
+        Only what it was working on may be the reason.
+        """
         member = self.members.pop(handle, None)
         if member is None:
             return []
-        for number, request in member.open.items():
+        for request in member.at_work:
             request.losses += 1
+        for number in member.open:
             del self._where[number]
         return list(member.open.values())
 

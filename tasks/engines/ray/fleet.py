@@ -247,8 +247,8 @@ class Replicas:
             case "up":
                 actor.is_up = True
                 self._trouble.pop(actor.node, None)
-                concurrency, group = rest
-                for target, request in self._dispatch.joins(actor, concurrency, group):
+                concurrency, group, ahead = rest
+                for target, request in self._dispatch.joins(actor, concurrency, group, ahead):
                     self._send(target, request)
                 self._tell_size()
             case "outcome":

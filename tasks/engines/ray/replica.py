@@ -35,7 +35,7 @@ _POLL_SECONDS = 1.0
 Sent = tuple[int, bytes, frozenset[int]]
 """A request's number, the request, and the places that are answered already."""
 Event = tuple[Any, ...]
-"""("up", concurrency, group) · ("outcome", request, place, pickled outcome) · ("done", request) · ("refused", request or
+"""("up", concurrency, group, ahead) · ("outcome", request, place, pickled outcome) · ("done", request) · ("refused", request or
 None for the start, sentence) · ("defect", request or None, traceback)."""
 
 
@@ -107,7 +107,7 @@ class _Host:
             self._engine = engine = kind.build(spec.model, settings)
             await engine.start()
             ahead = AHEAD if engine.concurrency <= FEW else 0
-            self._tell(("up", engine.concurrency + ahead, engine.group))
+            self._tell(("up", engine.concurrency, engine.group, ahead))
         except UserError as error:
             self._tell(("refused", None, str(error)))
         except Exception:  # noqa: BLE001 - the actor's boundary: the run raises it
