@@ -1,8 +1,10 @@
 """Replicas on Ray, as far as no Ray is needed: who is sent what, what a replica takes, and what a run without Ray knows of it."""
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -140,6 +142,16 @@ def test_a_recipe_knows_nothing_of_ray(tmp_path):
     here, there = (stages_of(load_experiment("quickstart", told), str(tmp_path)) for told in ([], sets))
     assert [stage.recipe.key for stage in here] == [stage.recipe.key for stage in there]
     assert [stage.engine.on for stage in there] == ["ray", "ray"]
+
+
+def test_an_experiment_file_says_on_ray_as_the_page_does(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "ray.md").read_text(encoding="utf-8")
+    [explorer] = re.findall(r"```yaml\n(explorer:.*?)```", page, re.DOTALL)
+    file = tmp_path / "cluster.yaml"
+    file.write_text(f"name: cluster\nbase: quickstart\n{explorer}", encoding="utf-8")
+    engine = load_experiment(str(file)).explorer.engine
+    assert (engine.on, engine.replicas, engine.cluster.address) == ("ray", 8, "auto")
+    assert demand_of(engine) == Demand(2, 1)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Tell = Callable[..., None]
 """Sends a message to the run."""
 CONNECT_SECONDS = 5.0
+ATTACH_SECONDS, LOCAL_SECONDS = 40.0, 300.0
+"""How long Ray may take to connect, and to start a cluster on a busy machine."""
 STORE_BYTES = 80_000_000
 """Shared memory of a cluster of our own: requests and replies are small."""
 LEASH_SECONDS = 10.0
@@ -57,7 +59,12 @@ async def main(descriptor: int) -> None:
         return
     fleet: wire.Fleet = first[0]
     try:
-        await asyncio.to_thread(connect, fleet)
+        async with asyncio.timeout(LOCAL_SECONDS if fleet.address == "local" else ATTACH_SECONDS):
+            await asyncio.to_thread(connect, fleet)
+    except TimeoutError:
+        tell("unreachable", "no answer in time")
+        await writer.drain()
+        return
     except Exception as error:  # noqa: BLE001 - Ray raises many; the run says where it could not connect
         tell("unreachable", f"{type(error).__name__}: {' '.join(str(error).split())[:400]}")
         await writer.drain()
