@@ -35,9 +35,15 @@ def grade(run: Run) -> None:
 
 def grade_members(stage: Stage, members: list[Member], grading: Grading | Cascade) -> list[Member]:
     """Grade one stage's traces; return a judge's traces that the verdicts rest on."""
+    if isinstance(grading, Grading):
+        grade_traces(stage, members, grading)
+    return judged_members(stage, members, grading)
+
+
+def judged_members(stage: Stage, members: list[Member], grading: Grading | Cascade) -> list[Member]:
+    """The same where no verdict is missing: of a long history, none is read."""
     if isinstance(grading, Cascade):
         return grade_by_cascade(stage, members, grading)
-    grade_traces(stage, members, grading)
     grader = grading.grader
     return grader.members(stage, members) if isinstance(grader, Judge) else []
 

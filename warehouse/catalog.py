@@ -5,6 +5,7 @@ the relations people use as views over them. Text stays in Parquet and is reache
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -37,6 +38,10 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 _ONE_THREAD = {"threads": 1}
+_LOAD_MEMORY = "1GB"
+"""What a load needs beyond lies beside the catalog for as long as it takes: as fast as in memory (docs/scale.md)."""
+_MOST_THREADS = 4
+"""Of a load, since each takes its share of that memory."""
 _SMALL_BYTES = 8 * 2**20
 """Up to here several threads cost more to bring together than they save."""
 _BLOCK_SIZE = 16_384
@@ -93,7 +98,8 @@ def _snapshot(path: Path, further: dict[str, int] | None = None) -> duckdb.DuckD
 def open_for_loading(path: Path, store: Store, num_bytes: int) -> duckdb.DuckDBPyConnection:
     """Open a catalog file that is not published yet, for the loader alone, to take in files of so many bytes."""
     is_small = num_bytes + path.stat().st_size < _SMALL_BYTES
-    further = {"default_block_size": _BLOCK_SIZE} | (_ONE_THREAD if is_small else {})
+    threads = 1 if is_small else min(_MOST_THREADS, os.cpu_count() or 1)
+    further = {"default_block_size": _BLOCK_SIZE, "memory_limit": _LOAD_MEMORY, "threads": threads}
     connection = duckdb.connect(path, config=_CONFIG | further)
     _let_read(connection, store)
     return connection

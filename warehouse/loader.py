@@ -108,8 +108,7 @@ def _build(
     sizes: Mapping[str, int],
 ) -> LoadReport:
     """Make the next catalog beside the published one and put it in its place."""
-    for left in leftovers(path):
-        left.unlink(missing_ok=True)
+    _clear_leftovers(path)
     new = sorted(file for file, content in found.items() if known.get(file) != content)
     try:
         with atomic_file(path) as beside:
@@ -142,9 +141,17 @@ def _build(
     except OSError as error:
         raise store.complaint(error) from error
     finally:
-        for left in leftovers(path):  # the log of a database that was given up
-            left.unlink(missing_ok=True)
+        _clear_leftovers(path)
     return LoadReport(len(new), num_rows, is_rebuilt=not known)
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove what loads that were given up left beside the catalog: copies, logs, folders of what was not in memory."""
+    for left in leftovers(path):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _keep_inventory(store: Store, known: Mapping[str, str], found: Mapping[str, str]) -> None:

@@ -17,7 +17,8 @@ def summarize(store: Store, run_id: str) -> Summary:
         def asked(name: str) -> list[Row]:
             return rows(catalog, statement(f"asking/{name}"), {"run_id": run_id})
 
-        metrics, costs, verdicts, agreement = map(asked, ("metrics", "costs", "verdicts", "agreement"))
+        metrics, costs, verdicts = map(asked, ("metrics", "costs", "verdicts"))
+        agreement = asked("agreement") if manifest.grader.startswith("cascade-") else []
         members = asked("suite_metrics") if manifest.suite else []
     benchmarks: dict[str, dict[str, Metric]] = {name: {} for name in manifest.suite}
     for row in members:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from configs.experiment import Experiment
-from tasks.grade import assess, is_ungraded
+from tasks.grade import assess, is_ungraded, judged_members
 from tasks.run import Run, Stages, is_unmade, num_unmade, record, resolve, stage_summary
 from warehouse.loader import load
 from warehouse.locks import in_use
@@ -65,7 +65,7 @@ def run_stored(
                 return None
             if not part.is_recorded:
                 return stage_summary(run, part.stages(run))
-            assess(run)
+            assess(run, judged_members)
             if run.complaints or run.undecided:
                 return None
             record(run)

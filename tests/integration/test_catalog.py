@@ -247,6 +247,17 @@ def test_ungraded_sample_is_null_and_no_zero(store):
     assert asked(store, "select accuracy, num_attempts from leaderboard") == [(None, 0)]
 
 
+def test_what_a_killed_load_left_beside_is_removed(loaded):
+    left = loaded.catalog_path.with_name(".catalog.duckdb.0123abcd.tmp")
+    left.write_bytes(b"half")
+    spilled = left.with_name(f"{left.name}.tmp")
+    spilled.mkdir()
+    (spilled / "duckdb_temp_block-1.block").write_bytes(b"rows")
+    write_run(loaded, "later", (0, 0))
+    load(loaded)
+    assert not left.exists() and not spilled.exists()
+
+
 def test_recorded_again_replaces_the_run(loaded):
     write_run(loaded, "first", (1, 0))
     load(loaded)

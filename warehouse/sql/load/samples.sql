@@ -1,12 +1,29 @@
 -- Adds the samples of stale runs, as the store is now.
 -- noqa: disable=RF02
 insert into store.samples by name
-with judged as ( -- verdicts on the answers that are shown: apart, so that both joins below are joins by key
+with wanted as (
+    select
+        members.*,
+        roles.recipe,
+        runs.grader
+    from store.members
+    inner join store.runs on members.run_id = runs.run_id
+    inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage
+    where runs.is_stale
+),
+
+held as ( -- of a long history only what these runs want: what is joined below fits into memory
+    select * from store.traces
+    where trace_id in (select wanted.trace_id from wanted)
+),
+
+judged as ( -- verdicts on the answers that are shown: apart, so that both joins below are joins by key
     select grades.*
     from store.grades
-    left join store.traces on grades.recipe = traces.recipe and grades.trace_id = traces.trace_id
+    left join held on grades.recipe = held.recipe and grades.trace_id = held.trace_id
     where
-        is_of_answer(grades.answer_digest, traces.answer_digest)
+        is_of_answer(grades.answer_digest, held.answer_digest)
+        and grades.trace_id in (select wanted.trace_id from wanted)
         and (grades.recipe, grades.grader) in (
             select
                 roles.recipe,
@@ -37,27 +54,22 @@ by_hand as (
         in_force.verdict,
         in_force.who,
         in_force.why
-    from store.members
-    inner join store.runs on members.run_id = runs.run_id
-    inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage
+    from wanted as members
     inner join in_force
         on
             members.problem_digest = in_force.problem_digest
             and members.trace_id = coalesce(in_force.trace_id, members.trace_id)
     left join judged
         on
-            roles.recipe = judged.recipe
+            members.recipe = judged.recipe
             and members.trace_id = judged.trace_id
-            and runs.grader = judged.grader
+            and members.grader = judged.grader
             and members.gold = judged.gold
     where
-        runs.is_stale
-        and (
-            in_force.trace_id is not null
-            or in_force.answer is null
-            or in_force.answer = judged.extracted
-            or in_force.vote_key = judged.vote_key
-        )
+        in_force.trace_id is not null
+        or in_force.answer is null
+        or in_force.answer = judged.extracted
+        or in_force.vote_key = judged.vote_key
     qualify
         row_number() over (
             partition by members.run_id, members.stage, members.problem_id, members.sample_index
@@ -70,7 +82,7 @@ by_hand as (
 )
 
 select
-    members.*,
+    members.* exclude (recipe, grader),
     case when failures.trace_id is not null then 'error' else traces.status end as status,
     case when traces.trace_id is null then 'infra_error' else coalesce(by_hand.verdict, judged.verdict) end as verdict,
     if(traces.trace_id is null or by_hand.verdict is null, judged.is_correct, by_hand.verdict = 'correct') as is_correct,
@@ -97,16 +109,14 @@ select
     if(traces.trace_id is null, null, coalesce(by_hand.who, judged.decided_by, judged.grader)) as decided_by,
     traces.trace_id is not null and by_hand.verdict is not null as is_by_hand,
     if(traces.trace_id is null, null, by_hand.why) as why_by_hand
-from store.members
-inner join store.runs on members.run_id = runs.run_id
-inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage
-left join store.traces on roles.recipe = traces.recipe and members.trace_id = traces.trace_id
+from wanted as members
+left join held as traces on members.recipe = traces.recipe and members.trace_id = traces.trace_id
 left join store.failures on members.trace_id = failures.trace_id
 left join judged
     on
-        roles.recipe = judged.recipe
+        members.recipe = judged.recipe
         and members.trace_id = judged.trace_id
-        and runs.grader = judged.grader
+        and members.grader = judged.grader
         and members.gold = judged.gold
 left join by_hand
     on
@@ -114,7 +124,6 @@ left join by_hand
         and members.stage = by_hand.stage
         and members.problem_id = by_hand.problem_id
         and members.sample_index = by_hand.sample_index
-where runs.is_stale
 qualify
     row_number() over (
         partition by members.run_id, members.stage, members.problem_id, members.trace_id
