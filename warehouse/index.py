@@ -22,8 +22,6 @@ from warehouse.journal import Journal, traces_table
 from warehouse.store import LostPart, Store, retry_if_compacted, traces_folder
 from warehouse.winner import RANKED, winners
 
-_LISTED_SECONDS = 10.0
-"""An object store is not listed more often than this to see what others made."""
 _RECENT_ROWS = 100_000
 """More are kept as sorted numbers, which take a tenth of the memory and ten times as long to look up."""
 _FOUND_ROWS = 500_000
@@ -85,11 +83,15 @@ class RecipeIndex:
             retry_if_compacted(self._refresh)
         return self
 
+    def catch_up(self, moment: float) -> None:
+        """Take in the parts that had come by a moment of `time.monotonic`, unless they were listed later already."""
+        with self._lock:
+            if self._listed < moment:
+                retry_if_compacted(self._refresh)
+
     @property
     def is_behind(self) -> bool:
-        """Whether parts may have come since `refresh`; nearly free to ask."""
-        if not self.store.is_local:
-            return time.monotonic() - self._listed > _LISTED_SECONDS
+        """Whether parts may have come since `refresh`; free to ask, and an object store's may always have."""
         if self._changed_at is None:
             return True
         return self.store.changed_at(traces_folder(self.recipe)) != self._changed_at

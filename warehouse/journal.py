@@ -29,7 +29,7 @@ from warehouse.records import TRACES, UTC, TraceRow
 from warehouse.storable import REQUIRED, storable
 from warehouse.store import Store, traces_folder
 from warehouse.winner import answer_digest, winners
-from warehouse.writers import at_work, enter, forget_dead, is_alive, leave
+from warehouse.writers import at_work, enter, forget_dead, is_alive, is_at_work, leave
 
 _DYING_SECONDS = 5.0
 _PIECE_BYTES = 2**28
@@ -145,6 +145,8 @@ def recover(store: Store, say: Callable[[str], None] | None = None) -> int:
         say: Is given a sentence for each journal that had to be set aside, wholly or in lines.
     """
     found = 0
+    if not store.is_local and not is_at_work(store) and not any(store.journal_folder.glob("*.jsonl")):
+        return found  # to show oneself in an object store takes requests
     with at_work(store), _RECOVERING:
         for path in sorted(store.journal_folder.glob("*.jsonl")):
             try:

@@ -1,26 +1,28 @@
 """Who makes which traces: two runs at once on one root divide the work instead of doing it twice.
 
 A lease is of one recipe and one bucket of problems, and is held from the first request of that bucket until
-its traces are parts of the store. It is a file that only one writer can create. The lease of a dead writer is
-taken over by creating the file of the next epoch, which again only one can. Should the former holder wake, what
-it writes does no harm: traces are found by their content, and of two rows one counts (see `winner`).
-
-Nothing but `create`, `read` and `remove` of `_Files` touches the disk; an object store with conditional puts
-can take its place.
+its traces are parts of the store. It is a file that only one writer can create (see `lease_files`, also for what is
+one in an object store). The lease of a dead writer is taken over by creating the file of the next epoch, which again
+only one can. Should the former holder wake, what it writes does no harm: traces are found by their content, and of
+two rows one counts (see `winner`).
 """
 
 import threading
-from collections import Counter
+import time
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from warehouse import writers
 from warehouse.identity import Recipe
+from warehouse.lease_files import LeaseFiles
 from warehouse.store import Store
-from warehouse.writers import LEASE_SECONDS, Writer, enter, is_alive, leave
+from warehouse.writers import Writer, enter, files_of, is_alive, leave
 
-NUM_BUCKETS = 64
-"""Of one recipe's problems: fine enough to divide a small benchmark, and a shard of a large one costs 64 small files."""
+_THREADS = 8
+"""That give back leases where each takes requests."""
 _UNKNOWN = Writer("", 0, "", "", "")
 
 
@@ -33,6 +35,8 @@ class Claim(NamedTuple):
     """Whether this shard did not hold it before, so that others may have made what a plan found missing."""
     is_taken_over: bool = False
     """Whether its holder died, whose journals may hold what is missing."""
+    at: float = 0.0
+    """When it was taken, by `time.monotonic`: what others made before is stored."""
 
 
 _OURS = Claim(None)
@@ -45,45 +49,13 @@ class Taken(NamedTuple):
     claim: Claim
 
 
-class _Files:
-    """Lease files in a folder of a disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def create(self, name: str, content: bytes) -> bool:
-        """Create a file; False where there is one. Raises OSError."""
-        try:
-            with (self.folder / name).open("xb", buffering=0) as file:
-                file.write(content)
-        except FileExistsError:
-            return False
-        return True
-
-    def read(self, name: str) -> bytes | None:
-        """A file's content; None where there is no such file."""
-        try:
-            return (self.folder / name).read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def age(self, name: str, clock: str) -> float:
-        """Seconds from when a file was written until another was."""
-        try:
-            return (self.folder / clock).stat().st_mtime - (self.folder / name).stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
-
-    def remove(self, name: str) -> None:
-        """Remove a file, which may be gone."""
-        (self.folder / name).unlink(missing_ok=True)
-
-
 _LOCK = threading.Lock()
 _USES: Counter[tuple[Path, str]] = Counter()
 """Uses of every lease that this process holds: shards of a stage can share a bucket."""
 _TAKEN: dict[tuple[Path, str], "Taken"] = {}
 """What came of taking each of them. A shard that joins later is told the same: another may still be looking what is stored."""
+_ASKING: defaultdict[tuple[Path, str], threading.Lock] = defaultdict(threading.Lock)
+"""Held while a lease is asked for or given back, so that others are not held up by its requests."""
 
 
 @dataclass
@@ -92,27 +64,42 @@ class Leases:
 
     store: Store
     recipe: Recipe
-    _files: _Files = field(init=False)
+    _files: LeaseFiles = field(init=False)
     _content: bytes = field(init=False)
     _held: set[str] = field(default_factory=set)
     _problems: set[str] = field(default_factory=set)
     """Those that were asked for and whose buckets are held: each is asked for once a sample."""
+    _claiming: threading.Lock = field(default_factory=threading.Lock)
+    """A claim that its asker no longer waits for is given back like the others."""
 
     def __post_init__(self) -> None:
         self._me = enter(self.store)
         self._content = self._me.content
-        self._files = _Files(self.store.leases_folder)
+        self._files = files_of(self.store)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether they are in an object store, so that `claim` takes requests."""
+        return self._files.is_far
+
+    def is_held(self, problem_digest: str) -> bool:
+        """Whether this shard holds the bucket of a problem; asks nobody."""
+        return problem_digest in self._problems or self._name(problem_digest) in self._held
 
     def claim(self, problem_digest: str) -> Claim:
         """Ask for the bucket of a problem; it is kept until `release`."""
+        with self._claiming:
+            return self._claimed(problem_digest)
+
+    def _claimed(self, problem_digest: str) -> Claim:
         if problem_digest in self._problems:
             return _OURS
         name = self._name(problem_digest)
         if name in self._held:
             self._problems.add(problem_digest)
             return _OURS
-        key = (self._files.folder, name)
-        with _LOCK:
+        key = self._key(name)
+        with _asking(key):
             if not _USES[key]:
                 claim, epoch = self._created(name)
                 if claim.holder:
@@ -126,15 +113,24 @@ class Leases:
 
     def release(self) -> None:
         """Give back every lease; what was made under it has to be stored before."""
-        with _LOCK:
-            for name in self._held:
-                key = (self._files.folder, name)
-                _USES[key] -= 1
-                if not _USES[key]:
-                    del _USES[key]
-                    self._remove(name, _TAKEN.pop(key).epoch)
+        with self._claiming:
+            names = sorted(self._held)
+            if not self.is_far:
+                for name in names:
+                    self._give_back(name)
+            elif names:
+                with ThreadPoolExecutor(_THREADS) as threads:
+                    list(threads.map(self._give_back, names))
             self._held.clear()
             self._problems.clear()
+
+    def _give_back(self, name: str) -> None:
+        key = self._key(name)
+        with _asking(key):
+            _USES[key] -= 1
+            if not _USES[key]:
+                del _USES[key]
+                self._remove(name, _TAKEN.pop(key).epoch)
 
     def close(self) -> None:
         """Give back every lease, and be no writer any more."""
@@ -148,6 +144,8 @@ class Leases:
             content = self._files.read(f"{name}.{epoch}")
             if content is None:  # given back in this moment
                 continue
+            if content == self._content:  # its creation was answered so late that it was asked for again
+                break
             holder = Writer.read(content)
             if self._is_held(f"{name}.{epoch}", holder):
                 return Claim(holder or _UNKNOWN), epoch
@@ -157,14 +155,13 @@ class Leases:
         if later and is_alive(self.store, later.name):  # took over from the one whose file made room for ours
             self._files.remove(f"{name}.{epoch}")
             return Claim(later), epoch
-        return Claim(None, is_new=True, is_taken_over=is_taken_over), epoch
+        return Claim(None, is_new=True, is_taken_over=is_taken_over, at=time.monotonic()), epoch
 
     def _is_held(self, file: str, holder: Writer | None) -> bool:
         if holder:
             return is_alive(self.store, holder.name)
-        return (
-            self._files.age(file, f"{self._me.name}.json") < LEASE_SECONDS
-        )  # it is being written, or was not
+        age = self._files.age(file, f"{self._me.name}.json")
+        return age is None or age < writers.LEASE_SECONDS  # it is being written, or was not
 
     def _remove(self, name: str, epoch: int) -> None:
         """Remove our file, those of the dead before us first; one that was taken over is the next holder's to remove."""
@@ -172,8 +169,20 @@ class Leases:
             return
         if self._files.read(f"{name}.{epoch}") != self._content:
             return
-        for number in range(1, epoch + 1):
-            self._files.remove(f"{name}.{number}")
+        for number in range(1, epoch):
+            content = self._files.read(f"{name}.{number}")
+            holder = Writer.read(content) if content else None
+            if holder and not is_alive(self.store, holder.name):
+                self._files.remove(f"{name}.{number}")
+        self._files.remove(f"{name}.{epoch}")
 
     def _name(self, problem_digest: str) -> str:
-        return f"{self.recipe.key}-{int(problem_digest[:8], 16) % NUM_BUCKETS:02x}"
+        return f"{self.recipe.key}-{int(problem_digest[:8], 16) % self._files.num_buckets:02x}"
+
+    def _key(self, name: str) -> tuple[Path, str]:
+        return self.store.leases_folder, name
+
+
+def _asking(key: tuple[Path, str]) -> threading.Lock:
+    with _LOCK:
+        return _ASKING[key]

@@ -56,7 +56,7 @@ class ObjectStore(AbstractFileSystem):
         self, inner: AbstractFileSystem, base: str, kept: Path, listing: _Listing | None = None
     ) -> None:
         super().__init__()
-        self._inner, self._base, self._kept = inner, base.rstrip("/"), kept_in(kept)
+        self.inner, self.base, self._kept = inner, base.rstrip("/"), kept_in(kept)
         self._listing = listing
         self.protocol = inner.protocol
 
@@ -68,7 +68,7 @@ class ObjectStore(AbstractFileSystem):
 
         A block within another is part of it.
         """
-        token = _LISTINGS.set({self._base: _Listing(), **_LISTINGS.get({})})
+        token = _LISTINGS.set({self.base: _Listing(), **_LISTINGS.get({})})
         try:
             yield
         finally:
@@ -76,7 +76,7 @@ class ObjectStore(AbstractFileSystem):
 
     def for_other_threads(self) -> "ObjectStore":
         """The same for a library that reads on threads of its own: what is listed once here is so there."""
-        return ObjectStore(self._inner, self._base, self._kept.folder, self._present_listing())
+        return ObjectStore(self.inner, self.base, self._kept.folder, self._present_listing())
 
     def is_listed(self, path: str) -> bool:
         """Whether a block that lists once has seen the file; nothing is asked for it outside of one."""
@@ -101,7 +101,7 @@ class ObjectStore(AbstractFileSystem):
         path = self._at(path)
         files = self._listed()
         if files is None:
-            found = _learned({str(held["name"]): dict(held) for held in self._inner.ls(path, detail=True)})
+            found = _learned({str(held["name"]): dict(held) for held in self.inner.ls(path, detail=True)})
         else:
             found = {}
             for name, held in files.items():
@@ -126,7 +126,7 @@ class ObjectStore(AbstractFileSystem):
         """Whether there is such a file."""
         path = self._at(path)
         files = self._listed()
-        return bool(self._inner.exists(path)) if files is None else path in files
+        return bool(self.inner.exists(path)) if files is None else path in files
 
     def isfile(self, path: str) -> bool:
         """Whether there is such a file."""
@@ -138,7 +138,7 @@ class ObjectStore(AbstractFileSystem):
         if path in _SIZES:
             return {"name": path, "size": _SIZES[path], "type": "file"}
         files = self._listed()
-        return files[path] if files and path in files else self._inner.info(path)
+        return files[path] if files and path in files else self.inner.info(path)
 
     def size(self, path: str) -> int:
         """The file's size in bytes. Raises FileNotFoundError."""
@@ -164,7 +164,7 @@ class ObjectStore(AbstractFileSystem):
         """A file, from this machine's disk where it is known by its content. Raises FileNotFoundError."""
         path = self._at(path)
         found = self._opened(path) if mode == "rb" else None
-        return found or self._inner.open(path, mode, block_size, cache_options, compression, **options)
+        return found or self.inner.open(path, mode, block_size, cache_options, compression, **options)
 
     def read_unchanged(self, path: str) -> bytes:
         """A file's bytes, from this machine's disk where it is known by its content. Raises FileNotFoundError."""
@@ -202,20 +202,20 @@ class ObjectStore(AbstractFileSystem):
         path = self._at(path)
         if (start, end) == (None, None) and _SIZES.get(path, 0) <= _IN_ONE_PIECE:
             try:  # where all of it is asked for, its size is asked first
-                return self._inner.cat_file(path, start=0)
+                return self.inner.cat_file(path, start=0)
             except FileNotFoundError:
                 self._forget_listing()
                 raise
             except OSError:  # an empty file has no first byte
                 pass
-        return self._inner.cat_file(path, start=start, end=end)
+        return self.inner.cat_file(path, start=start, end=end)
 
     # --- writing ---
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **options: Any) -> None:
         """Write a whole file by one request; one that never changes is kept as well."""
         path = self._at(path)
-        self._inner.pipe_file(path, value, mode=mode, **options)
+        self.inner.pipe_file(path, value, mode=mode, **options)
         if named := _NAMED_BY_CONTENT.search(path):
             _SIZES[path] = len(value)
         if named and len(value) <= _WHOLE_BYTES:
@@ -230,7 +230,7 @@ class ObjectStore(AbstractFileSystem):
         if named := _NAMED_BY_CONTENT.search(path):
             self._kept.remove(named[1])
         _SIZES.pop(path, None)
-        self._inner.rm_file(path)
+        self.inner.rm_file(path)
         if files := self._listed():
             files.pop(path, None)
 
@@ -243,18 +243,18 @@ class ObjectStore(AbstractFileSystem):
         **options: Any,
     ) -> None:
         """Write a whole file of this machine."""
-        self._inner.put_file(lpath, rpath, callback=callback, mode=mode, **options)
+        self.inner.put_file(lpath, rpath, callback=callback, mode=mode, **options)
         self._forget_listing()
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Make a folder where the store has such."""
-        self._inner.makedirs(path, exist_ok=exist_ok)
+        self.inner.makedirs(path, exist_ok=exist_ok)
 
     # --- what is known ---
 
     def _at(self, path: str) -> str:
         """The path as listings have it."""
-        return str(self._inner._strip_protocol(path)).rstrip("/")  # noqa: SLF001 - fsspec's own name for it
+        return str(self.inner._strip_protocol(path)).rstrip("/")  # noqa: SLF001 - fsspec's own name for it
 
     def _listed(self) -> dict[str, Detail] | None:
         """The files of the root in a block that lists once; None outside of one."""
@@ -262,17 +262,17 @@ class ObjectStore(AbstractFileSystem):
         if listing is None:
             return None
         if listing.files is None:
-            listing.files = self._found(self._base)
+            listing.files = self._found(self.base)
         return listing.files
 
     def _found(self, path: str) -> dict[str, Detail]:
         try:
-            return _learned(dict(self._inner.find(path, detail=True)))
+            return _learned(dict(self.inner.find(path, detail=True)))
         except FileNotFoundError:  # a bucket that is not there yet
             return {}
 
     def _present_listing(self) -> _Listing | None:
-        return _LISTINGS.get({}).get(self._base, self._listing)
+        return _LISTINGS.get({}).get(self.base, self._listing)
 
     def _forget_listing(self) -> None:
         if listing := self._present_listing():

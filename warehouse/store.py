@@ -83,7 +83,8 @@ class Store:
         self.is_local = scheme in _OF_THIS_MACHINE
         self.root = str(Path(rest).expanduser().resolve()) if not scheme else root
         self._base = rest if scheme else self.root
-        self._object_store = None if self.is_local else self._opened()
+        self.object_store = None if self.is_local else self._opened()
+        """The store that the root is in, where it is not on a disk."""
 
     def open_for_writing(self) -> None:
         """Make the root if need be and prove that it can be written to. Raises UserError."""
@@ -117,7 +118,7 @@ class Store:
         """Where the root lies. What a local root's catalog alone is asked needs none, whose import takes a tenth of a second."""
         from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
 
-        return self._object_store or LocalFileSystem(**_OPTIONS)
+        return self.object_store or LocalFileSystem(**_OPTIONS)
 
     def _opened(self) -> "ObjectStore":
         import fsspec  # noqa: PLC0415 - as above
@@ -130,13 +131,13 @@ class Store:
     @property
     def filesystem(self) -> "AbstractFileSystem":
         """The file system the root lies on, for libraries that read files by themselves."""
-        return self._object_store.for_other_threads() if self._object_store else self._fs
+        return self.object_store.for_other_threads() if self.object_store else self._fs
 
     # --- reading ---
 
     def listed_once(self) -> AbstractContextManager[None]:
         """A block in which what others do to an object store is not seen, so that it is listed once; see `object_store`."""
-        return self._object_store.listed_once() if self._object_store else nullcontext()
+        return self.object_store.listed_once() if self.object_store else nullcontext()
 
     def names(self, folder: str, suffix: str = ".parquet", prefix: str = "") -> list[str]:
         """Paths of the visible files in `folder`, sorted; empty where there is no such folder."""
@@ -180,8 +181,8 @@ class Store:
 
     def read_unchanged(self, path: str) -> bytes:
         """The same of a file that is not read again where a listing says that it has not changed."""
-        if self._object_store:
-            return self._object_store.read_unchanged(self._at(path))
+        if self.object_store:
+            return self.object_store.read_unchanged(self._at(path))
         return self.read_bytes(path)
 
     def read_part(
@@ -305,7 +306,7 @@ class Store:
 
     @property
     def leases_folder(self) -> Path:
-        """Where runs show that they are at work, and on what: for a local root in it, so that other machines see it."""
+        """Where runs show that they are at work, and on what, unless an object store does: see `lease_files`."""
         return self._own_folder() / "leases"
 
     def lock_path(self, name: str) -> Path:
@@ -319,8 +320,8 @@ class Store:
 
     def _is_there(self, path: str) -> bool:
         """Whether a file need not be written; on an object store to look for it takes more requests than to write it."""
-        if self._object_store:
-            return self._object_store.is_listed(self._at(path))
+        if self.object_store:
+            return self.object_store.is_listed(self._at(path))
         return self.exists(path)
 
     def _at(self, path: str) -> str:

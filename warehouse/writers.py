@@ -3,6 +3,9 @@
 Locks of the kernel say the same only where all clients of a disk share them, which many shared disks do not
 offer. So a journal and a lease belong to a writer by its name, and a writer is gone when its process is (on
 the same machine) or when its file was not renewed for `LEASE_SECONDS`, by the clock of the disk itself.
+
+In an object store the file is an object, and the clock the server's. A store that does not create an object only where
+there is none has no leases: writers show themselves on this machine's disk then, to each other alone.
 """
 
 import os
@@ -12,14 +15,18 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from warehouse.lease_files import DiskFiles, LeaseFiles, ObjectFiles
 from warehouse.store import Store
+
+if TYPE_CHECKING:
+    from warehouse.object_store import ObjectStore
 
 RENEWED_SECONDS = 3.0
 LEASE_SECONDS = 30.0
@@ -67,17 +74,27 @@ class _Presence:
     """This process on one root, while something of it is under way there."""
 
     me: Writer
-    path: Path
+    files: LeaseFiles
     num_uses: int = 0
+    is_over: bool = False
+    _renewing: threading.Lock = field(default_factory=threading.Lock)
 
-    def renew(self) -> float:
-        """Show that the process lives; returns the time by the disk's clock. Raises OSError."""
-        try:
-            os.utime(self.path)
-        except FileNotFoundError:  # somebody took us for dead
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(self.me.content)
-        return self.path.stat().st_mtime
+    @property
+    def file(self) -> str:
+        """Its file's name."""
+        return f"{self.me.name}.json"
+
+    def renew(self) -> None:
+        """Show that the process lives, also to who took it for dead. Raises OSError."""
+        with self._renewing:
+            if not self.is_over:
+                self.files.renew(self.file, self.me.content)
+
+    def end(self) -> None:
+        """Show it no more. Raises OSError."""
+        with self._renewing:
+            self.is_over = True
+            self.files.remove(self.file)
 
 
 _LOCK = threading.RLock()
@@ -100,11 +117,8 @@ def enter(store: Store) -> Writer:
     with _LOCK:
         present = _PRESENT.get(store.leases_folder)
         if present is None:
-            me = Writer.me()
-            present = _Presence(me, store.leases_folder / f"{me.name}.json")
             try:
-                present.path.parent.mkdir(parents=True, exist_ok=True)
-                present.path.write_bytes(me.content)
+                present = _shown(store)
             except OSError as error:
                 raise store.complaint(error) from error
             _PRESENT[store.leases_folder] = present
@@ -123,7 +137,35 @@ def leave(store: Store) -> None:
         if not present.num_uses:
             del _PRESENT[store.leases_folder]
             with suppress(OSError):
-                present.path.unlink(missing_ok=True)
+                present.end()
+
+
+def files_of(store: Store) -> LeaseFiles:
+    """Where this process, which is at work on the root, shows itself and its leases."""
+    with _LOCK:
+        return _PRESENT[store.leases_folder].files
+
+
+def is_at_work(store: Store) -> bool:
+    """Whether this process shows itself on the root."""
+    with _LOCK:
+        return store.leases_folder in _PRESENT
+
+
+def _shown(store: Store) -> _Presence:
+    """This process, shown on the root under a new name. Raises OSError."""
+    me = Writer.me()
+    if store.object_store:
+        far = _far(store.object_store)
+        if far.is_exclusive(f"{me.name}.json", me.content):
+            return _Presence(me, far)
+    present = _Presence(me, DiskFiles(store.leases_folder))
+    present.renew()
+    return present
+
+
+def _far(objects: "ObjectStore") -> ObjectFiles:
+    return ObjectFiles(objects.inner, f"{objects.base}/leases")
 
 
 @contextmanager
@@ -140,26 +182,46 @@ def is_alive(store: Store, name: str) -> bool:
     """Whether the writer of that name is at work. To be called by one that is at work itself."""
     with _LOCK:
         present = _PRESENT.get(store.leases_folder)
-    if present and present.me.name == name:
-        return True
-    path = store.leases_folder / f"{name}.json"
-    try:
-        writer, renewed = Writer.read(path.read_bytes()), path.stat().st_mtime
-        now = present.renew() if present else renewed
-    except FileNotFoundError:
+    if present is None:  # a report, which shows itself nowhere
+        return any(_is_alive(files, name, None) for files in _all_files(store))
+    return present.me.name == name or _is_alive(present.files, name, present.file)
+
+
+def _all_files(store: Store) -> Iterator[LeaseFiles]:
+    yield DiskFiles(store.leases_folder)
+    if store.object_store:
+        yield _far(store.object_store)
+
+
+def _is_alive(files: LeaseFiles, name: str, clock: str | None) -> bool:
+    content, age = files.read(f"{name}.json"), files.age(f"{name}.json", clock)
+    if content is None or age is None:
         return False
+    writer = Writer.read(content)
     if writer and writer.machine and writer.machine == _machine() and _born(writer.pid) != writer.born:
         return False
-    return now - renewed < LEASE_SECONDS
+    return age < LEASE_SECONDS
 
 
 def forget_dead(store: Store) -> None:
-    """Take away what writers that are gone left: their files and their leases."""
-    for path in store.leases_folder.iterdir():
+    """Take away what writers that are gone left: their leases, then their files. To be called by one that is at work.
+
+    Only where a writer is gone are leases read to see whose they are.
+    """
+    files = files_of(store)
+    names = files.names()
+    writers = {name.removesuffix(".json") for name in names if name.endswith(".json")}
+    dead = {name for name in writers if not is_alive(store, name)}
+    if not dead:
+        return
+    for name in names:
         with suppress(OSError):
-            writer = Writer.read(path.read_bytes())
-            if writer and not is_alive(store, writer.name):
-                path.unlink(missing_ok=True)
+            holder = None if name.endswith(".json") else Writer.read(files.read(name) or b"")
+            if holder and holder.name not in writers - dead and not is_alive(store, holder.name):
+                files.remove(name)
+    for name in dead:
+        with suppress(OSError):
+            files.remove(f"{name}.json")
 
 
 def _start_renewing() -> None:

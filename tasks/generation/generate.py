@@ -26,6 +26,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds between looks at what another run is making."""
 _SAID: set[tuple[str, Writer]] = set()
 """Of which stage and run it was said that it is waited for."""
+_SAID_ALONE: set[str] = set()
+"""Of which roots it was said that other machines are not seen there."""
 
 
 Reading = Callable[[Completion], Mapping[str, object]]
@@ -91,6 +93,13 @@ def generate(engine: PooledEngine, index: RecipeIndex, jobs: Jobs, rank: int) ->
     try:
         index.store.write_recipe(index.recipe)
         shard.leases = Leases(index.store, index.recipe)
+        if not (index.store.is_local or shard.leases.is_far or index.store.root in _SAID_ALONE):
+            _SAID_ALONE.add(index.store.root)
+            PROGRESS.say(
+                f"The object store of {index.store.root} does not create an object only where there is none "
+                "(If-None-Match), so runs on other machines are not seen: give each machine experiments of its own, "
+                "or traces are made twice."
+            )
         try:
             shard.make(jobs)
             while shard.left and not shard.result.is_over_budget:
@@ -201,14 +210,17 @@ class _Shard:
         """What of a job is still missing and ours to make; None where that is nothing."""
         problem = job.wanted[0].problem_digest
         self._problems.add(problem)
-        claim = self.leases.claim(problem)
+        if self.leases.is_far and not self.leases.is_held(problem):
+            claim = await asyncio.to_thread(self.leases.claim, problem)
+        else:
+            claim = self.leases.claim(problem)
         if claim.holder:
             self.left.append((job, claim.holder))
             return None
         if claim.is_taken_over:
             await asyncio.to_thread(recover, self._index.store, PROGRESS.say)
         if claim.is_new and self._index.is_behind:
-            await asyncio.to_thread(self._index.refresh)
+            await asyncio.to_thread(self._index.catch_up, claim.at)
         lacking = [place for place, trace in enumerate(job.wanted) if not self._index.has(trace.trace_id)]
         if len(lacking) == len(job.wanted):
             return job

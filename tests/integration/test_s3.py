@@ -4,10 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -15,6 +11,7 @@ from pathlib import Path
 import made_run
 import pytest
 import s3fs
+from endpoints.object_stores import environment, served
 from made_run import Made, finish_run, sums
 from test_catalog import (
     RECIPE,
@@ -46,44 +43,19 @@ from warehouse.store import Store, traces_folder
 FOLDER = traces_folder(RECIPE)
 NUM_PARTS = 4
 DATA = Path(__file__).parents[1] / "data"
-KEY = "test-key"
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Of a server that speaks S3, in a process of its own: DuckDB asks it while it holds Python."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("s3")
-    where = ("--host", "127.0.0.1", "--port", str(port), "--data-dir", str(folder), "--no-access-log")
-    server = subprocess.Popen(
-        [str(Path(sys.executable).with_name("nanio")), "serve", *where],
-        env={**os.environ, "NANIO_ACCESS_KEY": KEY, "NANIO_SECRET_KEY": KEY},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for _ in range(600):
-        with socket.socket() as asking:
-            if asking.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert server.poll() is None, "the server has ended"
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    server.kill()
-    server.wait(10)
+    with served(tmp_path_factory.mktemp("s3")) as address:
+        yield address
 
 
 @pytest.fixture
 def root(address, tmp_path, monkeypatch):
     """A new bucket; catalog, journals and locks are in a folder of the test."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": KEY,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }.items():
+    for name, value in environment(address, tmp_path / "cache").items():
         monkeypatch.setenv(name, value)
     s3fs.S3FileSystem.clear_instance_cache()
     bucket = f"b{uuid.uuid4().hex[:12]}"
