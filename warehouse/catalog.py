@@ -38,8 +38,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 _ONE_THREAD = {"threads": 1}
-_LOAD_MEMORY = "1GB"
-"""What a load needs beyond lies beside the catalog for as long as it takes: as fast as in memory (docs/scale.md)."""
+_MEMORY = {False: "1GB", True: "2500MB"}
+"""Of a load, and of one that begins with nothing; what either needs beyond lies beside the catalog meanwhile (docs/scale.md)."""
 _MOST_THREADS = 4
 """Of a load, since each takes its share of that memory."""
 _SMALL_BYTES = 8 * 2**20
@@ -95,11 +95,13 @@ def _snapshot(path: Path, further: dict[str, int] | None = None) -> duckdb.DuckD
     return connection
 
 
-def open_for_loading(path: Path, store: Store, num_bytes: int) -> duckdb.DuckDBPyConnection:
+def open_for_loading(
+    path: Path, store: Store, num_bytes: int, *, is_new: bool = False
+) -> duckdb.DuckDBPyConnection:
     """Open a catalog file that is not published yet, for the loader alone, to take in files of so many bytes."""
     is_small = num_bytes + path.stat().st_size < _SMALL_BYTES
     threads = 1 if is_small else min(_MOST_THREADS, os.cpu_count() or 1)
-    further = {"default_block_size": _BLOCK_SIZE, "memory_limit": _LOAD_MEMORY, "threads": threads}
+    further = {"default_block_size": _BLOCK_SIZE, "memory_limit": _MEMORY[is_new], "threads": threads}
     connection = duckdb.connect(path, config=_CONFIG | further)
     _let_read(connection, store)
     return connection

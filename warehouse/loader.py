@@ -10,10 +10,11 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import orjson
@@ -34,6 +35,8 @@ from warehouse.locks import publishing
 from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
 from warehouse.relations import statement
 from warehouse.store import Store, StoredFile
+
+T = TypeVar("T")
 
 _KINDS = {
     "traces": re.compile(r"traces/stage=\w+/recipe=(?P<recipe>[0-9a-f]{16})/part-[0-9a-f]{16}\.parquet"),
@@ -57,7 +60,10 @@ _FOLLOWED = {
 REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results")
 """Made of the tables before them, for stale runs alone."""
 _PRICES = ("price_input", "price_output", "price_cached_input", "price_reasoning", "price_batch")
-_FILES_AT_ONCE = 512
+_MOST_AT_ONCE = 512
+_BYTES_AT_ONCE = 64 * 2**20
+"""Of files: a million traces at most, since each takes 60 bytes without its texts."""
+_SAMPLES_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +122,14 @@ def _build(
                 shutil.copyfile(path, beside)
             else:
                 beside.write_bytes(blank_catalog())
-            with open_for_loading(beside, store, sum(map(sizes.__getitem__, new))) as connection:
+            with open_for_loading(
+                beside, store, sum(map(sizes.__getitem__, new)), is_new=not known
+            ) as connection:
                 connection.begin()
                 if not known:
                     enter_root(connection, store.root)
                 had_traces = has_traces(connection)
-                num_rows = _take_in(connection, store, new)
+                num_rows = _take_in(connection, store, new, sizes)
                 _follow(connection, store, known.keys() - found.keys(), found)
                 for file in new:
                     connection.execute(statement("load/part"), {"path": file, "content": found[file]})
@@ -169,7 +177,9 @@ def _keep_inventory(store: Store, known: Mapping[str, str], found: Mapping[str, 
         inventory.keep_up(store, recipe, paths)
 
 
-def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[str]) -> int:
+def _take_in(
+    connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[str], sizes: Mapping[str, int]
+) -> int:
     """Load new files kind by kind, then bring the samples of the runs they touch up to date."""
     by_kind: dict[str, list[str]] = {kind: [] for kind in _KINDS}
     recipes: set[str] = set()
@@ -181,7 +191,7 @@ def _take_in(connection: duckdb.DuckDBPyConnection, store: Store, new: Iterable[
             recipes.add(match["recipe"])
     before = _num_rows(connection)
     for kind, steps in _STEPS.items():
-        for group in _groups(by_kind[kind]):
+        for group in _groups(by_kind[kind], sizes.__getitem__, _BYTES_AT_ONCE):
             files = [f"{store.root}/{file}" for file in group]
             for step in steps:
                 sentence = statement(f"load/{step}")
@@ -225,12 +235,17 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the samples of stale runs anew, and what they come to by problem and stage.
 
     What people look at is read from these reductions, so that its time depends on runs and problems,
-    not on samples.
+    not on samples. So many runs are taken at once that their samples fit into memory.
     """
-    for table in REDUCED:
-        connection.execute(statement(f"load/outdated_{table}"))
-    for step in (*REDUCED, "left_to_vote", "finalized"):
-        connection.execute(statement(f"load/{step}"))
+    stale = connection.execute(statement("load/stale_runs")).fetchall()
+    groups = list(_groups(stale, lambda run: run[1], _SAMPLES_AT_ONCE))
+    for group in groups:
+        if len(groups) > 1:
+            connection.execute(statement("load/in_work"), {"run_ids": [run_id for run_id, _ in group]})
+        for table in REDUCED:
+            connection.execute(statement(f"load/outdated_{table}"))
+        for step in (*REDUCED, "left_to_vote", "finalized"):
+            connection.execute(statement(f"load/{step}"))
 
 
 def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: Sequence[str]) -> None:
@@ -272,5 +287,14 @@ def _num_rows(connection: duckdb.DuckDBPyConnection) -> int:
     return sum(count[0] for count in counts if count)
 
 
-def _groups(files: list[str]) -> Iterable[list[str]]:
-    return (files[start : start + _FILES_AT_ONCE] for start in range(0, len(files), _FILES_AT_ONCE))
+def _groups(items: Iterable[T], size_of: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """The items in order, in groups that together are not larger than `most` unless one alone is, and not many."""
+    group, size = list[T](), 0
+    for item in items:
+        if group and (size + size_of(item) > most or len(group) == _MOST_AT_ONCE):
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += size_of(item)
+    if group:
+        yield group

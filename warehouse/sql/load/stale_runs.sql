@@ -1,0 +1,9 @@
+-- One row per stale run, with the number of traces that it wanted.
+select
+    runs.run_id,
+    count(members.run_id) as num_members
+from store.runs
+left join store.members on runs.run_id = members.run_id
+where runs.is_stale
+group by runs.run_id
+order by runs.run_id
