@@ -122,7 +122,7 @@ class ObjectFiles:
     """Below a prefix of an object store that creates an object only where there is none (`If-None-Match: *`)."""
 
     num_buckets = 32
-    """Each costs some five requests per recipe and run."""
+    """Each costs five requests, and a listing of the recipe's parts, whenever it is taken."""
     is_far = True
 
     def __init__(self, filesystem: "AbstractFileSystem", prefix: str) -> None:
