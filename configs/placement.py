@@ -55,3 +55,8 @@ class Placed(ConfigModel):
     def cluster(self) -> RaySettings:
         """The cluster and a replica's share of it, with the defaults."""
         return self.ray or RaySettings()
+
+
+def is_on_ray(engine: ConfigModel) -> bool:
+    """Whether an engine's settings place it on Ray; a kind whose settings know of no place works here."""
+    return isinstance(engine, Placed) and engine.on == "ray"

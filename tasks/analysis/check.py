@@ -8,6 +8,7 @@ from typing import NamedTuple
 from configs.engines import OpenAISettings, VllmSettings
 from configs.experiment import Experiment
 from configs.models import Price
+from configs.placement import is_on_ray
 from configs.schema import UserError
 from tasks.analysis.context import Context, complaint, context_of
 from tasks.analysis.mistakes import mistakes_of
@@ -191,7 +192,7 @@ def _state_of(stage: Stage) -> _State:
         kind.check(stage.model, settings)
     except EngineAbsent:
         return _State(EngineState.ABSENT)
-    if stage.engine.on == "ray":
+    if is_on_ray(stage.engine):
         return _State(EngineState.VALID, placement_of(stage.engine))
     if not kind.starts_quickly(settings):
         return _State(EngineState.VALID)

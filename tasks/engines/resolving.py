@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from configs.engines import KINDS, CustomSettings, EngineSettings
 from configs.loading import validated
+from configs.placement import is_on_ray
 from configs.schema import ConfigModel
 from tasks.engines.address import kind_at
 from tasks.engines.protocol import EVERY_GPU, EngineKind
@@ -20,7 +21,7 @@ class Resolved(NamedTuple):
 
 def resolved(engine: EngineSettings) -> Resolved:
     """What an experiment's `engine` means. Raises UserError for a kind from outside that is not there or its settings."""
-    if engine.on == "ray":
+    if is_on_ray(engine):
         kind = kind_at(ON_RAY)
         return Resolved(kind, kind.settings(engine=engine))
     return resolved_here(engine)
