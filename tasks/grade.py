@@ -50,7 +50,7 @@ def judged_members(stage: Stage, members: list[Member], grading: Grading | Casca
 
 def assess(run: Run, grade_stage: GradeStage = grade_members) -> None:
     """Grade every stage of a run; what it wanted and what went wrong are known afterwards."""
-    run.members = members_of(run)
+    run.members = run.members or members_of(run)
     grader = run.grader
     is_cascade = isinstance(grader, Cascade)
     grading = grader if is_cascade else Grading(grader, VerdictMemory(run.store, grader.key))
@@ -69,7 +69,7 @@ def assess(run: Run, grade_stage: GradeStage = grade_members) -> None:
 
 def is_ungraded(run: Run) -> bool:
     """Whether a verdict on a stored trace is to be made, or one to be checked."""
-    members = members_of(run)
+    members = run.members or members_of(run)
     return any(is_lacking(stage, members[stage.name], run.grader) for stage in run.stages)
 
 

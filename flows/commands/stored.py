@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from configs.experiment import Experiment
 from tasks.grade import assess, is_ungraded, judged_members
-from tasks.run import Run, Stages, is_unmade, num_unmade, record, resolve, stage_summary
+from tasks.run import Run, Stages, is_unmade, members_of, num_unmade, record, resolve, stage_summary
 from warehouse.loader import load
 from warehouse.locks import in_use
 from warehouse.store import Store
@@ -75,4 +75,7 @@ def run_stored(
 
 def is_lacking(run: Run, part: Part) -> bool:
     """Whether a trace or a verdict is to be made."""
-    return is_unmade(run, part.stages(run)) or (part.is_recorded and is_ungraded(run))
+    if is_unmade(run, part.stages(run)):
+        return True
+    run.members = members_of(run)  # nothing is made here that could change them
+    return part.is_recorded and is_ungraded(run)

@@ -217,10 +217,12 @@ class _Shard:
         if claim.holder:
             self.left.append((job, claim.holder))
             return None
+        made_by = claim.at
         if claim.is_taken_over:
             await asyncio.to_thread(recover, self._index.store, PROGRESS.say)
+            made_by = time.monotonic()  # only now are the dead run's answers parts
         if claim.is_new and self._index.is_behind:
-            await asyncio.to_thread(self._index.catch_up, claim.at)
+            await asyncio.to_thread(self._index.catch_up, made_by)
         lacking = [place for place, trace in enumerate(job.wanted) if not self._index.has(trace.trace_id)]
         if len(lacking) == len(job.wanted):
             return job
