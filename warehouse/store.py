@@ -142,7 +142,8 @@ class Store:
     def names(self, folder: str, suffix: str = ".parquet", prefix: str = "") -> list[str]:
         """Paths of the visible files in `folder`, sorted; empty where there is no such folder."""
         try:
-            found = self._fs.ls(self._at(folder), detail=False)
+            at = self._at(folder)
+            found = os.listdir(at) if self.is_local else self._fs.ls(at, detail=False)  # noqa: PTH208 - names alone
         except FileNotFoundError:
             return []
         names = (str(path).rsplit("/", 1)[-1] for path in found)

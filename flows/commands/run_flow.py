@@ -41,12 +41,14 @@ def run_flow(
     as_json: bool,
     show: Show,
     stored: Callable[[], Any | None] = nothing_stored,
+    reporting: Reporting | None = None,
     is_new: bool = True,
 ) -> None:
     """Run a flow, print what it returns, and exit 1 unless the work is complete; 4 where only its budget is in the way.
 
     `flow` imports it, and Prefect with it; `stored` gives the outcome where nothing is to be made, and then no
-    flow runs. `is_new` says that this is not to be expected, so that a server may start before it is asked.
+    flow runs. `is_new` says that this is not to be expected, so that a server may start before it is asked;
+    `reporting` may have begun to start one already.
     With `as_json` stdout holds the one object and everything else goes to stderr. The first Ctrl-C stops cleanly
     and exits with 130, SIGTERM with 143; what had arrived by then is stored.
     """
@@ -54,14 +56,14 @@ def run_flow(
     complaint = None
     with _stopped_by_signals() as stopped:
         try:
-            with PROGRESS.shown_on(Console(stderr=True)), Reporting(root, PROGRESS.say) as reporting:
+            with PROGRESS.shown_on(Console(stderr=True)), reporting or Reporting(root) as reports:
                 if is_new:
-                    reporting.begin()
+                    reports.begin()
                 summary = stored()
                 if summary is None:
-                    reporting.begin()
+                    reports.begin()
                     run = flow()
-                    reporting.wait()
+                    reports.wait(PROGRESS.say)
                     summary = run()
         except (Exception, KeyboardInterrupt) as error:
             if stopped():

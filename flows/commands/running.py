@@ -62,8 +62,13 @@ def _announcement(command: str, experiment: "Experiment", root: str, limit: int 
 
 
 def _perform(command: str, experiment: "Experiment", root: str, limit: int | None, *, as_json: bool) -> None:
+    from tasks.executor.server import Reporting
+
+    reporting = Reporting(root)
+    if _never_ran(experiment, root):
+        reporting.begin()  # a server takes longest to start: the rest is imported beside it
     from flows.commands.run_flow import run_flow
-    from flows.commands.stored import PARTS, never_ran, run_stored
+    from flows.commands.stored import PARTS, run_stored
 
     run_flow(
         lambda: partial(_flow(command), experiment=experiment, root=root, limit=limit),
@@ -71,8 +76,20 @@ def _perform(command: str, experiment: "Experiment", root: str, limit: int | Non
         as_json=as_json,
         show=_show(command),
         stored=lambda: run_stored(experiment, root, limit, PARTS[command]),
-        is_new=never_ran(experiment, root),
+        reporting=reporting,
+        is_new=False,
     )
+
+
+def _never_ran(experiment: "Experiment", root: str) -> bool:
+    """Whether a look at a root shows that no run of the experiment is on record; cheap, before anything is planned."""
+    from warehouse.store import Store
+
+    try:
+        runs = Store(root).names("runs", ".json")
+    except OSError:  # what is wrong with the root is told where it is opened
+        return False
+    return not any(f"-{experiment.name}-" in name for name in runs)
 
 
 def _add(command: str, help_text: str, example: str) -> None:

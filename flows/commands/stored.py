@@ -37,15 +37,6 @@ PARTS = {
 """What each command over one experiment does."""
 
 
-def never_ran(experiment: Experiment, root: str) -> bool:
-    """Whether a look at a root shows that no run of the experiment is on record; cheap, before anything is planned."""
-    try:
-        runs = Store(root).names("runs", ".json")
-    except OSError:  # what is wrong with the root is told where it is opened
-        return False
-    return not any(f"-{experiment.name}-" in name for name in runs)
-
-
 def run_stored(
     experiment: Experiment, root: str, limit: int | None, part: Part
 ) -> Summary | StageSummary | None:

@@ -170,8 +170,8 @@ class Reporting:
     A block: what it started is gone at its end. `begin` may come early; Prefect must be imported after it.
     """
 
-    def __init__(self, root: str, say: Say) -> None:
-        self._root, self._say = root, say
+    def __init__(self, root: str) -> None:
+        self._root = root
         self._server: TemporaryServer | None = None
         self._has_begun = False
         self._settings = ExitStack()
@@ -202,15 +202,15 @@ class Reporting:
             if not keeps_history():
                 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 
-    def wait(self) -> None:
+    def wait(self, say: Say) -> None:
         """Return once the server answers. Raises UserError."""
         if self._server:
             _import_ahead()
-            self._server.wait(self._say)
+            self._server.wait(say)
             if not keeps_history():
                 self._settings.enter_context(_nobody_listens())
         elif url := os.environ.get(API_URL):
-            wait_for(url, self._say)
+            wait_for(url, say)
 
 
 def wait_for(url: str, say: Say) -> None:

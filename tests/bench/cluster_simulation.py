@@ -191,12 +191,10 @@ class Growth:
 
 
 GROWTHS = (
-    Growth("full rebuild, memory", "GB", {128e3: 0.74, 1.024e6: 3.30}),
-    Growth("no-op run, memory", "GB", {128e3: 0.44, 1.024e6: 0.88, 9.984e6: 5.67}),
+    Growth("no-op run, memory", "GB", {128e3: 0.44, 1.024e6: 0.73, 9.984e6: 1.75}),
     Growth("catalog on disk", "GB", {128e3: 0.047, 1.024e6: 0.176, 9.984e6: 1.72}),
-    Growth("full rebuild", "CPU s", {128e3: 8.9, 1.024e6: 47.2}),
-    Growth("no-op run", "CPU s", {128e3: 8.1, 1.024e6: 13.1, 9.984e6: 55.6}),
-    Growth("load of ten problems", "CPU s", {128e3: 2.3, 1.024e6: 3.0, 9.984e6: 17.3}),
+    Growth("no-op run", "CPU s", {128e3: 8.1, 1.024e6: 8.8, 9.984e6: 24.7}),
+    Growth("load of ten problems", "CPU s", {128e3: 2.3, 1.024e6: 3.1, 9.984e6: 9.0}),
 )
 HISTORY = (1e6, 1e7, 1e8, 1e9)
 
