@@ -1,6 +1,5 @@
 """The command line `a2r`: its commands are in `flows.commands`, one module per concern."""
 
-import gc
 from typing import Annotated
 
 import typer
@@ -8,9 +7,7 @@ import typer
 from flows.commands import analysis, authoring, research, root, running, serving
 from flows.commands.process import print_user_errors, spell_in_ascii
 from flows.commands.without_pandas import hide_pandas
-
-OBJECTS_BETWEEN_LOOKS = 50_000
-"""What is imported stays: to look through it for garbage as often as Python does is a fifth of the time it takes to start."""
+from tasks.executor.garbage import look_seldom
 
 app = typer.Typer(
     name="a2r",
@@ -43,7 +40,7 @@ def _options(
 
 def main() -> None:
     """Entry point of `a2r`."""
-    gc.set_threshold(OBJECTS_BETWEEN_LOOKS)
+    look_seldom()
     hide_pandas()
     spell_in_ascii()
     print_user_errors(app)

@@ -7,7 +7,6 @@ is gone, however that ended, the kernel closes its standard input, and the serve
 """
 
 import asyncio
-import gc
 import os
 import select
 import shutil
@@ -18,11 +17,10 @@ import threading
 from contextlib import closing, suppress
 from pathlib import Path
 
+from tasks.executor.garbage import look_seldom
 from warehouse.files import atomic_file
 
 POLL_SECONDS = 1.0
-OBJECTS_BETWEEN_LOOKS = 50_000
-"""What is imported stays: to look through it for garbage as often as Python does is a fifth of the time it takes to start."""
 
 
 def end_with(parent: int, folder: Path) -> None:
@@ -78,7 +76,7 @@ async def _migrate() -> None:
 def main(descriptor: int, database: Path, template: Path | None) -> None:
     """Serve until the command is gone; without a template from the database that the environment names."""
     threading.Thread(target=end_with, args=(os.getppid(), database.parent), daemon=True).start()
-    gc.set_threshold(OBJECTS_BETWEEN_LOOKS)
+    look_seldom()
     if template:
         prepare(database, template)
     import uvicorn  # noqa: PLC0415 - the copy above needs none of it

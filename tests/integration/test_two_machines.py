@@ -1,12 +1,8 @@
 """Two machines on one root in an object store: leases are objects there, and no disk is shared."""
 
 import itertools
-import json
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import uuid
@@ -15,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import s3fs
+import test_two_runs
 from endpoints.object_stores import environment, served
 from test_store import RECIPE, problem
-from test_two_runs import IN_FLIGHT, RUN, ended, go, lacking, when_both_have_asked
+from test_two_runs import IN_FLIGHT, answered_differently, ended, go, lacking, when_both_have_asked
 
 from warehouse import writers
 from warehouse.integrity import verify
@@ -64,35 +61,12 @@ def store(address, tmp_path, monkeypatch):
 
 @pytest.fixture
 def experiment(experiment_data, endpoint):
-    """Its endpoint answers differently each time."""
-    numbers = itertools.count(1)
-    endpoint.answer = lambda *_: f"So it is \\boxed{{{next(numbers)}}}."
-    endpoint.latency = 0.05
-    for role in ("explorer", "synthesizer"):
-        experiment_data[role]["engine"] |= {"concurrency": IN_FLIGHT, "timeout_seconds": 100.0}
-    experiment_data["execution"] = {"shard_size": 12}
-    return experiment_data
+    return answered_differently(experiment_data, endpoint)
 
 
 def begun(store, experiment, cache):
     """A process of another machine that is ready to make the experiment's traces on the root."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(MACHINE) + textwrap.dedent(RUN),
-            store.root,
-            json.dumps(experiment),
-            cache.name,
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
+    return test_two_runs.begun(store, experiment, cache.name, before=MACHINE, XDG_CACHE_HOME=str(cache))
 
 
 def num_rows(store):

@@ -55,9 +55,8 @@ IN_FLIGHT = 4
 """Requests of one run at once."""
 
 
-@pytest.fixture
-def experiment(experiment_data, endpoint):
-    """Its endpoint answers differently each time."""
+def answered_differently(experiment_data, endpoint):
+    """The experiment, whose endpoint answers differently each time."""
     numbers = itertools.count(1)
     endpoint.answer = lambda *_: f"So it is \\boxed{{{next(numbers)}}}."
     endpoint.latency = 0.05
@@ -68,21 +67,27 @@ def experiment(experiment_data, endpoint):
 
 
 @pytest.fixture
+def experiment(experiment_data, endpoint):
+    return answered_differently(experiment_data, endpoint)
+
+
+@pytest.fixture
 def store(tmp_path):
     store = Store(str(tmp_path / "root"))
     store.open_for_writing()
     return store
 
 
-def begun(store, experiment):
-    """A process that is ready to make the experiment's traces on the root."""
+def begun(store, experiment, *further, before="", **environment):
+    """A process that is ready to make the experiment's traces on the root; `before` is run first, and given `further`."""
+    script = textwrap.dedent(before) + textwrap.dedent(RUN)
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(RUN), store.root, json.dumps(experiment)],
+        [sys.executable, "-c", script, store.root, json.dumps(experiment), *further],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ,
+        env=os.environ | environment,
     )
     assert process.stdout.readline() == "ready\n"
     return process
