@@ -76,6 +76,8 @@ class RecipeIndex:
     """When the folder had changed as it was last listed; None where another change would not be seen by its time."""
     _journals: tuple[Journal, ...] = ()
     _watchers: tuple[Callable[[str], None], ...] = ()
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while one comes or goes, which waits for no listing."""
 
     def refresh(self) -> "RecipeIndex":
         """Take in the parts that have come since."""
@@ -164,7 +166,7 @@ class RecipeIndex:
     def opened(self) -> Journal:
         """A new journal of the recipe, whose answers are known from now on. Raises OSError."""
         journal = Journal(self.store, self.recipe)
-        with self._lock:
+        with self._changing:
             self._journals += (journal,)
         return journal
 
@@ -173,17 +175,17 @@ class RecipeIndex:
         try:
             self.refresh()
         finally:
-            with self._lock:
+            with self._changing:
                 self._journals = tuple(other for other in self._journals if other is not journal)
 
     def watch(self, watcher: Callable[[str], None]) -> None:
         """Call it with the digest of each problem of which an answer arrives, on the thread on which it does."""
-        with self._lock:
+        with self._changing:
             self._watchers += (watcher,)
 
     def unwatch(self, watcher: Callable[[str], None]) -> None:
         """Undo one `watch`."""
-        with self._lock:
+        with self._changing:
             self._watchers = tuple(other for other in self._watchers if other != watcher)
 
     def arrived(self, problem_digest: str) -> None:
@@ -193,9 +195,10 @@ class RecipeIndex:
 
     def get(self, trace_id: str) -> Stored | None:
         """The stored trace or failure, if there is either."""
+        journals = self._journals  # before the parts: what is sealed meanwhile is in one of both
         held = self._known.get(trace_id)
         if held is None or held.status == "error":
-            for journal in self._journals:
+            for journal in journals:
                 if entry := journal.answers.get(trace_id):
                     return Stored(entry.status, "", False, entry.answer_digest, entry.num_tokens)
         return held
@@ -209,6 +212,11 @@ class RecipeIndex:
         """The digest of the stored answer, where both are known."""
         held = self.get(trace_id)
         return held.answer_digest if held else None
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Those that were there at the last `refresh`."""
+        return self._seen
 
     @property
     def held(self) -> Known:

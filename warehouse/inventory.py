@@ -5,8 +5,9 @@
 the listing of its folder says. So an inventory can be old, lacking or gone, and no reader is misled: what it says of parts
 that are not listed is ignored, and listed parts that it does not name are opened.
 
-A load writes it for the recipes that it takes something in of: one file of the parts that none names yet, together
-with the files that are not much larger, so that there are few and each row is written anew only a few times.
+A load writes it for the recipes that it takes something in of, and so does a shard that leaves parts in an object store
+while it goes on (see `rolling`): one file of the parts that none names yet, together with the files that are not much
+larger, so that there are few and each row is written anew only a few times.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,7 @@ from warehouse.entries import NONE, READ, Entries, entries_of, joined
 from warehouse.store import LostPart, Store, content_hash, opened
 
 FEWEST_PARTS = 4
-"""Fewer parts are opened as fast."""
+"""Fewer parts are opened as fast on a disk; from an object store their texts would come along."""
 _NAMES = ("high", "low", "digest", "kind", "part", "tokens")
 _PARTS = b"parts"
 """Key of the file's metadata that names the parts."""
@@ -41,7 +42,7 @@ def known_entries(store: Store, recipe: str, parts: Sequence[str]) -> Entries:
 
     It says nothing of a part either that another loader's file, which is gone in this moment, named.
     """
-    if len(parts) < FEWEST_PARTS:
+    if len(parts) < _fewest(store):
         return NONE
     wanted, found = set(parts), list[Entries]()
     for path in store.names(_folder(recipe)):
@@ -58,18 +59,23 @@ def keep_up(store: Store, recipe: str, parts: Iterable[str]) -> None:
     of_no_use = [file for file in files if 2 * len(present.intersection(file.parts)) <= len(file.parts)]
     files = [file for file in files if file not in of_no_use]
     unnamed = sorted(present.difference(*(file.parts for file in files)))
-    if len(unnamed) >= FEWEST_PARTS:
+    if len(unnamed) >= _fewest(store):
         entries = [entries for part in unnamed if (entries := _opened(store, part))]
-        num_rows = sum(map(len, entries))
+        num_rows, left = sum(map(len, entries)), present.difference(unnamed)
         for file in sorted(files, key=lambda file: file.num_rows):
             if file.num_rows <= 2 * num_rows and (held := _read(store, file.path)):
-                entries.append(held.of_parts(present))
+                entries.append(held.of_parts(left))  # two loaders at once may have named the same parts
+                left.difference_update(held.parts)
                 of_no_use.append(file)
                 num_rows += file.num_rows
         written = _write(store, recipe, joined(entries))
         of_no_use = [file for file in of_no_use if file.path != written]
     for file in of_no_use:
         store.remove(file.path)
+
+
+def _fewest(store: Store) -> int:
+    return FEWEST_PARTS if store.is_local else 1
 
 
 def _folder(recipe: str) -> str:

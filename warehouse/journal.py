@@ -2,20 +2,22 @@
 
 One journal a shard attempt, on a local disk: a first line with the recipe, then one JSON line a
 trace, each appended by a single write. At the shard's end the journal becomes a Parquet part and
-is removed. A process that dies leaves its journals; the next run turns them into parts first. The
-first line says which writer a journal belongs to (see `writers`), and it is that writer's until it
-is gone. The lock on the open file says so too, where locks work.
+is removed; for a root in an object store earlier, and another follows (see `rolling`). A process that
+dies leaves its journals; the next run turns them into parts first. The first line says which writer
+a journal belongs to (see `writers`), and it is that writer's until it is gone. The lock on the open
+file says so too, where locks work.
 
 One bad line costs that line, one bad journal that journal: it is set aside as `journal/….unreadable`, which
 `a2r verify` names, and its traces are made again.
 """
 
 import errno
+import io
 import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -32,8 +34,8 @@ from warehouse.winner import answer_digest, winners
 from warehouse.writers import at_work, enter, forget_dead, is_alive, is_at_work, leave
 
 _DYING_SECONDS = 5.0
-_PIECE_BYTES = 2**28
-"""Journal read at once and written as one part: Arrow's columns of text end at 2 GiB."""
+_PIECE_BYTES = 2**26
+"""Journal read at once and written as one part, which takes a few times as much memory; compaction leaves larger ones alone."""
 _JSON_SCHEMA = pa.schema([(f.name, pa.int64() if f.type == UTC else f.type) for f in TRACES])
 
 
@@ -53,7 +55,7 @@ class Journal:
 
     def __init__(self, store: Store, recipe: Recipe) -> None:
         self._store, self._recipe = store, recipe
-        self._size, self._reading = 0, threading.Lock()
+        self.num_bytes, self._reading = 0, threading.Lock()
         self.answers: dict[str, JournalAnswer] = {}
         """What it holds of traces that are no failures, by trace id."""
         store.journal_folder.mkdir(parents=True, exist_ok=True)
@@ -78,14 +80,14 @@ class Journal:
         checked = storable(row)
         digest = answer_digest(checked["status"], checked.get("answer"))
         stored = {**checked, "answer_digest": digest}
-        start = self._size
+        start = self.num_bytes
         self._write(stored)
         if digest is not None:
             self.answers[checked["trace_id"]] = JournalAnswer(
                 checked["status"],
                 digest,
                 start,
-                self._size - start,
+                self.num_bytes - start,
                 (checked.get("num_billed_prompt_tokens") or 0) + (checked.get("num_completion_tokens") or 0),
             )
         return stored
@@ -108,20 +110,18 @@ class Journal:
         if written != len(line):
             os.ftruncate(self._file, os.fstat(self._file).st_size - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self._size += written
+        self.num_bytes += written
 
     def seal(self) -> list[str]:
-        """Turn the journal into parts of the store, remove it, and return the parts' paths.
+        """Turn the journal into parts of the store, remove it, and return the parts' paths; after an error it is as before.
 
         It is read by its open file: whoever took this process for dead may have recovered and removed it.
         """
-        try:
-            with os.fdopen(os.dup(self._file), "rb") as file:
-                file.seek(0)
-                parts, _, _ = _to_parts(self._store, self._recipe, file, self.path)
-            self.path.unlink(missing_ok=True)
-        finally:
-            self.close()
+        with os.fdopen(os.dup(self._file), "rb") as file:
+            file.seek(0)
+            parts, _, _ = _to_parts(self._store, self._recipe, file, self.path)
+        self.path.unlink(missing_ok=True)
+        self.close()
         return parts
 
     def close(self) -> None:
@@ -269,15 +269,12 @@ def journal_row(line: bytes) -> TraceRow:
 
 
 def _to_parts(store: Store, recipe: Recipe, file: BinaryIO, path: Path) -> tuple[list[str], int, int]:
-    """Write a journal's whole lines as parts, what cannot be read of it aside; parts, traces and bad lines.
-
-    A line cut short by a kill or a full disk is not an answer.
-    """
+    """Write a journal's whole lines as parts, what cannot be read of it aside; parts, traces and bad lines."""
     parts: list[str] = []
     num_traces = num_bad = 0
     file.readline()
-    while lines := file.readlines(_PIECE_BYTES):
-        table, bad = _table_of([line for line in lines if line.endswith(b"\n")])
+    while piece := file.read(_PIECE_BYTES) + file.readline():
+        table, bad = _table_of(piece)
         if bad:
             num_bad += len(bad)
             with set_aside_path(path).open("ab") as aside:
@@ -288,11 +285,14 @@ def _to_parts(store: Store, recipe: Recipe, file: BinaryIO, path: Path) -> tuple
     return parts, num_traces, num_bad
 
 
-def _table_of(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
-    """Whole lines as a table of schema `TRACES`; and those that cannot be read, for which each is read alone."""
-    if not lines:
+def _table_of(lines: bytes) -> tuple[pa.Table, list[bytes]]:
+    """Lines as a table of schema `TRACES`; and those that cannot be read, for which each is read alone.
+
+    A line cut short by a kill or a full disk is not an answer.
+    """
+    whole = lines[: lines.rfind(b"\n") + 1]
+    if not whole:
         return traces_table([]), []
-    whole = b"".join(lines)
     try:
         table = pj.read_json(
             pa.BufferReader(whole),
@@ -301,13 +301,13 @@ def _table_of(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
         )
         table = table.select(_JSON_SCHEMA.names).cast(TRACES)
     except (pa.ArrowException, OverflowError):
-        return _table_by_line(lines)
-    if table.num_rows != len(lines) or any(table[name].null_count for name in REQUIRED):
-        return _table_by_line(lines)
+        return _table_by_line(io.BytesIO(whole))
+    if table.num_rows != whole.count(b"\n") or any(table[name].null_count for name in REQUIRED):
+        return _table_by_line(io.BytesIO(whole))
     return finalized(table), []
 
 
-def _table_by_line(lines: Sequence[bytes]) -> tuple[pa.Table, list[bytes]]:
+def _table_by_line(lines: Iterable[bytes]) -> tuple[pa.Table, list[bytes]]:
     rows: list[TraceRow] = []
     bad: list[bytes] = []
     for line in lines:

@@ -17,9 +17,10 @@ from tasks.engines.protocol import Completion, Engine, EngineError, Failure, Req
 from tasks.engines.spending import meter_of
 from tasks.progress import PROGRESS, WORKING_ON
 from warehouse.index import RecipeIndex
-from warehouse.journal import Journal, recover
+from warehouse.journal import recover
 from warehouse.leases import Leases
 from warehouse.records import Wanted
+from warehouse.rolling import RollingJournal
 from warehouse.writers import Writer
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
@@ -116,12 +117,12 @@ class _Shard:
     """The jobs of one call of `generate`."""
 
     leases: Leases
+    _journal: RollingJournal
 
     def __init__(self, engine: PooledEngine, index: RecipeIndex, rank: int) -> None:
         self._engine, self._index, self._rank = engine, index, rank
         self._stage = index.recipe.stage
         self._meter = meter_of(index.store.root, index.recipe)
-        self._journal: Journal | None = None
         self._broken: list[OSError] = []
         self._problems: set[str] = set()
         self._pause = SHORTEST_PAUSE
@@ -132,18 +133,15 @@ class _Shard:
     def make(self, jobs: Jobs) -> None:
         """Make what nobody else is making, store it, and give back its leases."""
         self.left = []
+        self._journal = RollingJournal(self._index)
         try:
             ENGINES.run(self._drive(jobs))
         finally:
             try:
-                if self._journal:
-                    try:
-                        self.result.parts += self._journal.seal()
-                    finally:
-                        self._index.forget(self._journal)
+                if parts := self._journal.seal():
+                    self.result.parts += parts
                     self._pause = SHORTEST_PAUSE
             finally:
-                self._journal = None
                 self.leases.release()
 
     def wait(self) -> None:
@@ -236,7 +234,6 @@ class _Shard:
         self, job: Job, driver: asyncio.Task[None] | None, place: int, outcome: Completion | Failure
     ) -> None:
         try:
-            self._journal = self._journal or self._index.opened()
             stored = self._journal.append(_row(job.wanted[place], outcome, job.read))
         except OSError as error:
             self._broken.append(error)

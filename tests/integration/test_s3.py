@@ -1,6 +1,7 @@
 """A root on an object store that others write to, too: what they publish is seen at once, and little is asked for."""
 
 import os
+import random
 import re
 import shlex
 import shutil
@@ -32,6 +33,7 @@ from flows.commands.stored import PARTS, run_stored
 from tasks import stage
 from tasks.exchange.imports.importing import import_log
 from tasks.exchange.imports.samples import Options
+from tasks.run import resolve
 from warehouse import object_store
 from warehouse.compaction import merge_parts, merges
 from warehouse.index import RecipeIndex
@@ -74,6 +76,20 @@ def requests(monkeypatch):
 
     monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
     return counts
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Sizes of what was fetched of files."""
+    sizes, fetch = [], s3fs.S3FileSystem._cat_file
+
+    async def counted(self, *arguments, **named):
+        data = await fetch(self, *arguments, **named)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_cat_file", counted)
+    return sizes
 
 
 def elsewhere(root, work):
@@ -183,6 +199,28 @@ def test_fresh_machine_fetches_each_file_once(root, requests, tmp_path, monkeypa
     assert rerun(experiment, root)["stages"]["synthesize"]["reused"] == 6
     assert requests["get_object"] <= num_files + 3, requests  # and the new run's own
     assert requests["head_object"] == 0, requests
+
+
+@pytest.mark.parametrize("rows_a_part", [4096, 30])
+def test_fresh_machine_plans_by_two_hundredths_of_the_bytes(
+    root, fetched, tmp_path, monkeypatch, rows_a_part
+):
+    """Of 3,000 texts of 8 KB, which zstd makes 2.6 KB, it is 0.67 % in 2 parts and 0.74 % in 60; 97 % without an inventory."""
+    monkeypatch.setattr(made_run, "PART", rows_a_part)
+    chosen = random.Random(0)
+    words = [chosen.randbytes(chosen.randint(2, 6)).hex() for _ in range(5000)]
+    experiment = sums(tmp_path, [f"What is {n}?" for n in range(200)])
+    store = finish_run(
+        experiment, root, "r0", lambda *_: Made(" ".join(chosen.choices(words, k=900)), "correct")
+    )
+    num_bytes = sum(file.size for file in store.files())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "fresh"))
+    as_new()
+    fetched.clear()
+    with Store(root).listed_once():
+        run = resolve(Experiment.model_validate(experiment), Store(root))
+        assert not any(stage.missing_of(each, run.problems) for each in run.stages)
+    assert 0 < sum(fetched) <= 0.02 * num_bytes, (fetched, num_bytes)
 
 
 def test_rerun_sees_what_a_second_writer_made_meanwhile(root, tmp_path, monkeypatch):
