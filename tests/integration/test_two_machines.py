@@ -2,7 +2,7 @@
 
 import itertools
 import os
-import signal
+import shutil
 import threading
 import time
 import uuid
@@ -17,6 +17,7 @@ from test_store import RECIPE, problem
 from test_two_runs import IN_FLIGHT, answered_differently, ended, go, lacking, when_both_have_asked
 
 from warehouse import writers
+from warehouse.compaction import merge_parts, merges
 from warehouse.integrity import verify
 from warehouse.journal import recover
 from warehouse.lease_files import ObjectFiles
@@ -25,14 +26,13 @@ from warehouse.store import Store
 from warehouse.writers import Writer, at_work, enter, files_of, is_alive, leave
 
 LEASE_SECONDS = 4.0
-MACHINE = f"""
+MACHINE = """
     import sys
-    from warehouse import writers
-    writers.LEASE_SECONDS, writers.RENEWED_SECONDS = {LEASE_SECONDS}, 0.5
+    from warehouse import rolling, writers
+    writers.LEASE_SECONDS, writers.RENEWED_SECONDS, rolling.ROLL_SECONDS = map(float, sys.argv[4:])
     writers._machine = lambda: sys.argv[3]
 """
 """Where it runs is all that tells one machine from another: whose processes it cannot see, it knows by their silence."""
-NUM_ANSWERED = 8
 DIGEST = problem(1).problem_digest
 
 
@@ -64,9 +64,12 @@ def experiment(experiment_data, endpoint):
     return answered_differently(experiment_data, endpoint)
 
 
-def begun(store, experiment, cache):
+def begun(store, experiment, cache, lease_seconds=LEASE_SECONDS, roll_seconds=60.0):
     """A process of another machine that is ready to make the experiment's traces on the root."""
-    return test_two_runs.begun(store, experiment, cache.name, before=MACHINE, XDG_CACHE_HOME=str(cache))
+    seconds = map(str, (lease_seconds, 0.5, roll_seconds))
+    return test_two_runs.begun(
+        store, experiment, cache.name, *seconds, before=MACHINE, XDG_CACHE_HOME=str(cache)
+    )
 
 
 def num_rows(store):
@@ -85,11 +88,25 @@ def shown(store):
     return [file.path for file in store.files("leases")]
 
 
-def test_two_machines_divide_the_work(store, experiment, endpoint, tmp_path):
-    endpoint.fault = when_both_have_asked()
-    first, second = (begun(store, experiment, tmp_path / name) for name in ("first", "second"))
-    go(first, second)
-    made = [ended(process) for process in (first, second)]
+def test_two_machines_divide_the_work_of_a_busy_store_beside_a_compaction(
+    experiment, endpoint, tmp_path, monkeypatch
+):
+    with served(tmp_path / "s3", "honoured", is_busy=True) as address:
+        store = new_root(address, tmp_path, monkeypatch)
+        endpoint.fault = when_both_have_asked()
+        machines = [begun(store, experiment, tmp_path / name, 60.0, 0.2) for name in ("first", "second")]
+        go(*machines)
+        num_merged, until = 0, time.monotonic() + 120
+        while any(machine.poll() is None for machine in machines) and time.monotonic() < until:
+            num_merged += sum(len(merge_parts(store, merge).merge.parts) for merge in merges(store, fewest=2))
+        divided(store, experiment, endpoint, machines)
+        assert num_merged > 2
+
+
+def divided(store, experiment, endpoint, machines):
+    """Two machines have made each trace once, and leave nothing else."""
+    first, second = machines
+    made = [ended(process) for process in machines]
     assert endpoint.by_model == {"small": 40, "big": 20}, "each request is sent once"
     assert lacking(store, experiment) == {"explore": 0, "synthesize": 0}
     assert num_rows(store) == 60, "no trace is there twice"
@@ -101,33 +118,50 @@ def test_two_machines_divide_the_work(store, experiment, endpoint, tmp_path):
     assert list(verify(store)) == []
 
 
-def test_share_of_a_lost_machine_is_made_by_the_other_when_its_lease_is_over(
+def test_share_of_a_machine_lost_with_its_disk_is_made_by_the_other_but_for_what_its_journals_left_as_parts(
     store, experiment, endpoint, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(writers, "LEASE_SECONDS", LEASE_SECONDS)
-    num_asked, may_go_on = itertools.count(1), threading.Event()
-    endpoint.fault = lambda *_: ("until", may_go_on) if next(num_asked) > NUM_ANSWERED else None
-    first, second = (begun(store, experiment, tmp_path / name) for name in ("first", "second"))
+    experiment["execution"] = {"shard_size": 60}
+    num_rolled, num_late = 20, 6
+    num_asked, later, at_last = itertools.count(), threading.Event(), threading.Event()
+
+    def fault(*_):
+        number = next(num_asked)
+        return (
+            None if number < num_rolled else ("until", later if number < num_rolled + num_late else at_last)
+        )
+
+    endpoint.fault = fault
+    first, second = (
+        begun(store, experiment, tmp_path / name, roll_seconds=1) for name in ("first", "second")
+    )
     go(first)
-    until = time.monotonic() + 60
-    while num_journalled(tmp_path / "first") < NUM_ANSWERED and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: num_rows(store) == num_rolled)
+    later.set()
+    wait_until(lambda: num_journalled(tmp_path / "first") + num_rows(store) >= num_rolled + num_late)
     go(second)
-    first.send_signal(signal.SIGKILL)
+    first.kill()
     lost = time.monotonic()
     first.communicate()
-    may_go_on.set()
+    shutil.rmtree(tmp_path / "first")
+    at_last.set()
     ended(second)
-    assert time.monotonic() - lost < LEASE_SECONDS + 10
+    assert time.monotonic() - lost < LEASE_SECONDS + 20
     assert lacking(store, experiment) == {"explore": 0, "synthesize": 0}
     assert num_rows(store) == 60
-    assert 60 + NUM_ANSWERED <= endpoint.num_samples <= 60 + NUM_ANSWERED + IN_FLIGHT, (
-        "what was lost is made again"
-    )
+    assert 60 <= endpoint.num_samples <= 60 + num_late + IN_FLIGHT
     with at_work(store):
         recover(store)
     assert shown(store) == []
     assert list(verify(store)) == []
+
+
+def wait_until(is_so):
+    until = time.monotonic() + 60
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert is_so()
 
 
 def test_lease_is_created_once_however_many_ask(store):
