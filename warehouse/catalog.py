@@ -122,9 +122,12 @@ def blank_catalog() -> bytes:
             return kept.read_bytes()
     with TemporaryDirectory() as folder:
         made = Path(folder, "catalog.duckdb")
-        with duckdb.connect(made, config=_CONFIG | {"default_block_size": _BLOCK_SIZE}) as connection:
+        config = _CONFIG | _ONE_THREAD | {"default_block_size": _BLOCK_SIZE}
+        with duckdb.connect(made, config=config) as connection:
+            connection.begin()  # else each of hundreds of statements is written to the disk by itself
             create_tables(connection)
             create_relations(connection, "")
+            connection.commit()
         data = made.read_bytes()
     if kept:
         with suppress(OSError):  # where nothing can be written it is made each time

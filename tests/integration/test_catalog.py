@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+from machines import go_on_elsewhere
 
 from configs.models import Model
 from configs.sampling import Sampling
@@ -125,7 +126,7 @@ def write_run(store, run_id, *pairs, status="complete", experiment="e"):
 
 @pytest.fixture(params=["local", "memory"])
 def store(request, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    go_on_elsewhere(monkeypatch, tmp_path / "cache")
     return Store(str(tmp_path / "root") if request.param == "local" else f"memory://{tmp_path}")
 
 

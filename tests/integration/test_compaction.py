@@ -7,6 +7,7 @@ import textwrap
 import threading
 
 import pytest
+from machines import go_on_elsewhere
 from test_catalog import (
     RECIPE,
     asked,
@@ -50,7 +51,7 @@ def scattered(store):
 
 @pytest.fixture(params=["local", "memory"])
 def anywhere(request, store, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    go_on_elsewhere(monkeypatch, tmp_path / "cache")
     return scatter(store if request.param == "local" else Store(f"memory://{tmp_path}"))
 
 

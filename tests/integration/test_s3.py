@@ -13,6 +13,7 @@ import made_run
 import pytest
 import s3fs
 from endpoints.object_stores import environment, served
+from machines import go_on_elsewhere
 from made_run import Made, finish_run, sums
 from test_catalog import (
     RECIPE,
@@ -71,6 +72,7 @@ def new_root(address, tmp_path, monkeypatch):
     """In a new bucket; catalog, journals and locks are in a folder of the test."""
     for name, value in environment(address, tmp_path / "cache").items():
         monkeypatch.setenv(name, value)
+    go_on_elsewhere(monkeypatch, tmp_path / "cache")
     s3fs.S3FileSystem.clear_instance_cache()
     bucket = f"b{uuid.uuid4().hex[:12]}"
     s3fs.S3FileSystem(use_listings_cache=False).mkdir(bucket)
@@ -154,7 +156,7 @@ def test_load_of_two_machines_shows_the_same(root, tmp_path, monkeypatch):
     scatter(Store(root))
     load(Store(root))
     here = everything(Store(root))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    go_on_elsewhere(monkeypatch, tmp_path / "other")
     elsewhere(root, load)
     assert everything(Store(root)) == here
     assert asked(Store(root), "select count(*) from traces where status = 'ok'") == [(NUM_PARTS,)]
@@ -206,7 +208,7 @@ def test_fresh_machine_fetches_each_file_once(root, requests, tmp_path, monkeypa
     experiment = sums(tmp_path, [f"What is {n}?" for n in range(6)])
     finish_run(experiment, root, "r0", made)
     num_files = sum(1 for _ in Store(root).files())
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "fresh"))
+    go_on_elsewhere(monkeypatch, tmp_path / "fresh")
     requests.clear()
     assert rerun(experiment, root)["stages"]["synthesize"]["reused"] == 6
     assert requests["get_object"] <= num_files + 3, requests  # and the new run's own
@@ -238,7 +240,7 @@ def test_rerun_sees_what_a_second_writer_made_meanwhile(root, tmp_path, monkeypa
     experiment = sums(tmp_path, questions)
     assert rerun(experiment, root) is None, "half of it is missing"
     with monkeypatch.context() as other:
-        other.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+        go_on_elsewhere(other, tmp_path / "other")
         as_new()
         finish_run(experiment, root, "r1", made)
         elsewhere(root, compact)
@@ -337,7 +339,7 @@ def test_import_is_replayed_here_and_the_root_has_a_copy(root, tmp_path, monkeyp
     assert list(verify(Store(root))) == []
     edited = imported.experiment_file.read_bytes() + b"# edited\n"
     Store(root).write_bytes(f"{folder}/experiment.yaml", edited)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    go_on_elsewhere(monkeypatch, tmp_path / "other")
     assert import_log([log], root, Options()).experiment_file.read_bytes() == edited
 
 
