@@ -2,10 +2,10 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
+from endpoints.browser import chromium, needs_chromium
 from made_run import Made, finish_run
 from made_sums import QUESTIONS, experiment, told, two_runs
 
@@ -16,9 +16,6 @@ from tasks.analysis.report.data import as_json, findings
 from tasks.analysis.report.entries import shown_with_sources
 from tasks.analysis.report.page import write_report
 from tasks.prompts.references import Candidate
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +32,8 @@ def report(store, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

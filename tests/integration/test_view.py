@@ -14,6 +14,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 import uvicorn
+from endpoints.browser import chromium, needs_chromium
 from made_run import Made, finish_run
 from made_run import sums as sums_of
 from made_sums import QUESTIONS, experiment, told, two_runs
@@ -28,8 +29,6 @@ from warehouse.loader import load
 from warehouse.store import Store
 
 STORED = Path(__file__).parents[1] / "data/stored"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
 class Served:
@@ -328,12 +327,8 @@ def test_nothing_is_written_and_nobody_else_is_answered(sums):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

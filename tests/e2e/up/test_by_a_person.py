@@ -3,22 +3,19 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from endpoints.batches import BatchEndpoint
+from endpoints.browser import chromium, needs_chromium
 from endpoints.nights import assert_whole, experiment_file, told_of
 from endpoints.operating import A2R
 
 from warehouse.catalog import connect
 from warehouse.manifest import manifests
 from warehouse.store import Store
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
@@ -42,14 +39,10 @@ def pictures(operator):
 
 @pytest.fixture
 def page():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(120_000)
         yield page
-        browser.close()
 
 
 def press(page, button, path):
@@ -64,7 +57,7 @@ def press(page, button, path):
 
 
 # Over 20 s, as all below: `a2r up` is started for all of them, and each run is a process that the worker starts.
-@in_browser
+@needs_chromium
 def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, receiver, page):
     run_id = failed_night(operator, endpoint)
     press(page, lambda: retry_of(page, operator, run_id), "/set_state")
@@ -92,7 +85,7 @@ def sent(body):
     return json.dumps([body["model"], body["seed"], body["messages"]])
 
 
-@in_browser
+@needs_chromium
 def test_refused_night_is_mended_retried_and_its_report_opened_in_the_browser(operator, endpoint, page):
     folder, root = operator.folder / "refused", operator.folder / "root"  # whose reports `a2r up` serves
     folder.mkdir()
@@ -179,7 +172,7 @@ def open_page_of_the_night(page, sentence):
     page.locator(".artifact-card", has_text=sentence).locator(".artifact-card__title").first.click()
 
 
-@in_browser
+@needs_chromium
 def test_custom_run_in_the_browser_makes_only_what_is_missing(operator, endpoint, page):
     failed_night(operator, endpoint)
     deployment = operator.deployment("synthesize")["id"]
