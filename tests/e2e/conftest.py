@@ -1,4 +1,4 @@
-"""One Prefect server per test process, for everything that is not about servers; tests that are start their own."""
+"""One Prefect server for everything that is not about servers; tests that are start their own."""
 
 import copy
 import os
@@ -6,7 +6,7 @@ import shutil
 from importlib.metadata import version
 
 import pytest
-from endpoints.prefect_server import prefect_server
+from endpoints.prefect_server import shared_prefect_server
 
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -15,8 +15,11 @@ os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """The server that tests share: its address and an empty database. Each test runs on a root of its own."""
-    with prefect_server(tmp_path_factory.mktemp("prefect-server")) as served:
+    """The server that all test processes share: its address and an empty database. Each test runs on a root of its own."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with shared_prefect_server(folder / "prefect-server") as served:
         yield served
 
 

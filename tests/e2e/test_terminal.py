@@ -35,13 +35,9 @@ explorer:
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch, endpoint, benchmark_file):
+def place(serverless, tmp_path, monkeypatch, endpoint, benchmark_file):
     """A folder with an experiment of 200 slow samples; no settings of the person who runs the tests."""
-    for name in [name for name in os.environ if name.startswith(("PREFECT_", "A2R_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
     endpoint.latency = 0.2
     (tmp_path / "slow.yaml").write_text(EXPERIMENT.format(path=benchmark_file, url=endpoint.base_url))
     return tmp_path

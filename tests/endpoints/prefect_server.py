@@ -1,6 +1,8 @@
 """A Prefect server on loopback for many tests: in a process of its own, stopped by its process id."""
 
 import contextlib
+import fcntl
+import json
 import os
 import socket
 import sqlite3
@@ -29,6 +31,27 @@ class PrefectServer(NamedTuple):
 
     api_url: str
     empty_database: Path
+
+
+@contextlib.contextmanager
+def shared_prefect_server(folder):
+    """One for all processes that ask for it in that folder: the first starts it, and ends it when the others have left."""
+    record = folder / "served.json"
+    folder.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        users = stack.enter_context((folder / "users").open("w"))
+        # not by closing it: a process that was forked meanwhile has it open, too
+        stack.callback(fcntl.flock, users, fcntl.LOCK_UN)
+        with (folder / "starting").open("w") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)
+            fcntl.flock(users, fcntl.LOCK_SH)
+            if not record.exists():
+                served = stack.enter_context(prefect_server(folder))
+                record.write_text(json.dumps([served.api_url, str(served.empty_database)]))
+                stack.callback(record.unlink)
+                stack.callback(fcntl.flock, users, fcntl.LOCK_EX)
+        api_url, empty_database = json.loads(record.read_text())
+        yield PrefectServer(api_url, Path(empty_database))
 
 
 @contextlib.contextmanager
