@@ -6,6 +6,10 @@ import socket
 import pytest
 from endpoints.scripted import ScriptedEndpoint
 
+from tasks.executor.garbage import look_seldom
+
+look_seldom()  # what tests import and keep is large
+
 LONGEST = (
     "test_nights.py",
     "test_by_a_person.py",
