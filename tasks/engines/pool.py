@@ -6,6 +6,7 @@ loaded once for all its shards, and its concurrency is kept full across them.
 
 import asyncio
 import gc
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 _OBJECTS_BETWEEN_LOOKS = 100_000
 """Objects made, less those that are gone, between two garbage collections while engines work."""
+_SECONDS_PER_TURN = 0.0002
+"""For which another thread keeps the interpreter while engines work; Python's usual 5 ms would delay each request meanwhile."""
 
 
 class Stopped(Exception):
@@ -184,14 +187,18 @@ def open_engines() -> Iterator[OpenEngines]:
     What the process holds already (a million objects of Prefect and its libraries) is kept out of
     garbage collection from here on: looking through it again and again costs as much as the requests.
     And garbage is looked for once in many requests, not many times in one: each look goes through all that are in flight.
+    Other threads give way to the loop sooner than usual: it lets go of the interpreter with each request that it sends
+    or journals, and waits a whole turn to have it back where Prefect is at work beside it, or a part is written.
     """
     if gc.get_freeze_count():  # at first there is only what imports left, a third of a second to look through
         gc.collect()
     gc.freeze()
-    usual = gc.get_threshold()
+    usual, seconds = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(max(_OBJECTS_BETWEEN_LOOKS, usual[0]), *usual[1:])
+    sys.setswitchinterval(min(_SECONDS_PER_TURN, seconds))
     try:
         with ENGINES.open() as block:
             yield block
     finally:
+        sys.setswitchinterval(seconds)
         gc.set_threshold(*usual)

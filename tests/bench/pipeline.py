@@ -147,14 +147,8 @@ def cpu(bench: Bench, repetitions: int) -> None:
 
 def streamed(bench: Bench, repetitions: int) -> None:
     """CPU a sample of 2 KB streamed and not, by an endpoint that answers at once."""
-    port = free_port()
-    server = subprocess.Popen([sys.executable, Path(__file__).with_name("streaming.py"), str(port)])
-    try:
-        wait_for(port)
+    with served("streaming.py") as port:
         spent = {way: [marginal(bench, port, *way) for _ in range(repetitions)] for way in WAYS}
-    finally:
-        server.kill()
-        server.wait()
     whole = statistics.median(spent[WAYS[0]])
     told("marginal CPU a sample of 2 KB, not streamed, microseconds", f"{whole:.0f}")
     for _, size in WAYS[1:]:
@@ -268,6 +262,34 @@ def auto(bench: Bench, _: int) -> None:
     )
 
 
+def refused(bench: Bench, _: int) -> None:
+    """The same at an endpoint that turns away what is too much (429), and how much of what is sent that is."""
+    with served("refusing.py") as port:
+        for then, (capacity, n) in ((0, (16, 2)), (0, (64, 8)), (0, (256, 16)), (32, (256, 16))):
+            half = NUM_PROBLEMS * n // 2
+            ask(port, f"/reset?capacity={capacity}&then={then}&after={half if then else 0}")
+            where = f"explorer.engine.base_url=http://127.0.0.1:{port}/v1"
+            settings = (where, "explorer.engine.concurrency=auto", "explorer.model.id='4'")
+            spend(bench.a2r(f"refused-{capacity}-{then}", n, *settings))
+            counts = ask(port, "/stats")
+            ideal = half * SECONDS_PER_ANSWER / capacity + half * SECONDS_PER_ANSWER / (then or capacity)
+            changed = f", then {then}" if then else ""
+            told(
+                f"auto where too many are refused, capacity {capacity}{changed}: span / ideal (at most 1.15)",
+                f"{(counts['ended'] - counts['began']) / ideal:.3f}",
+            )
+            told("  429s of what was sent (below 2 %)", f"{100 * counts['refused'] / counts['sent']:.2f} %")
+
+
+SECONDS_PER_ANSWER = 0.2
+
+
+def ask(port: int, path: str) -> dict:
+    """What an endpoint of ours says there."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as reply:
+        return json.load(reply)
+
+
 def kills(bench: Bench, repetitions: int) -> None:
     """SIGKILL three times at random moments, then the same command to the end."""
     for turn in range(repetitions):
@@ -324,6 +346,19 @@ def verify(bench: Bench, root: str) -> None:
 
 
 @contextmanager
+def served(script: str) -> Iterator[int]:
+    """An endpoint of this folder, started on a free port; yields the port."""
+    port = free_port()
+    server = subprocess.Popen([sys.executable, Path(__file__).with_name(script), str(port)])
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        server.kill()
+        server.wait()
+
+
+@contextmanager
 def endpoint(folder: Path) -> Iterator[int]:
     """The fake endpoint, built and started on a free port; yields the port."""
     program = folder / "fakellm"
@@ -369,6 +404,7 @@ PARTS = {
     "span": span,
     "overlap": overlap,
     "auto": auto,
+    "refused": refused,
     "kills": kills,
     "faults": faults,
 }

@@ -65,7 +65,7 @@ STREAMED = {size: streamed(size) for size in (4, 16, 64)}
 
 
 class Connection(asyncio.Protocol):
-    """One connection: a reply for each request."""
+    """One connection: a reply for each request, which comes when the one before it is answered."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody is here."""
@@ -84,18 +84,22 @@ class Connection(asyncio.Protocol):
             if len(rest) < length:
                 return
             body, self.held = rest[:length], rest[length:]
-            if head.startswith(b"POST"):
-                asked = orjson.loads(body)
-                self.transport.write(STREAMED[int(asked["model"])] if asked.get("stream") else WHOLE)
-            else:
-                self.transport.write(MODELS)
+            self.asked(head, body)
+
+    def asked(self, head: bytes, body: bytes) -> None:
+        """Answer a request."""
+        if head.startswith(b"POST"):
+            content = orjson.loads(body)
+            self.transport.write(STREAMED[int(content["model"])] if content.get("stream") else WHOLE)
+        else:
+            self.transport.write(MODELS)
 
 
-async def main() -> None:
-    """Serve until killed."""
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", int(sys.argv[1]))
+async def serve(connection: type[Connection]) -> None:
+    """Serve on the port of the command line until killed."""
+    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", int(sys.argv[1]))
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    run(main())
+    run(serve(Connection))

@@ -2,7 +2,7 @@
 # Tests against the real vLLM, on any CPU: builds .venv-vllm (this package beside vLLM's CPU build) and runs
 #
 #     tests/vllm/run.sh           one experiment three ways, a run that is killed, and (for its torch) a training
-#     tests/vllm/run.sh kills     everything that is killed: runs, guards, servers, replicas
+#     tests/vllm/run.sh kills     everything that is killed: runs, guards, servers, replicas; and a template that is changed
 #     tests/vllm/run.sh build     the environment alone
 #
 # Where the environment cannot be built it says why and succeeds. A virtual environment with uv stands in .venv.
@@ -41,6 +41,6 @@ $python -c "import vllm" || skip "vLLM cannot be imported here (see above)."
 if [ "$what" = kills ]; then
     $python -m pytest tests/vllm/test_inprocess_kill.py
     export A2R_VLLM_PYTHON="$PWD/$python"
-    exec .venv/bin/python -m pytest tests/vllm/test_server_kills.py
+    exec .venv/bin/python -m pytest tests/vllm/test_server_kills.py tests/vllm/test_changed_template.py
 fi
 exec $python -m pytest tests/training tests/vllm/test_same_traces.py "tests/vllm/test_inprocess_kill.py::test_killed_run_leaves_no_process_of_vllm[generating]"
