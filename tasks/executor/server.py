@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -31,6 +32,7 @@ PROBE_SECONDS = 2.0
 PATIENCE_SECONDS = 120.0
 FOREIGN_SECONDS = 15.0
 TELL_SECONDS = 5.0
+MOST_RESTARTS = 3
 API_URL = "PREFECT_API_URL"
 _DATABASES = ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL")
 
@@ -41,35 +43,42 @@ class TemporaryServer:
     """A server of one command, on a free port of loopback; it ends with this process, however that ends.
 
     It keeps no history: its database is a copy of an empty one and goes with it, unless the environment names a database.
+    One that dies in the middle (out of memory, say) is started again on its database: the port stays ours, so whoever
+    asks meanwhile waits and is answered.
     """
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="a2r-server-"))
         self._log = self._folder / "server.log"
-        database = self._folder / "prefect.db"
-        template = prefect_home() / "a2r" / f"empty-{version('prefect')}.db"
-        with socket.create_server((LOOPBACK, 0)) as listening, self._log.open("wb") as log:
-            self._port: int = listening.getsockname()[1]
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [
-                    *(sys.executable, "-P", "-m", "tasks.executor.server_process"),
-                    *map(str, (listening.fileno(), database, "" if keeps_history() else template)),
-                ],
-                env=_environment(database),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=[listening.fileno()],
-                start_new_session=True,
-            )
+        self._listening = socket.create_server((LOOPBACK, 0))
+        self._port: int = self._listening.getsockname()[1]
+        self._lock, self._is_ended = threading.Lock(), False
+        self._process = self._started()
 
     @property
     def api_url(self) -> str:
         """Prefect's name for it."""
         return f"http://{LOOPBACK}:{self._port}/api"
 
+    def _started(self) -> subprocess.Popen[bytes]:
+        database = self._folder / "prefect.db"
+        template = prefect_home() / "a2r" / f"empty-{version('prefect')}.db"
+        with self._log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - our own module
+                [
+                    *(sys.executable, "-P", "-m", "tasks.executor.server_process"),
+                    *map(str, (self._listening.fileno(), database, "" if keeps_history() else template)),
+                ],
+                env=_environment(database),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[self._listening.fileno()],
+                start_new_session=True,
+            )
+
     def wait(self, say: Say) -> None:
-        """Return once it answers. Raises UserError with the end of its log."""
+        """Return once it answers; from then on it is kept alive. Raises UserError with the end of its log."""
         began = told = time.monotonic()
         while not is_alive(self.api_url):
             seconds = time.monotonic() - began
@@ -87,13 +96,33 @@ class TemporaryServer:
                     f"waiting for Prefect's temporary server since {seconds:.0f} s, up to {PATIENCE_SECONDS:.0f} s"
                 )
             time.sleep(0.05)
+        threading.Thread(target=self._keep_alive, args=(say,), name="prefect-server", daemon=True).start()
+
+    def _keep_alive(self, say: Say) -> None:
+        """Start it again where it ends before `end`, a few times."""
+        for _ in range(MOST_RESTARTS):
+            code = self._process.wait()
+            with self._lock:
+                if self._is_ended:
+                    return
+                self._closed()
+                self._process = self._started()
+            say(f"Prefect's temporary server ended with status {code}; it is started again.")
+        self._process.wait()
+        self._listening.close()  # whoever asks is told so, and does not wait for ever
+
+    def _closed(self) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
 
     def end(self) -> None:
         """End it at once; its database is not kept."""
+        with self._lock:
+            self._is_ended = True
         self._process.kill()
         self._process.wait()
-        if self._process.stdin:
-            self._process.stdin.close()
+        self._closed()
+        self._listening.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -33,7 +33,9 @@ def end_with(parent: int, folder: Path) -> None:
 
 
 def prepare(database: Path, template: Path) -> None:
-    """Put an empty database of this Prefect in place: a copy of the template, which is made once."""
+    """Put an empty database of this Prefect in place, a copy of the template, which is made once; one that is there stays."""
+    if is_intact(database):
+        return
     if not is_intact(template):
         asyncio.run(_migrate())  # makes `database`, which the environment names
         template.parent.mkdir(parents=True, exist_ok=True)

@@ -92,9 +92,14 @@ def test_run_in_a_terminal_is_stopped_killed_finished_and_then_costs_nothing(pla
     assert_gone(children, place)
 
     endpoint.reset()
-    with Terminal(*A2R, "run", "slow.yaml") as terminal:
-        terminal.ended(240)
+    terminal, children = under_way(endpoint, 20)
+    with terminal:
+        [server] = [child for child in children if "tasks.executor.server_process" in child.cmdline()]
+        server.kill()
+        assert terminal.ended(240) < 60
         assert terminal.status == 0, terminal.text
+        assert "server ended with status -9; it is started again" in " ".join(terminal.text.split())
+    assert_gone(children, place)
     sent = len(endpoint.requests)
     assert sent <= 200 - 3 * 16, "what was stored before each stop is not sent again"
 
