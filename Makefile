@@ -38,7 +38,7 @@ test: setup ## Run all tests, the long files first
 test-vllm: setup ## Compare onnx, vLLM in process and vLLM servers on one experiment, in a separate environment (.venv-vllm)
 	tests/vllm/run.sh
 
-test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vLLM
+test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vLLM, and change a chat template
 	tests/vllm/run.sh kills
 
 test-servers: setup ## Ask transformers serve and the LiteLLM proxy, each in a separate environment
