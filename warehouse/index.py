@@ -26,8 +26,9 @@ _RECENT_ROWS = 100_000
 """More are kept as sorted numbers, which take a tenth of the memory and ten times as long to look up."""
 _FOUND_ROWS = 500_000
 """Of a long history, that are kept as objects because they were asked for."""
-_COARSEST_NANOSECONDS = 2_000_000_000
-"""Some disks keep the time of a change to the second."""
+_SECOND = 1_000_000_000
+_COARSE_NANOSECONDS, _FINE_NANOSECONDS = 2 * _SECOND, _SECOND // 10
+"""After which a later change has another time: on disks that keep whole seconds, and on others, which keep milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +280,8 @@ def _table_of(journal: Journal, trace_ids: list[str], columns: list[str]) -> pa.
 
 
 def _settled(changed_at: int | None) -> int | None:
-    """The time of a change that is long enough ago for a later change to have another time, on any disk."""
-    is_settled = changed_at is not None and time.time_ns() - changed_at > _COARSEST_NANOSECONDS
-    return changed_at if is_settled else None
+    """The time of a change that is long enough ago for a later change to have another time."""
+    if changed_at is None:
+        return None
+    enough = _FINE_NANOSECONDS if changed_at % _SECOND else _COARSE_NANOSECONDS
+    return changed_at if time.time_ns() - changed_at > enough else None

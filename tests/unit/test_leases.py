@@ -175,6 +175,23 @@ def test_index_is_behind_until_all_that_came_is_taken_in(store, monkeypatch):
     assert (seen, index.is_behind) == ([True], False)
 
 
+def test_time_of_a_change_is_believed_once_a_later_change_would_have_another(store):
+    index, folder = RecipeIndex(store, RECIPE), Path(store.root, traces_folder(RECIPE))
+    folder.mkdir(parents=True, exist_ok=True)
+    now = time.time_ns()
+
+    def is_behind(changed_at):
+        os.utime(folder, ns=(changed_at, changed_at))
+        return index.refresh().is_behind
+
+    second = 1_000_000_000
+    past = now - 3 * second // 2
+    assert not is_behind(past - past % second + 1), "to the nanosecond"
+    assert is_behind(now - now % second), "this disk may keep whole seconds"
+    assert not is_behind(now - now % second - 3 * second)
+    assert is_behind(now + second), "just now"
+
+
 def test_lease_of_a_killed_writer_is_taken_over_at_once(store):
     holding = other(
         store,
