@@ -44,9 +44,9 @@ class Known:
 
     def get(self, trace_id: str) -> Stored | None:
         """The stored trace or failure, if there is either."""
-        held = self.recent.get(trace_id)
+        held = self.recent.get(trace_id) or self._found.get(trace_id)
         if held is None and self.history:
-            held = self._found.get(trace_id) or self.history.get(trace_id)
+            held = self.history.get(trace_id)
             if held and len(self._found) < _FOUND_ROWS:
                 self._found[trace_id] = held
         return held

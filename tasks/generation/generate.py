@@ -168,7 +168,7 @@ class _Shard:
                     units = len(job.wanted)
                     await pooled.acquire(units, self._rank)
                     try:
-                        ours = await self._ours(job)
+                        ours = job if self._is_ours(job) else await self._ours(job)
                     except BaseException:
                         pooled.release(units)
                         raise
@@ -204,10 +204,17 @@ class _Shard:
         job.done(len(job.wanted))
         self._meter.spending.release(self._meter, num_sent)
 
+    def _is_ours(self, job: Job) -> bool:
+        """Whether its lease is held and none of it is stored: so it is of every job of a problem but the first, nearly always."""
+        problem = job.wanted[0].problem_digest
+        self._problems.add(problem)
+        return self.leases.is_held(problem) and not any(
+            self._index.has(trace.trace_id) for trace in job.wanted
+        )
+
     async def _ours(self, job: Job) -> Job | None:
         """What of a job is still missing and ours to make; None where that is nothing."""
         problem = job.wanted[0].problem_digest
-        self._problems.add(problem)
         if self.leases.is_far and not self.leases.is_held(problem):
             claim = await asyncio.to_thread(self.leases.claim, problem)
         else:
