@@ -265,19 +265,24 @@ def auto(bench: Bench, _: int) -> None:
 def refused(bench: Bench, _: int) -> None:
     """The same at an endpoint that turns away what is too much (429), and how much of what is sent that is."""
     with served("refusing.py") as port:
+        where = (f"explorer.engine.base_url=http://127.0.0.1:{port}/v1", "explorer.model.id='4'")
         for then, (capacity, n) in ((0, (16, 2)), (0, (64, 8)), (0, (256, 16)), (32, (256, 16))):
             half = NUM_PROBLEMS * n // 2
-            ask(port, f"/reset?capacity={capacity}&then={then}&after={half if then else 0}")
-            where = f"explorer.engine.base_url=http://127.0.0.1:{port}/v1"
-            settings = (where, "explorer.engine.concurrency=auto", "explorer.model.id='4'")
-            spend(bench.a2r(f"refused-{capacity}-{then}", n, *settings))
-            counts = ask(port, "/stats")
             ideal = half * SECONDS_PER_ANSWER / capacity + half * SECONDS_PER_ANSWER / (then or capacity)
+            spans = {}
+            for concurrency in ("auto",) if then else (capacity, "auto"):
+                ask(port, f"/reset?capacity={capacity}&then={then}&after={half if then else 0}")
+                root = f"refused-{capacity}-{then}-{concurrency}"
+                spend(bench.a2r(root, n, *where, f"explorer.engine.concurrency={concurrency}"))
+                counts = ask(port, "/stats")
+                spans[concurrency] = f"{(counts['ended'] - counts['began']) / ideal:.3f}"
             changed = f", then {then}" if then else ""
             told(
-                f"auto where too many are refused, capacity {capacity}{changed}: span / ideal (at most 1.15)",
-                f"{(counts['ended'] - counts['began']) / ideal:.3f}",
+                f"auto where too many are refused, {capacity}{changed}: span / ideal (at most 1.15)",
+                spans["auto"],
             )
+            if not then:
+                told("  with the capacity known", spans[capacity])
             told("  429s of what was sent (below 2 %)", f"{100 * counts['refused'] / counts['sent']:.2f} %")
 
 

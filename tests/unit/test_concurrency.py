@@ -21,6 +21,7 @@ def changing(before, after, at):
     return lambda num_answered: before if num_answered < at else after
 
 
+@pytest.mark.parametrize("way", [0.001, 0.01], ids=["near", "far"])
 @pytest.mark.parametrize("queues", [True, False], ids=["queues", "refuses"])
 @pytest.mark.parametrize(
     ("capacity", "num_requests", "ideal"),
@@ -32,8 +33,8 @@ def changing(before, after, at):
     ],
     ids=["16", "64", "256", "256 then 32"],
 )
-def test_server_is_kept_full_and_hardly_ever_refuses(capacity, num_requests, ideal, queues):
-    server = SimulatedServer(capacity, queues)
+def test_server_is_kept_full_and_hardly_ever_refuses(capacity, num_requests, ideal, queues, way):
+    server = SimulatedServer(capacity, queues, way=way)
     drive(server, num_requests)
     assert server.num_answered == num_requests
     assert server.ended - server.began <= 1.15 * ideal

@@ -29,6 +29,9 @@ FIRST_VOLLEY_SECONDS = 0.01
 SHORTEST_VOLLEY_SECONDS = 0.002
 VOLLEY_SHARE = 0.05
 """Of the time that an answer takes: so long after a volley follows the next."""
+MOST_WARNED = 3
+"""Refusals, each of something that was sent after the one before, for which less is sent; after them follows a pause. One or
+two mean nothing more than that the address has a place less than was counted."""
 SETTLED_SECONDS = 1.0
 """An address that turns requests away does so at once: what was not turned away for so long has been taken on."""
 
@@ -65,8 +68,8 @@ class Pace:
         """Seconds of the fastest answer."""
         self._is_timed = False
         self._volley: asyncio.TimerHandle | None = None
-        self._is_warned = False
-        """Whether the latest refusal was answered by sending less alone; another one means a pause."""
+        self._num_warned = 0
+        """Refusals in a row that were answered by sending less alone."""
         self._pause = 0.0
         self._resumes_at = 0.0
         self._gives_up_at = math.inf
@@ -129,7 +132,7 @@ class Pace:
         self.limits.answered(now, num_tokens + num_prompt_tokens)
         self.concurrency.answered(now, turn.units, num_tokens or turn.units, self._in_flight)
         if turn.series == self._series:
-            self._pause, self._is_warned = 0.0, False
+            self._pause, self._num_warned = 0.0, 0
             self._trust()
 
     def limited(self, turn: Turn, error: TransientError) -> None:
@@ -146,14 +149,15 @@ class Pace:
             self.concurrency.turned_away(now, others, is_rate=is_rate, is_first=is_new and not is_again)
         if is_new:
             self._series, self._in_series = self._series + 1, 0
-        is_warned_again = is_new and (is_rate or self._is_warned or not others)
+        is_warned_again = is_new and (is_rate or self._num_warned >= MOST_WARNED or not others)
         if is_warned_again or not (others or is_again):
             self._take_a_pause(now, asked, is_rate=is_rate)
             if not (others or is_again or is_rate):
                 self.concurrency.none_accepted(now)
-        else:
-            self._resumes_at = max(self._resumes_at, now + asked)
-        self._is_warned = True
+        else:  # what was sent right behind it is turned away as well, which is heard within as long as this took
+            on_way = min(now - turn.at, FIRST_PAUSE_SECONDS)
+            self._resumes_at = max(self._resumes_at, now + max(asked, on_way))
+        self._num_warned += is_new
         if now >= self._gives_up_at:
             error.is_given_up = True
             for _, waiting in self._waiting:
