@@ -106,7 +106,7 @@ def study(
             return partial(study_methods, scope, root, docs)
 
         stored = partial(report_stored, scope, root, docs, is_partial_enough=only_stored)
-        run_flow(methods_flow, root, as_json=as_json, show=print_methods, stored=stored, is_new=False)
+        run_flow(methods_flow, root, as_json=as_json, show=print_methods, stored=stored)
         return
 
     def flow() -> "Flow":

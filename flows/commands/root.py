@@ -127,7 +127,6 @@ def import_outputs(
         as_json=as_json,
         show=print_summary,
         stored=lambda: recorded(imported, root),
-        is_new=False,
     )
 
 

@@ -42,13 +42,11 @@ def run_flow(
     show: Show,
     stored: Callable[[], Any | None] = nothing_stored,
     reporting: Reporting | None = None,
-    is_new: bool = True,
 ) -> None:
     """Run a flow, print what it returns, and exit 1 unless the work is complete; 4 where only its budget is in the way.
 
     `flow` imports it, and Prefect with it; `stored` gives the outcome where nothing is to be made, and then no
-    flow runs. `is_new` says that this is not to be expected, so that a server may start before it is asked;
-    `reporting` may have begun to start one already.
+    flow runs. Where that is not to be expected, `reporting` may have begun to start a server already.
     With `as_json` stdout holds the one object and everything else goes to stderr. The first Ctrl-C stops cleanly
     and exits with 130, SIGTERM with 143; what had arrived by then is stored.
     """
@@ -57,8 +55,6 @@ def run_flow(
     with _stopped_by_signals() as stopped:
         try:
             with PROGRESS.shown_on(Console(stderr=True)), reporting or Reporting(root) as reports:
-                if is_new:
-                    reports.begin()
                 summary = stored()
                 if summary is None:
                     reports.begin()

@@ -77,7 +77,6 @@ def _perform(command: str, experiment: "Experiment", root: str, limit: int | Non
         show=_show(command),
         stored=lambda: run_stored(experiment, root, limit, PARTS[command]),
         reporting=reporting,
-        is_new=False,
     )
 
 

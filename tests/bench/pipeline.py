@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from refusing import SECONDS
+
 KIT = Path(os.environ.get("A2R_BENCH", Path(__file__).parents[3] / "shared" / "bench"))
 A2R = Path(sys.executable).with_name("a2r")
 NUM_PROBLEMS, CONCURRENCY = 500, 256
@@ -61,8 +63,7 @@ class Bench:
 
     def stats(self, samples: int = 8) -> dict:
         """The endpoint's counters."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats?samples={samples}") as reply:
-            return json.load(reply)
+        return ask(self.port, f"/stats?samples={samples}")
 
     def a2r(self, root: str, n: int, *more: str) -> list[str]:
         """The command that explores, stores, grades and loads `n` samples of every problem."""
@@ -268,7 +269,7 @@ def refused(bench: Bench, _: int) -> None:
         where = (f"explorer.engine.base_url=http://127.0.0.1:{port}/v1", "explorer.model.id='4'")
         for then, (capacity, n) in ((0, (16, 2)), (0, (64, 8)), (0, (256, 16)), (32, (256, 16))):
             half = NUM_PROBLEMS * n // 2
-            ideal = half * SECONDS_PER_ANSWER / capacity + half * SECONDS_PER_ANSWER / (then or capacity)
+            ideal = half * SECONDS / capacity + half * SECONDS / (then or capacity)
             spans = {}
             for concurrency in ("auto",) if then else (capacity, "auto"):
                 ask(port, f"/reset?capacity={capacity}&then={then}&after={half if then else 0}")
@@ -284,9 +285,6 @@ def refused(bench: Bench, _: int) -> None:
             if not then:
                 told("  with the capacity known", spans[capacity])
             told("  429s of what was sent (below 2 %)", f"{100 * counts['refused'] / counts['sent']:.2f} %")
-
-
-SECONDS_PER_ANSWER = 0.2
 
 
 def ask(port: int, path: str) -> dict:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 A2R = str(Path(sys.executable).with_name("a2r"))
+VLLM = os.environ.get("A2R_VLLM_PYTHON", "")
+"""A Python that has vLLM, where this one has not."""
+COMMAND = [VLLM, "-m", "vllm.entrypoints.openai.api_server"]
 ARGS = {
     "dtype": "float32",
     "max_model_len": 512,
@@ -23,6 +26,9 @@ ENVIRONMENT = {
     "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",  # seconds; a CPU's worker was never seen to end by itself
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
 }
+
+
+needs_vllm_elsewhere = pytest.mark.skipif(not VLLM, reason="A2R_VLLM_PYTHON names no Python that has vLLM")
 
 
 def needs_vllm():

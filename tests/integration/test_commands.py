@@ -173,7 +173,6 @@ def test_outcome_may_be_any_value_and_its_status_decides_the_exit_code(capsys, s
             as_json=as_json,
             show=lambda value, *_: shown.append(value),
             stored=lambda: Outcome(status),
-            is_new=False,
         )
 
     for as_json in (True, False):

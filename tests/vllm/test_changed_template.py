@@ -1,27 +1,22 @@
 """Another chat template under the same model name, on the real `vllm serve`: told by the run that meets it.
 
-A2R_VLLM_PYTHON=~/vllm/bin/python pytest tests/vllm/test_changed_template.py
+    A2R_VLLM_PYTHON=~/vllm/bin/python pytest tests/vllm/test_changed_template.py
+
+A CPU build will do.
 """
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from endpoints.real_vllm import ARGS, ENVIRONMENT, environment
+from endpoints.real_vllm import A2R, ARGS, COMMAND, ENVIRONMENT, environment, needs_vllm_elsewhere
 
-VLLM = os.environ.get("A2R_VLLM_PYTHON", "")
-A2R = str(Path(sys.executable).with_name("a2r"))
 MODEL = "a2r-sum3-explorer"
 TOKENIZER = Path(__file__).parents[2] / "tasks" / "models" / MODEL / "tokenizer_config.json"
 
-pytestmark = [
-    pytest.mark.skipif(not VLLM, reason="A2R_VLLM_PYTHON names no Python that has vLLM"),
-    pytest.mark.timeout(1500),
-]
+pytestmark = [needs_vllm_elsewhere, pytest.mark.timeout(1500)]
 
 
 def served_with(folder, port, **args):
@@ -29,7 +24,7 @@ def served_with(folder, port, **args):
     serve = {
         "port": port,
         "gpus": [],
-        "command": [VLLM, "-m", "vllm.entrypoints.openai.api_server"],
+        "command": COMMAND,
         "args": ARGS | args,
         "environment": ENVIRONMENT,
     }

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -19,20 +18,15 @@ import psutil
 import pytest
 import yaml
 from endpoints.living import runs
+from endpoints.real_vllm import A2R, COMMAND, needs_vllm_elsewhere
 
-VLLM = os.environ.get("A2R_VLLM_PYTHON", "")
-A2R = str(Path(sys.executable).with_name("a2r"))
 MODELS = Path(__file__).parents[2] / "tasks" / "models"
 MODEL = "a2r-sum3-explorer"
-COMMAND = [VLLM, "-m", "vllm.entrypoints.openai.api_server"]
 ARGS = {"dtype": "float32", "max_num_seqs": 64, "max_model_len": 256, "enforce_eager": True, "seed": 0}
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
 PROBLEMS, N = 400, 4
 
-pytestmark = [
-    pytest.mark.skipif(not VLLM, reason="A2R_VLLM_PYTHON names no Python that has vLLM"),
-    pytest.mark.timeout(1500),
-]
+pytestmark = [needs_vllm_elsewhere, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture
