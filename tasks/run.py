@@ -232,8 +232,9 @@ def record(run: Run) -> None:
     ENGINES.close_engines()  # a judge's too, so that all servers have told of themselves
     with run.store.listed_once():
         manifest = _manifest(run)
-    rows = [member._asdict() for members in run.members.values() for member in members]
-    run.store.write_table(members_path(run.run_id), pa.Table.from_pylist(rows, schema=MEMBERS))
+    rows = [member for members in run.members.values() for member in members]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in MEMBERS)
+    run.store.write_table(members_path(run.run_id), pa.table(list(columns), schema=MEMBERS))
     write_manifest(run.store, manifest)
 
 

@@ -217,13 +217,13 @@ class Store:
     def batches(
         self, path: str, columns: Sequence[str], trace_ids: Iterable[str], size: int = ROW_GROUP
     ) -> Iterator[pa.Table]:
-        """The rows of some traces of a part, a few at a time. Raises LostPart, UserError for a damaged part."""
-        ids = pa.array(set(trace_ids), pa.string())
+        """The same as `read_part`, a few rows at a time."""
+        ids, schema = pa.array(set(trace_ids), pa.string()), LAYOUTS.get(path.split("/", 1)[0])
         with self.opened_file(path) as file:
             part = opened(file)
             is_all = part.metadata.num_rows == len(ids)
             for batch in part.iter_batches(size, columns=list(columns), use_threads=False):
-                rows = pa.Table.from_batches([batch])
+                rows = _completed(pa.Table.from_batches([batch]), columns, schema)
                 yield rows if is_all else _chosen(rows, ids)
 
     # --- writing ---
@@ -394,16 +394,23 @@ def rows_of(
             table = part.read(columns=present, use_threads=False)
         else:
             table = _rows_of_traces(part, present, pa.array(list(trace_ids), pa.string()))
-    for name in names:
-        if name not in held.names and schema is not None:
+    return _completed(table, names, schema)
+
+
+def _completed(table: pa.Table, columns: Sequence[str], schema: pa.Schema | None) -> pa.Table:
+    """The table with these columns in their order; what an earlier layout lacks of `schema` is null."""
+    for name in columns:
+        if schema is not None and name not in table.column_names:
             table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
-    return table.select(names)
+    return table.select(list(columns))
 
 
 def _rows_of_traces(part: pq.ParquetFile, columns: list[str], trace_ids: pa.Array) -> pa.Table:
     """Only the row groups that hold one of the traces are read, one at a time; of the others their ids alone."""
     ids = part.read(columns=["trace_id"], use_threads=False)["trace_id"]
     wanted = np.flatnonzero(_is_in(ids, trace_ids).to_numpy())
+    if len(wanted) == len(ids):
+        return part.read(columns=columns, use_threads=False)
     sizes = [part.metadata.row_group(place).num_rows for place in range(part.num_row_groups)]
     ends = np.cumsum(sizes)
     groups = [part.schema_arrow.empty_table().select(columns)]

@@ -46,20 +46,29 @@ def changed_lengths(stage: str, rows: pa.Table) -> str | None:
         stage: Its name.
         rows: Its stored answers with the columns of SEEN.
     """
-    counted: dict[tuple[object, ...], set[int]] = {}
-    columns = (rows[name].to_pylist() for name in SEEN) if rows.num_rows else ()
-    for problem, shown, count in zip(*columns, strict=True):
-        if count is not None:
-            counted.setdefault((problem, *(shown or ())), set()).add(count)
-    changed = [counts for counts in counted.values() if len(counts) > 1]
+    if not rows.num_rows:
+        return None
+    problems, references, numbers = (rows[name] for name in SEEN)
+    prompts = pa.table({"problem": problems, "shown": _joined(references), "n": numbers})
+    counts = prompts.group_by(["problem", "shown"], use_threads=False).aggregate([("n", "min"), ("n", "max")])
+    lows, highs = counts["n_min"].to_pylist(), counts["n_max"].to_pylist()
+    counted = [pair for pair in zip(lows, highs, strict=True) if pair != (None, None)]
+    changed = [pair for pair in counted if pair[0] != pair[1]]
     if not changed:
         return None
-    low, high = min(changed[0]), max(changed[0])
+    low, high = changed[0]
     return (
         f"{stage}: equal prompts were counted with different numbers of tokens ({len(changed)} of {len(counted)}; the first "
         f"with {low} and {high}), so the model's chat template or tokenizer changed between them, or several are served "
         "under one name. `a2r sql` shows which: num_prompt_tokens and started_at in traces."
     )
+
+
+def _joined(references: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The references' ids as one text."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - only runs that ask an endpoint need functions of Arrow
+
+    return pc.binary_join(references.cast(pa.list_(pa.string())), " ")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _earlier(store: Store, models: Iterable[str]) -> Mapping[str, tuple[str, set[str]]]:

@@ -32,7 +32,7 @@ LONGEST_STORED = 1000
 _UNANSWERED = (("no_answer", False, None, None, None), ("truncated", False, None, None, None))
 """What is counted as wrong without asking a grader."""
 
-_READ = ("trace_id", "problem_digest", "status", "answer")
+_READ = ("trace_id", "problem_digest", "status", "answer", "answer_digest")
 _GRADED = ("trace_id", "problem_digest", "gold", "verdict", "is_correct", "extracted", "vote_key", "points")
 """Columns of a grade in the order in which they are found out; the digest of the judged answer is added at the end."""
 
@@ -54,7 +54,7 @@ def grade_traces(stage: Stage, members: Collection[Member], grading: "Grading") 
 
     def grades_of(trace_ids: list[str]) -> pa.Table:
         texts = ["answer", "reasoning"] if grader.reads_traces else ["answer"]
-        batches = stage.index.batches(trace_ids, ["problem_digest", "status", *texts])
+        batches = stage.index.batches(trace_ids, ["problem_digest", "status", "answer_digest", *texts])
         return grading.grades(batches, golds)
 
     try:
@@ -117,13 +117,17 @@ class Grading:
     def grades(self, batches: Iterable[pa.Table], golds: Mapping[str, Collection[str]]) -> pa.Table:
         """One row (schema `GRADES`) per trace and gold answer; none where there is no verdict yet.
 
-        `batches` hold trace_id, problem_digest, status and answer; texts are let go of batch by batch.
+        `batches` hold trace_id, problem_digest, status, answer and answer_digest, which may be null; texts are let go of
+        batch by batch.
         """
         rows: list[tuple[str, str, str, str, Case | None]] = []
         judged: dict[str, str | None] = {}
         for batch in batches:
-            ids, digests, statuses, texts = (batch[name].to_pylist() for name in _READ)
-            judged.update(zip(ids, map(answer_digest, statuses, texts), strict=True))
+            ids, digests, statuses, texts, noted = (batch[name].to_pylist() for name in _READ)
+            judged.update(
+                (trace_id, known or answer_digest(status, text))
+                for trace_id, known, status, text in zip(ids, noted, statuses, texts, strict=True)
+            )
             answers = self.grader.extract(
                 [text or "" if status == "ok" else "" for status, text in zip(statuses, texts, strict=True)]
             )

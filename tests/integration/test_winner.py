@@ -66,7 +66,9 @@ def graded(store):
     done = set(valid_grades(index, "exact-test", ["trace_id"], set(index.answers())))
     golds = {trace_id: {"1"} for trace_id in index.answers() if (trace_id,) not in done}
     for ids in index.by_part(golds).values():
-        rows = grading.grades(index.batches(ids, ["problem_digest", "status", "answer"]), golds)
+        rows = grading.grades(
+            index.batches(ids, ["problem_digest", "status", "answer", "answer_digest"]), golds
+        )
         write_grades(store, "exact-test", RECIPE, rows)
     return len(golds)
 
