@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 from configs.models import Model
@@ -34,6 +35,11 @@ def positions(location: str, model: Model) -> int | None:
     config = weights_file(location, model, "config.json")
     found = json.loads(config.read_text(encoding="utf-8")) if config else {}
     return next((int(found[name]) for name in _POSITIONS if found.get(name)), None)
+
+
+def is_digest(revision: str | None) -> bool:
+    """Whether a revision is the digest of files, with or without settings behind it, and not a name that somebody gave."""
+    return re.fullmatch(r"[0-9a-f]{16}(\+.*)?", revision or "", re.DOTALL) is not None
 
 
 def hub_revision(model: Model) -> str | None:

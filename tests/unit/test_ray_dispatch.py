@@ -14,10 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from configs.engines import EngineSettings
 from configs.loading import load_experiment
 from configs.models import Model
+from configs.schema import UserError
 from tasks.engines.protocol import EVERY_GPU, EngineAbsent
 from tasks.engines.ray.demand import Demand, demand_of, place_for
 from tasks.engines.ray.dispatch import Dispatch, Request
-from tasks.engines.ray.replica import numbered
+from tasks.engines.ray.replica import check_weights, numbered
 from tasks.engines.resolving import resolved, share_hardware
 from tasks.run import stages_of
 
@@ -127,6 +128,31 @@ def test_servers_of_several_replicas_have_ports_of_their_own_and_the_gpus_that_r
     first, third = (numbered(on_ray("openai", serve={"port": 8001, "gpus": [0]}), n) for n in (0, 2))
     assert (first.serve.port, third.serve.port, third.serve.gpus) == (8001, 8003, None)
     assert numbered(on_ray("openai", serve={"port": 8001, "gpus": []}), 1).serve.gpus == ()
+
+
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [
+        (
+            "0" * 16,
+            "the node's files of a2r-sum3-explorer have the digest [0-9a-f]{16}, the run's 0{16}; give both",
+        ),
+        ("shipped", None),
+        (None, None),
+    ],
+)
+def test_a_node_whose_files_of_a_model_are_others_is_refused(revision, told):
+    kind, settings = resolved(engine())
+    model = Model(id="a2r-sum3-explorer", revision=revision)
+    if told:
+        with pytest.raises(UserError, match=told):
+            check_weights(kind, model, settings)
+    else:
+        check_weights(kind, model, settings)
+    same = model.model_copy(
+        update={"revision": kind.identify(model.model_copy(update={"revision": None}), settings)}
+    )
+    check_weights(kind, same, settings)
 
 
 def test_stages_that_reserve_something_of_one_cluster_take_turns():

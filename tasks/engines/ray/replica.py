@@ -18,11 +18,13 @@ from importlib.metadata import version
 from typing import Any
 
 from configs.engines import EngineSettings, OpenAISettings
+from configs.models import Model
 from configs.schema import UserError
 from tasks.engines.admission import Admission
-from tasks.engines.protocol import Completion, Engine, Failure, Request
+from tasks.engines.protocol import Completion, Engine, EngineKind, Failure, Request
 from tasks.engines.ray.wire import Spec
 from tasks.engines.resolving import resolved_here
+from tasks.engines.weights import is_digest
 from warehouse.servers import ServerStats
 
 HEARTBEAT_SECONDS = 2.0
@@ -104,6 +106,7 @@ class _Host:
             if here != spec.version:
                 raise UserError(f"the node has A2R {here}, the run {spec.version}; install the same on both.")  # noqa: TRY301
             kind, settings = resolved_here(numbered(spec.engine, number))
+            await asyncio.to_thread(check_weights, kind, spec.model, settings)
             self._engine = engine = kind.build(spec.model, settings)
             await engine.start()
             ahead = AHEAD if engine.concurrency <= FEW else 0
@@ -147,6 +150,20 @@ class _Host:
 
     def _deliver(self, number: int, places: list[int], place: int, outcome: Completion | Failure) -> None:
         self._tell(("outcome", number, places[place], pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)))
+
+
+def check_weights(kind: EngineKind[Any], model: Model, settings: Any) -> None:  # noqa: ANN401 - the kind's own
+    """Raise UserError where the run knows the weights by their bytes, and those that lie here are others.
+
+    Traces of both would be stored under one recipe. A revision that somebody gave is believed.
+    """
+    if not is_digest(model.revision):
+        return
+    here = kind.identify(model.model_copy(update={"revision": None}), settings)
+    if here is not None and here != model.revision:
+        raise UserError(
+            f"the node's files of {model.id} have the digest {here}, the run's {model.revision}; give both the same files."
+        )
 
 
 def numbered(engine: EngineSettings, number: int) -> EngineSettings:
