@@ -11,10 +11,11 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on thi
 
 @contextmanager
 def chromium():
-    """It draws without a graphics card; to emulate one is three times the work of everything else it does."""
+    """It draws without a graphics card, real or emulated: to emulate one takes more than everything else it does."""
     from playwright.sync_api import sync_playwright
 
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
