@@ -1,5 +1,7 @@
 """What `a2r up` offers in Prefect's UI; prefect.yaml says the same for people with their own work pools."""
 
+import shlex
+import sys
 from typing import Any, cast
 
 from prefect import Flow
@@ -28,6 +30,9 @@ NAMES: dict[str, str] = {
     compact.name: "compact-weekly",
 }
 """What each flow's deployment does: a list in the UI shows little else of it."""
+_START = shlex.join([sys.executable, "-m", "prefect.engine"])
+"""How a run's process is started. Where no command is named, Prefect first starts another one that fetches the flow's code,
+which is installed here: it imports Prefect once more, 2 s of each run."""
 
 
 def deployments(nights: Nightly, root: str) -> list[RunnerDeployment]:
@@ -57,6 +62,7 @@ def _deployment(flow: Flow[..., Any], parameters: dict[str, object], **settings:
         description=flow.description,
         tags=["a2r", flow.name],
         work_pool_name=POOL,
+        job_variables={"command": _START},
         entrypoint_type=EntrypointType.MODULE_PATH,
         **settings,
     )

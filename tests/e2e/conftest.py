@@ -30,14 +30,23 @@ def prefect(server, tmp_path_factory):
     from prefect.events.clients import NullEventsClient
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
-    from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_LOCAL_STORAGE_PATH,
+        temporary_settings,
+    )
 
     results = tmp_path_factory.mktemp("prefect-results")
-    EventsWorker.set_client_override(
-        NullEventsClient
-    )  # a third of a small flow's CPU; nothing here reads events
+    # events are a third of a small flow's CPU, heartbeats are waited for at its end; nothing here reads them
+    EventsWorker.set_client_override(NullEventsClient)
+    settings = {
+        PREFECT_API_URL: server.api_url,
+        PREFECT_LOCAL_STORAGE_PATH: results,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
     with (
-        temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_LOCAL_STORAGE_PATH: results}),
+        temporary_settings(settings),
         _temporary_global_settings_context(get_settings_context()),  # for threads that were begun earlier
     ):
         yield results

@@ -1,5 +1,7 @@
 """prefect.yaml offers what `a2r up` offers, and everything it names can be imported."""
 
+import shlex
+import sys
 from pathlib import Path
 
 import yaml
@@ -33,6 +35,12 @@ def test_file_and_code_offer_the_same():
     limits = {d["entrypoint"]: d["concurrency_limit"]["limit"] for d in FILE if "concurrency_limit" in d}
     assert limits == {d.entrypoint: d.concurrency_limit for d in OURS if d.concurrency_limit}
     assert {d["work_pool"]["name"] for d in FILE} == {d.work_pool_name for d in OURS}
+
+
+def test_runs_start_without_a_process_that_fetches_code():
+    """Prefect starts that one where no command is named."""
+    for deployment in OURS:
+        assert shlex.split(deployment.job_variables["command"]) == [sys.executable, "-m", "prefect.engine"]
 
 
 def test_entrypoints_can_be_imported_and_say_what_they_are():
