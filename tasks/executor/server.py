@@ -181,13 +181,19 @@ def announced_url(root: str) -> str | None:
 
 def is_alive(api_url: str) -> bool:
     """Whether something answers there as Prefect does."""
+    status = health_of(api_url)
+    return status is not None and status < 500  # noqa: PLR2004 - a refusal comes from a living server, too
+
+
+def health_of(api_url: str) -> int | None:
+    """The HTTP status of its word on its health; None where nothing answers."""
     parts = urlsplit(api_url)
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = connect(parts.hostname or "", parts.port, timeout=PROBE_SECONDS)
     with suppress(OSError, http.client.HTTPException):
         connection.request("GET", f"{parts.path}/health")
-        return connection.getresponse().status < 500  # noqa: PLR2004 - a refusal comes from a living server, too
-    return False
+        return connection.getresponse().status
+    return None
 
 
 # --- which of them ----------------------------------------------------------------------------------

@@ -18,7 +18,9 @@ class NightWatch:
     """Asks Prefect's server now and then. A server that does not answer costs some news its time, nothing else."""
 
     def __init__(self, url: str, timezone: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._url, self._zone, self._clock = url, ZoneInfo(timezone), clock
+        # one client: each new one reads all root certificates
+        self._client = httpx.Client(base_url=url, timeout=5)
+        self._zone, self._clock = ZoneInfo(timezone), clock
         self._since, self._told = datetime.now(UTC), set[tuple[str, str]]()
         self._asked_at = clock()
 
@@ -46,7 +48,7 @@ class NightWatch:
 
     def _runs(self, sort: str, **where: object) -> list[dict]:
         body = _NIGHTS | {"flow_runs": {"tags": {"all_": ["a2r"]}} | where, "sort": sort, "limit": _MOST}
-        reply = httpx.post(f"{self._url}/api/flow_runs/filter", json=body, timeout=5)
+        reply = self._client.post("/api/flow_runs/filter", json=body)
         return reply.raise_for_status().json()
 
 

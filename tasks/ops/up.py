@@ -13,16 +13,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from tasks.executor.environment import prefect_home
 
-import httpx
-
 from configs.schema import UserError
 from tasks.engines.processes import Child, start
-from tasks.executor.server import announced
+from tasks.executor.server import announced, health_of
 from tasks.ops.database import SETTING, refuse_unusable, without_database, without_password
 from tasks.ops.night_watch import NightWatch
 
@@ -190,10 +189,7 @@ def _refuse_taken(port: int) -> None:
 
 
 def _is_healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/api/health", timeout=2).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
+    return health_of(f"{url}/api") == HTTPStatus.OK
 
 
 def _wait_for_health(server: Service, url: str, is_stopping: Callable[[], bool]) -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database():
     with postgres() as (url, password):
         yield url.replace("+asyncpg", ""), password

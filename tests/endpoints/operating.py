@@ -180,11 +180,11 @@ class Operator:
 
     def wait(self, run_id, *types, seconds=400):
         """The run once it is in one of these states."""
-        for _ in range(seconds * 4):
+        for _ in range(seconds * 2):
             run = self.run(run_id)
             if run["state_type"] in types:
                 return run
-            time.sleep(0.25)
+            time.sleep(0.5)  # each question is a hundredth of a second of the server's
         raise AssertionError(f"{run['state']} instead of {types}\n{self.log('worker')}")
 
     def until(self, condition, seconds=240, every=0.05):

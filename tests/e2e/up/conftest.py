@@ -4,6 +4,7 @@ Each test has a root of its own, except those which need the one that `a2r up` s
 """
 
 import json
+import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -49,23 +50,32 @@ def receiver():
     server.server_close()
 
 
-def seat(folder, endpoint, receiver):
-    """An operator on a night of one experiment."""
+def seat(folder, endpoint, receiver, database):
+    """An operator on a night of one experiment; Prefect finds that database, or makes its own."""
     path = experiment_file(folder, endpoint, api_key_env="A2R_TEST_KEY")
     night = {"experiments": [{"experiment": path.name}]}
     hook = f"http://127.0.0.1:{receiver.server_port}{HOOK}"
-    return Operator(
+    operator = Operator(
         folder,
         night,
         A2R_TEST_KEY=KEY,
         A2R_WEBHOOK_URL=hook,
         PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS="3",
     )
+    if database:
+        operator.home.mkdir()
+        shutil.copy(database, operator.home / "prefect.db")
+    return operator
 
 
 @pytest.fixture(scope="module")
-def seated(served, receiver, tmp_path_factory):
-    with seat(tmp_path_factory.mktemp("operator"), served, receiver) as operator:
+def database():
+    """None: the first `a2r up` makes one."""
+
+
+@pytest.fixture(scope="module")
+def seated(served, receiver, database, tmp_path_factory):
+    with seat(tmp_path_factory.mktemp("operator"), served, receiver, database) as operator:
         yield operator
 
 

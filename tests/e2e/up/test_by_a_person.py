@@ -37,6 +37,12 @@ def pictures(operator):
     return Path(os.environ.get("A2R_SCREENSHOTS") or operator.folder)
 
 
+@pytest.fixture(scope="module")
+def database(server):
+    """An empty one: that `a2r up` makes its own is seen in the nights."""
+    return server.empty_database
+
+
 @pytest.fixture
 def page():
     with chromium() as browser:
@@ -184,7 +190,7 @@ def test_custom_run_in_the_browser_makes_only_what_is_missing(operator, endpoint
     fields.nth(1).fill(operator.mine["root"])
     page.screenshot(path=pictures(operator) / "form.png")
     press(page, lambda: page.get_by_role("button", name="Submit"), "/create_flow_run")
-    [run] = operator.until(lambda: operator.runs(deployments={"id": {"any_": [deployment]}}))
+    [run] = operator.until(lambda: operator.runs(deployments={"id": {"any_": [deployment]}}), every=0.25)
     done = operator.wait(run["id"], "COMPLETED", "FAILED")
     assert done["state_type"] == "COMPLETED", done["state"]["message"]
     assert endpoint.by_model == {"big": 20}

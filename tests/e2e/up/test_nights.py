@@ -22,7 +22,8 @@ def test_night_runs_alone_and_says_what_changed(operator, endpoint):
     endpoint.latency = 0.3
     first, second = operator.start("nightly", operator.mine), operator.start("nightly", operator.mine)
     both = (first, second)
-    operator.until(lambda: any(operator.run(r)["state_name"] == "AwaitingConcurrencySlot" for r in both))
+    waiting = "AwaitingConcurrencySlot"
+    operator.until(lambda: any(operator.run(r)["state_name"] == waiting for r in both), every=0.25)
     assert [operator.run(r)["state_name"] for r in both].count("Running") <= 1
     done = [operator.wait(run, "COMPLETED", "FAILED") for run in both]
     assert [run["state_type"] for run in done] == ["COMPLETED", "COMPLETED"]
