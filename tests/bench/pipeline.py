@@ -10,6 +10,7 @@ all its children, the temporary Prefect server included.
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -84,12 +85,20 @@ class Bench:
     def naive(self, out: str, n: int) -> list[list[str]]:
         """The naive client's two commands: sample, then grade."""
         script = [sys.executable, str(KIT / "clients" / "plain.py")]
-        options = [
-            *("--client", "aiohttp", "--problems", str(KIT / "problems.jsonl"), "--samples", str(n)),
+        options = ["--client", "aiohttp", *self._options(out, n)]
+        return [[*script, "drive", *options], [*script, "grade", *options]]
+
+    def bare(self, out: str, n: int) -> list[str]:
+        """The least that a client in Python can do: requests made ahead, no HTTP library, replies appended to a file."""
+        script = [sys.executable, str(KIT / "clients" / "raw.py"), "drive", "--level", "jsonl"]
+        return [*script, *self._options(out, n)]
+
+    def _options(self, out: str, n: int) -> list[str]:
+        return [
+            *("--problems", str(KIT / "problems.jsonl"), "--samples", str(n)),
             *("--concurrency", str(CONCURRENCY), "--base-url", f"http://127.0.0.1:{self.port}/v1"),
             *("--out", str(self.folder / out)),
         ]
-        return [[*script, "drive", *options], [*script, "grade", *options]]
 
 
 def spend(*commands: list[str]) -> Spent:
@@ -174,18 +183,26 @@ def marginal(bench: Bench, port: int, is_streamed: str, size: int) -> float:
 
 
 def span(bench: Bench, repetitions: int) -> None:
-    """How well the endpoint is kept busy at 200 ms and capacity 256."""
-    ideal = NUM_PROBLEMS * 8 / CONCURRENCY * 0.2
-    ours, theirs = [], []
+    """How well the endpoint is kept busy at 200 ms and capacity 256, beside two clients that store nothing durably."""
+    n, seconds = 8, 0.2
+    ideal = NUM_PROBLEMS * n / CONCURRENCY * seconds
+    spans: dict[str, list[float]] = {"ours": [], "naive": [], "bare": []}
     for turn in range(repetitions):
-        bench.reset(latency_ms=200, capacity=CONCURRENCY)
-        spend(bench.a2r(f"span-{turn}", 8))
-        ours.append(bench.stats()["span_s"] / ideal)
-        bench.reset(latency_ms=200, capacity=CONCURRENCY)
-        spend(bench.naive(f"naive-span-{turn}", 8)[0])
-        theirs.append(bench.stats()["span_s"] / ideal)
-    told("span at 200 ms, capacity 256 / ideal (asked: at most 1.05)", ", ".join(f"{x:.3f}" for x in ours))
-    told("  naive client", ", ".join(f"{x:.3f}" for x in theirs))
+        commands = {
+            "ours": bench.a2r(f"span-{turn}", n),
+            "naive": bench.naive(f"naive-span-{turn}", n)[0],
+            "bare": bench.bare(f"bare-span-{turn}", n),
+        }
+        for name, command in commands.items():
+            bench.reset(latency_ms=int(seconds * 1000), capacity=CONCURRENCY)
+            spend(command)
+            spans[name].append(bench.stats()["span_s"] / ideal)
+    listed = {name: ", ".join(f"{x:.3f}" for x in found) for name, found in spans.items()}
+    told("span at 200 ms, capacity 256 / ideal (asked: at most 1.05)", listed["ours"])
+    told("  naive client", listed["naive"])
+    told("  the least that a client in Python can do", listed["bare"])
+    waves = math.ceil(NUM_PROBLEMS * n / CONCURRENCY) * seconds
+    told("  whole waves of answers, which nobody can undercut", f"{waves / ideal:.3f}")
 
 
 def overlap(bench: Bench, repetitions: int) -> None:
