@@ -15,6 +15,7 @@ from operator import attrgetter
 import pyarrow as pa
 
 from configs.schema import UserError
+from warehouse.inventory import keep_up
 from warehouse.journal import finalized
 from warehouse.records import LAYOUTS
 from warehouse.store import Store, StoredFile, content_hash, rows_of
@@ -29,6 +30,7 @@ FEWEST_PARTS = 4
 _PART = re.compile(
     r"(?P<place>(?P<kind>traces|grades|problems)/(?:[^/]+/)*part-(?:[0-9a-f]{16}-)?)(?P<hash>[0-9a-f]{16})\.parquet"
 )
+_RECIPE = re.compile(r"^traces/.*/recipe=(?P<recipe>[0-9a-f]{16})/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def merge_parts(store: Store, merge: Merge) -> Merged:
     for part in merge.parts:
         if part.path != written:
             store.remove(part.path)
+    if match := _RECIPE.search(merge.place):
+        keep_up(store, match["recipe"], store.names(folder, prefix="part-"))
     return Merged(merge, written, len(data), whole.num_rows, table.num_rows - whole.num_rows)
 
 
