@@ -5,9 +5,9 @@
 the listing of its folder says. So an inventory can be old, lacking or gone, and no reader is misled: what it says of parts
 that are not listed is ignored, and listed parts that it does not name are opened.
 
-A load writes it for the recipes that it takes something in of, and so do a shard that leaves parts in an object store
-while it goes on (see `rolling`) and a compaction: one file of the parts that none names yet, together with the files that are not much
-larger, so that there are few and each row is written anew only a few times.
+A load writes it for the recipes that it takes something in of, and so do a compaction and a shard that leaves parts in an
+object store while it goes on (see `rolling`): one file of the parts that none names yet, together with the files that are
+not much larger, so that there are few and each row is written anew only a few times.
 """
 
 from collections.abc import Iterable, Sequence
