@@ -44,7 +44,7 @@ _MOST_THREADS = 4
 """Of a load, since each takes its share of that memory."""
 _SMALL_BYTES = 8 * 2**20
 """Up to here several threads cost more to bring together than they save."""
-_BLOCK_SIZE = 16_384
+_BLOCK_SIZE = 65_536
 """DuckDB's smallest: a laptop's catalog of some thousand samples takes a fraction of a megabyte."""
 
 

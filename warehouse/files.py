@@ -5,10 +5,12 @@ a reader nor a power cut ever sees half of it. What a kill leaves beside has a n
 point and ends in `.tmp`, and can be deleted.
 """
 
+import errno
 import fcntl
 import os
 import re
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa  # for its name alone: small programs write files, too
+
+
+_AT_ONCE = 2**30
+"""Bytes that the kernel is asked to copy; it may stop earlier."""
+_CANNOT_COPY = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV)
+"""What systems answer that cannot copy between such files."""
 
 
 def cache_folder() -> Path:
@@ -38,6 +46,25 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         beside.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's bytes; on Linux inside the kernel, which lets both files share them where it can. Raises OSError."""
+    if sys.platform == "linux" and _copied_by_kernel(source, target):
+        return
+    shutil.copyfile(source, target)
+
+
+def _copied_by_kernel(source: Path, target: Path) -> bool:
+    with source.open("rb") as read, target.open("wb") as written:
+        try:
+            while os.copy_file_range(read.fileno(), written.fileno(), _AT_ONCE):
+                pass
+        except OSError as error:
+            if error.errno in _CANNOT_COPY:
+                return False
+            raise
+    return True
 
 
 def write_file(path: Path, data: "bytes | memoryview | pa.Buffer") -> None:

@@ -30,7 +30,7 @@ from warehouse.catalog import (
     point_to_traces,
     refit_relations,
 )
-from warehouse.files import atomic_file, leftovers
+from warehouse.files import atomic_file, copy_file, leftovers
 from warehouse.locks import publishing
 from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
 from warehouse.relations import statement
@@ -46,7 +46,7 @@ _KINDS = {
     "runs": re.compile(r"runs/[^/]+\.json"),
 }
 _STEPS = {
-    "traces": ("found", "outranked", "traces", "failures", "resolved"),
+    "traces": ("found", "known", "outranked", "traces", "failures", "resolved"),
     "grades": ("grades",),
     "problems": ("problems",),
     "corrections": ("corrections", "corrected"),
@@ -57,6 +57,8 @@ _FOLLOWED = {
     "problems": ("lost_problems",),
 }
 """How rows of vanished parts are found again; a statement that answers true has found none."""
+GATHERED = ("wanted", "shown", "judged")
+"""What stale runs are about, out of a history of any length."""
 REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results")
 """Made of the tables before them, for stale runs alone."""
 _PRICES = ("price_input", "price_output", "price_cached_input", "price_reasoning", "price_batch")
@@ -119,7 +121,7 @@ def _build(
     try:
         with atomic_file(path) as beside:
             if known:
-                shutil.copyfile(path, beside)
+                copy_file(path, beside)
             else:
                 beside.write_bytes(blank_catalog())
             with open_for_loading(
@@ -244,7 +246,7 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(statement("load/in_work"), {"run_ids": [run_id for run_id, _ in group]})
         for table in REDUCED:
             connection.execute(statement(f"load/outdated_{table}"))
-        for step in (*REDUCED, "left_to_vote", "finalized"):
+        for step in (*GATHERED, *REDUCED, "left_to_vote", "finalized"):
             connection.execute(statement(f"load/{step}"))
 
 

@@ -59,7 +59,7 @@ ENTER = (
     """insert into store.grades by name
     select trace_id, 'math-1' as grader, '42' as gold, if(is_right, 'correct', 'wrong') as verdict,
         is_right as is_correct, if(is_right, '42', wrong::varchar) as extracted,
-        if(is_right, '42', wrong::varchar) as vote_key, recipe
+        if(is_right, '42', wrong::varchar) as vote_key, recipe, md5(problem_id) as problem_digest
     from drawn""",
 )
 

@@ -97,7 +97,7 @@ ENTER = (
     from entered where is_correct is not null""",
     """insert into store.grades by name
     select trace_id, 'g-1' as grader, 'gold' as gold, if(is_correct, 'correct', 'wrong') as verdict,
-        is_correct, vote_key::varchar as vote_key, recipe
+        is_correct, vote_key::varchar as vote_key, recipe, problem_id as problem_digest
     from entered where is_correct is not null""",
 )
 

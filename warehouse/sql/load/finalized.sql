@@ -3,6 +3,10 @@ update store.runs
 set
     is_stale = false,
     is_settled = run_id not in (
-        select run_id from store.samples where verdict is null or verdict = 'infra_error'
+        select run_id
+        from store.samples
+        where
+            run_id in (select stale.run_id from store.runs as stale where stale.is_stale)
+            and (verdict is null or verdict = 'infra_error')
     )
 where is_stale

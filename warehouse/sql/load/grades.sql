@@ -1,6 +1,6 @@
 -- Adds the grades of new parts, one row per trace, grader, gold answer and judged answer.
 insert into store.grades by name
-with found as (
+with found as materialized (
     select
         *,
         regexp_extract(filename, 'part-([0-9a-f]{16})-[0-9a-f]{16}\.parquet$', 1) as recipe
@@ -11,20 +11,36 @@ with found as (
         from store.grades
         where false
     ) as read
+),
+
+known as (
+    select
+        recipe,
+        trace_id,
+        grader,
+        gold,
+        answer_digest
+    from store.grades
+    where
+        rowid in ( -- as in known.sql
+            select held.rowid
+            from store.grades as held
+            where held.problem_digest in (select distinct found.problem_digest from found)
+        )
 )
 
-select found.* exclude (problem_digest, filename) -- noqa: RF03
+select found.* exclude (filename) -- noqa: RF03
 from found
 where
     not exists (
         select 1
-        from store.grades as held
+        from known
         where
-            held.recipe = found.recipe
-            and held.trace_id = found.trace_id
-            and held.grader = found.grader
-            and held.gold = found.gold
-            and held.answer_digest is not distinct from found.answer_digest
+            known.recipe = found.recipe
+            and known.trace_id = found.trace_id
+            and known.grader = found.grader
+            and known.gold = found.gold
+            and known.answer_digest is not distinct from found.answer_digest
     )
 qualify
     row_number() over (

@@ -4,7 +4,9 @@ where
     trace_id in (
         select held.trace_id
         from store.traces as held
-        where held.recipe in (select distinct known.recipe from store.failures as known)
+        where
+            held.problem_digest in (select known.problem_digest from store.failures as known)
+            and held.recipe in (select known.recipe from store.failures as known)
     )
     or exists (
         select 1

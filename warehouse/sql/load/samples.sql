@@ -1,40 +1,7 @@
 -- Adds the samples of stale runs, as the store is now.
 -- noqa: disable=RF02
 insert into store.samples by name
-with wanted as (
-    select
-        members.*,
-        roles.recipe,
-        runs.grader
-    from store.members
-    inner join store.runs on members.run_id = runs.run_id
-    inner join store.roles on members.run_id = roles.run_id and members.stage = roles.stage
-    where runs.is_stale
-),
-
-held as ( -- of a long history only what these runs want: what is joined below fits into memory
-    select * from store.traces
-    where trace_id in (select wanted.trace_id from wanted)
-),
-
-judged as ( -- verdicts on the answers that are shown: apart, so that both joins below are joins by key
-    select grades.*
-    from store.grades
-    left join held on grades.recipe = held.recipe and grades.trace_id = held.trace_id
-    where
-        is_of_answer(grades.answer_digest, held.answer_digest)
-        and grades.trace_id in (select wanted.trace_id from wanted)
-        and (grades.recipe, grades.grader) in (
-            select
-                roles.recipe,
-                runs.grader
-            from store.runs
-            inner join store.roles on runs.run_id = roles.run_id
-            where runs.is_stale
-        )
-),
-
-in_force as (
+with in_force as (
     select *
     from (
         select
@@ -110,7 +77,7 @@ select
     traces.trace_id is not null and by_hand.verdict is not null as is_by_hand,
     if(traces.trace_id is null, null, by_hand.why) as why_by_hand
 from wanted as members
-left join held as traces on members.recipe = traces.recipe and members.trace_id = traces.trace_id
+left join shown as traces on members.recipe = traces.recipe and members.trace_id = traces.trace_id
 left join store.failures on members.trace_id = failures.trace_id
 left join judged
     on
@@ -124,9 +91,4 @@ left join by_hand
         and members.stage = by_hand.stage
         and members.problem_id = by_hand.problem_id
         and members.sample_index = by_hand.sample_index
-qualify
-    row_number() over (
-        partition by members.run_id, members.stage, members.problem_id, members.trace_id
-        order by judged.answer_digest nulls last
-    ) = 1
 order by members.run_id, members.stage, members.problem_id, members.sample_index

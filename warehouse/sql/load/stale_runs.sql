@@ -3,7 +3,13 @@ select
     runs.run_id,
     count(members.run_id) as num_members
 from store.runs
-left join store.members on runs.run_id = members.run_id
+left join
+    (
+        select run_id
+        from store.members
+        where run_id in (select stale.run_id from store.runs as stale where stale.is_stale)
+    ) as members
+    on runs.run_id = members.run_id
 where runs.is_stale
 group by runs.run_id
 order by runs.run_id

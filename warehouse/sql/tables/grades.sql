@@ -10,5 +10,6 @@ create table store.grades (
     points double,
     answer_digest varchar,
     decided_by varchar,
-    recipe varchar not null
+    recipe varchar not null,
+    problem_digest varchar not null
 )
