@@ -25,25 +25,38 @@ def write_grades(store: Store, grader: str, recipe: Recipe, rows: pa.Table) -> s
 
 
 def read_grades(
-    store: Store, grader: str, recipe: Recipe, columns: list[str], trace_ids: Collection[str] | None = None
+    store: Store,
+    grader: str,
+    recipe: Recipe,
+    columns: list[str],
+    trace_ids: Collection[str] | None = None,
+    *,
+    problem_digests: Collection[str] | None = None,
 ) -> list[tuple[str, ...]]:
-    """Columns of the grader's verdicts on the recipe's traces, all or some of them, a tuple a verdict."""
+    """Columns of the grader's verdicts on the recipe's traces, all or some of them, a tuple a verdict.
+
+    Without the digests of the problems that some traces are of, the ids of all traces of the recipe are looked through.
+    """
 
     def read() -> list[tuple[str, ...]]:
         parts = store.names(grades_folder(grader), prefix=_prefix(recipe))
-        tables = (store.read_part(part, columns, trace_ids).to_pydict() for part in parts)
+        tables = (store.read_part(part, columns, trace_ids, problem_digests).to_pydict() for part in parts)
         return [row for table in tables for row in zip(*table.values(), strict=True)]
 
     return retry_if_compacted(read)
 
 
 def valid_grades(
-    index: RecipeIndex, grader: str, columns: list[str], trace_ids: Collection[str]
+    index: RecipeIndex,
+    grader: str,
+    columns: list[str],
+    trace_ids: Collection[str],
+    problem_digests: Collection[str] | None = None,
 ) -> list[tuple[str, ...]]:
     """The same of verdicts on the answers to some traces that count; one on another answer to a trace is left out."""
     read = list(dict.fromkeys((*columns, "trace_id", "answer_digest")))
     trace_id, digest = read.index("trace_id"), read.index("answer_digest")
-    rows = read_grades(index.store, grader, index.recipe, read, trace_ids)
+    rows = read_grades(index.store, grader, index.recipe, read, trace_ids, problem_digests=problem_digests)
     return [
         row[: len(columns)] for row in rows if is_of_answer(row[digest], index.answer_digest(row[trace_id]))
     ]

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROW_GROUP = 256
+_LONG_ROW_GROUP = 2**14
+"""Of parts without texts, whose groups cost more than their rows."""
+_TEXTS = frozenset(("traces", "problems"))
+"""Folders of parts with texts."""
 _OF_THIS_MACHINE = ("", "file", "local")
 _OPTIONS = {"use_listings_cache": False}
 """Of every file system: what others publish or compact is seen when a folder is listed again."""
@@ -187,15 +191,20 @@ class Store:
         return self.read_bytes(path)
 
     def read_part(
-        self, path: str, columns: Sequence[str] | None = None, trace_ids: Iterable[str] | None = None
+        self,
+        path: str,
+        columns: Sequence[str] | None = None,
+        trace_ids: Iterable[str] | None = None,
+        problem_digests: Iterable[str] | None = None,
     ) -> pa.Table:
         """Rows of a part, all or those of some traces. Raises LostPart, UserError for a damaged part.
 
-        Columns that a part of an earlier layout lacks are null.
+        The digests of these traces' problems, where they are known, spare reading the ids of others. Columns that a
+        part of an earlier layout lacks are null.
         """
         schema = LAYOUTS.get(path.split("/", 1)[0])
         with self.opened_file(path) as file:
-            return rows_of(file, schema, columns, trace_ids)
+            return rows_of(file, schema, columns, trace_ids, problem_digests)
 
     @contextmanager
     def opened_file(self, path: str) -> Iterator[Any]:
@@ -230,7 +239,7 @@ class Store:
 
     def write_part(self, folder: str, table: pa.Table, prefix: str = "part-") -> str:
         """Write rows as one immutable part and return its path; equal rows give the same path."""
-        data = _parquet(table)
+        data = _parquet(folder, table)
         name = f"{folder}/{prefix}{content_hash(data)}.parquet"
         if not self._is_there(name):
             self.write_bytes(name, data)
@@ -238,7 +247,7 @@ class Store:
 
     def write_table(self, path: str, table: pa.Table) -> None:
         """Write rows under a name of their own (a run's members), atomically."""
-        self.write_bytes(path, _parquet(table))
+        self.write_bytes(path, _parquet(path, table))
 
     def write_bytes(self, path: str, data: bytes | memoryview | pa.Buffer) -> None:
         """Write a whole file so that it is there entirely or not at all. Raises UserError."""
@@ -370,13 +379,13 @@ def content_hash(data: bytes | pa.Buffer) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def opened(source: Any) -> pq.ParquetFile:  # noqa: ANN401 - a file or an Arrow buffer, which share no type
+def opened(source: Any, encoded: Sequence[str] = ()) -> pq.ParquetFile:  # noqa: ANN401 - a file or an Arrow buffer, which share no type
     """A Parquet file that this thread alone will read, if it reads with `use_threads=False`.
 
     Nothing is read ahead: Arrow's own threads may still let go of Python's bytes when a short command
-    exits, and that aborts it (apache/arrow#34314).
+    exits, and that aborts it (apache/arrow#34314). Columns named in `encoded` are read as dictionaries.
     """
-    return pq.ParquetFile(source, pre_buffer=False)
+    return pq.ParquetFile(source, pre_buffer=False, read_dictionary=list(encoded))
 
 
 def rows_of(
@@ -384,8 +393,10 @@ def rows_of(
     schema: pa.Schema | None = None,
     columns: Sequence[str] | None = None,
     trace_ids: Iterable[str] | None = None,
+    problem_digests: Iterable[str] | None = None,
 ) -> pa.Table:
     """Rows of a Parquet file, all or those of some traces; columns of `schema` that it lacks are null."""
+    groups = None if problem_digests is None else _groups_of_problems(source, problem_digests)
     with opened(source) as part:
         held = part.schema_arrow
         names = list(columns) if columns is not None else (schema or held).names
@@ -393,7 +404,7 @@ def rows_of(
         if trace_ids is None:
             table = part.read(columns=present, use_threads=False)
         else:
-            table = _rows_of_traces(part, present, pa.array(list(trace_ids), pa.string()))
+            table = _rows_of_traces(part, present, pa.array(list(trace_ids), pa.string()), groups)
     return _completed(table, names, schema)
 
 
@@ -405,19 +416,37 @@ def _completed(table: pa.Table, columns: Sequence[str], schema: pa.Schema | None
     return table.select(list(columns))
 
 
-def _rows_of_traces(part: pq.ParquetFile, columns: list[str], trace_ids: pa.Array) -> pa.Table:
+def _groups_of_problems(source: Any, problem_digests: Iterable[str]) -> list[int]:  # noqa: ANN401 - as above
+    """The row groups with rows of some problems, by the distinct values in them, which are few."""
+    wanted = pa.array(list(problem_digests), pa.string())
+    part = opened(source, ["problem_digest"])
+    return [
+        place
+        for place in range(part.num_row_groups)
+        if any(
+            _is_in(chunk.dictionary, wanted).true_count
+            for chunk in part.read_row_group(place, columns=["problem_digest"], use_threads=False)[0].chunks
+        )
+    ]
+
+
+def _rows_of_traces(
+    part: pq.ParquetFile, columns: list[str], trace_ids: pa.Array, among: Sequence[int] | None = None
+) -> pa.Table:
     """Only the row groups that hold one of the traces are read, one at a time; of the others their ids alone."""
-    ids = part.read(columns=["trace_id"], use_threads=False)["trace_id"]
-    wanted = np.flatnonzero(_is_in(ids, trace_ids).to_numpy())
-    if len(wanted) == len(ids):
-        return part.read(columns=columns, use_threads=False)
-    sizes = [part.metadata.row_group(place).num_rows for place in range(part.num_row_groups)]
-    ends = np.cumsum(sizes)
+    among = range(part.num_row_groups) if among is None else among
     groups = [part.schema_arrow.empty_table().select(columns)]
-    places = np.searchsorted(ends, wanted, side="right")
-    for place in np.unique(places).tolist():
-        group = part.read_row_group(place, columns=columns, use_threads=False)
-        groups.append(group.take(wanted[places == place] - (ends[place] - sizes[place])))
+    if among:
+        ids = part.read_row_groups(among, columns=["trace_id"], use_threads=False)["trace_id"]
+        wanted = np.flatnonzero(_is_in(ids, trace_ids).to_numpy())
+        if len(wanted) == part.metadata.num_rows:
+            return part.read(columns=columns, use_threads=False)
+        sizes = [part.metadata.row_group(place).num_rows for place in among]
+        ends = np.cumsum(sizes)
+        places = np.searchsorted(ends, wanted, side="right")
+        for place in np.unique(places).tolist():
+            group = part.read_row_group(among[place], columns=columns, use_threads=False)
+            groups.append(group.take(wanted[places == place] - (ends[place] - sizes[place])))
     return pa.concat_tables(groups)
 
 
@@ -425,16 +454,15 @@ def _chosen(rows: pa.Table, trace_ids: pa.Array) -> pa.Table:
     return rows.filter(_is_in(rows["trace_id"], trace_ids))
 
 
-def _is_in(values: pa.ChunkedArray, wanted: pa.Array) -> pa.ChunkedArray:
+def _is_in(values: Any, wanted: pa.Array) -> Any:  # noqa: ANN401 - an array gives an array, chunks give chunks
     import pyarrow.compute as pc  # noqa: PLC0415 - what asks the catalog alone needs no functions of Arrow
 
     return pc.is_in(values, wanted)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _parquet(table: pa.Table) -> pa.Buffer:
-    """Zstd 3, row groups of 256: a problem's samples are found by their row group's minimum and maximum."""
+def _parquet(path: str, table: pa.Table) -> pa.Buffer:
+    """Zstd 3; texts in row groups of 256: a problem's samples are found by their row group's minimum and maximum."""
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, version="2.6"
-    )
+    rows = ROW_GROUP if path.split("/", 1)[0] in _TEXTS else _LONG_ROW_GROUP
+    pq.write_table(table, sink, compression="zstd", compression_level=3, row_group_size=rows, version="2.6")
     return sink.getvalue()

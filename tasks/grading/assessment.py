@@ -32,7 +32,8 @@ class Assessment:
         index = stage.index
         columns = ["trace_id", "gold", "verdict", "extracted", "vote_key"]
         trace_ids = {member.trace_id for member in members}
-        held = valid_grades(index, grader, columns, trace_ids)
+        problems = {member.problem_digest for member in members}
+        held = valid_grades(index, grader, columns, trace_ids, problems)
         grades = {(trace_id, gold): rest for trace_id, gold, *rest in held}
         by_hand = ByHand(in_force(index.store))
         self.verdicts: Counter[str | None] = Counter()

@@ -117,7 +117,9 @@ def _grade(stage: Stage, members: Sequence[Member], grader: Grader) -> None:
 def _decided_by(stage: Stage, members: Sequence[Member], cascade: Cascade) -> dict[Key, str]:
     """Which grader gave each verdict on these members that is stored."""
     columns = ["trace_id", "gold", "decided_by"]
-    held = valid_grades(stage.index, cascade.key, columns, {member.trace_id for member in members})
+    trace_ids = {member.trace_id for member in members}
+    problems = {member.problem_digest for member in members}
+    held = valid_grades(stage.index, cascade.key, columns, trace_ids, problems)
     return {(trace_id, gold): decider for trace_id, gold, decider in held}
 
 

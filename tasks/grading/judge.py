@@ -95,7 +95,9 @@ class Judge:
         shortened: dict[str, set[str]] = {}
         columns = ["trace_id", "gold", "extracted"]
         trace_ids = {trace_id for trace_id, _ in digests}
-        for trace_id, gold, answer in valid_grades(stage.index, self.key, columns, trace_ids):
+        for trace_id, gold, answer in valid_grades(
+            stage.index, self.key, columns, trace_ids, set(digests.values())
+        ):
             if answer is None or (trace_id, gold) not in digests:
                 continue
             if len(answer) <= LONGEST_STORED:

@@ -97,7 +97,8 @@ class _Waiting:
 def ungraded(stage: Stage, members: Collection[Member], grader: str) -> dict[str, set[str]]:
     """The gold answers for which a trace has no verdict by the grader of this key yet, by trace id."""
     trace_ids = {member.trace_id for member in members}
-    graded = set(valid_grades(stage.index, grader, ["trace_id", "gold"], trace_ids))
+    problems = {member.problem_digest for member in members}
+    graded = set(valid_grades(stage.index, grader, ["trace_id", "gold"], trace_ids, problems))
     golds: dict[str, set[str]] = {}
     for member in members:
         if (member.trace_id, member.gold) not in graded:

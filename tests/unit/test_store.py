@@ -6,6 +6,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from configs.models import Model
@@ -15,7 +16,7 @@ from warehouse.identity import problem_digest, recipe_of, trace_id
 from warehouse.index import RecipeIndex
 from warehouse.journal import Journal, recover, traces_table
 from warehouse.planner import cut, distinct, missing_traces, wanted_traces
-from warehouse.records import TRACE_LAYOUTS, TRACES, Problem
+from warehouse.records import GRADES, TRACE_LAYOUTS, TRACES, Problem
 from warehouse.store import Store, traces_folder
 
 RECIPE = recipe_of("explore", Model(id="m"), "p", Sampling())
@@ -50,6 +51,22 @@ def test_equal_rows_make_one_part(store):
     first = store.write_part("traces/x", table)
     assert store.write_part("traces/x", table) == first
     assert store.names("traces/x") == [first]
+
+
+def test_rows_of_traces_are_the_same_where_their_problems_are_named(store):
+    """A part of verdicts has several row groups, of which those of other problems are not read."""
+    rows = [
+        {"trace_id": f"{number:032x}", "problem_digest": f"{number // 1000:032x}", "verdict": "correct"}
+        for number in range(40_000)
+    ]
+    part = store.write_part("grades/x", pa.Table.from_pylist(rows, schema=GRADES))
+    wanted = [rows[place]["trace_id"] for place in (0, 17_000, 39_999)]
+    problems = [rows[place]["problem_digest"] for place in (0, 17_000, 39_999)]
+    found = store.read_part(part, ["trace_id", "verdict"], wanted, problems)
+    assert found.num_rows == len(wanted)
+    assert found == store.read_part(part, ["trace_id", "verdict"], wanted)
+    assert store.read_part(part, ["trace_id"], wanted, problems[:1])["trace_id"].to_pylist() == wanted[:1]
+    assert store.read_part(part, ["trace_id"], wanted, ["0"]).num_rows == 0
 
 
 def test_part_is_sorted_by_problem_and_sample(store):
