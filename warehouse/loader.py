@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -102,10 +103,9 @@ class _Lost(Exception):
 
 
 def _files(store: Store) -> list[StoredFile]:
-    """The store's files that a catalog holds."""
-    return [
-        file for kind, pattern in _KINDS.items() for file in store.files(kind) if pattern.fullmatch(file.path)
-    ]
+    """The store's files that a catalog holds, from the oldest on: what a run wants lies together then."""
+    files = (file for kind in _KINDS for file in store.files(kind) if _KINDS[kind].fullmatch(file.path))
+    return sorted(files, key=attrgetter("age", "path"))
 
 
 def _build(
@@ -117,7 +117,7 @@ def _build(
 ) -> LoadReport:
     """Make the next catalog beside the published one and put it in its place."""
     _clear_leftovers(path)
-    new = sorted(file for file, content in found.items() if known.get(file) != content)
+    new = [file for file, content in found.items() if known.get(file) != content]
     try:
         with atomic_file(path) as beside:
             if known:

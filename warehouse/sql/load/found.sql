@@ -1,7 +1,7 @@
 -- One row per answer in new parts, without its text: of several answers to a trace the one that counts.
 create or replace temp table found_answers as
 select
-    * exclude (problem_id, reasoning, answer, error_code, error_message, filename)
+    * exclude (reasoning, answer, error_code, error_message, filename)
     replace (
         coalesce(reference_ids, []) as reference_ids,
         parse_filename(filename) as part

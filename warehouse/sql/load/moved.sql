@@ -1,13 +1,16 @@
 -- Follows the texts of vanished parts into the parts that hold them now.
 update store.traces
-set part = found.part
+set
+    part = found.part,
+    problem_id = found.problem_id
 from (
     select
         trace_id,
         started_at,
         latency_seconds,
         answer_digest,
-        min(parse_filename(filename)) as part
+        min(parse_filename(filename)) as part,
+        arg_min(problem_id, filename) as problem_id
     from (
         from read_parquet($files, hive_partitioning = true, filename = true, union_by_name = true)
         union all by name

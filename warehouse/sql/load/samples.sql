@@ -61,6 +61,7 @@ select
         trace_id,
         stage,
         recipe,
+        problem_id,
         problem_digest,
         sample_index,
         status,

@@ -12,4 +12,4 @@ where
             and answer_rank(found.started_at, found.latency_seconds, found.num_completion_tokens, found.answer_digest)
             >= known.answer_rank
     )
-order by recipe, problem_digest, sample_index
+order by recipe, problem_id, problem_digest, sample_index

@@ -14,6 +14,7 @@ select
         trace_id,
         stage,
         recipe,
+        problem_id,
         problem_digest,
         sample_index,
         status,

@@ -4,6 +4,7 @@ select
     trace_id,
     ''::varchar as stage,
     ''::varchar as recipe,
+    problem_id,
     problem_digest,
     sample_index,
     * exclude (

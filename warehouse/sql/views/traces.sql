@@ -1,16 +1,27 @@
 -- One row per trace, its text read from Parquet; a failed one has an error and no text.
 -- noqa: disable=RF02
 create or replace view traces as
-with known as (
-    -- a part that compaction has merged since this catalog was published is NULL: any part has its texts
+with present as (
     select
-        *
-        replace (
-            case
-                when part in (select parse_filename(present.file) from glob(trace_files()) as present) then part
-            end as part
-        )
+        file,
+        parse_filename(file) as part
+    from glob(trace_files())
+),
+
+-- the file is named, so that of all files only those are opened that have what is asked for
+placed as (
+    select
+        known.*,
+        present.file
+    from store.traces as known
+    inner join present on known.part = present.part
+),
+
+-- in a part that compaction has merged since this catalog was published: any part has its texts
+moved as (
+    select *
     from store.traces
+    where part not in (select present.part from present)
 )
 
 select
@@ -36,6 +47,60 @@ select
         trace_id,
         stage,
         recipe,
+        problem_id,
+        problem_digest,
+        sample_index,
+        seed,
+        choice_index,
+        status,
+        finish_reason,
+        num_prompt_tokens,
+        num_billed_prompt_tokens,
+        num_completion_tokens,
+        started_at,
+        latency_seconds,
+        num_tries,
+        reference_ids,
+        answer_digest,
+        part,
+        file
+    ),
+    files.num_tries,
+    files.error_code,
+    files.error_message
+from read_parquet(trace_files(), hive_partitioning = true, hive_types_autocast = false, filename = true) as files
+inner join placed as known
+    on
+        files.filename = known.file
+        and files.trace_id = known.trace_id
+        and files.problem_id = known.problem_id
+        and files.started_at is not distinct from known.started_at
+where files.status <> 'error'
+union all by name
+select
+    files.trace_id,
+    files.stage,
+    files.recipe,
+    files.problem_id,
+    files.problem_digest,
+    files.sample_index,
+    files.status,
+    files.finish_reason,
+    files.reasoning,
+    files.answer,
+    files.reference_ids,
+    files.seed,
+    files.choice_index,
+    files.num_prompt_tokens,
+    files.num_billed_prompt_tokens,
+    files.num_completion_tokens,
+    files.started_at,
+    files.latency_seconds,
+    known.* exclude (
+        trace_id,
+        stage,
+        recipe,
+        problem_id,
         problem_digest,
         sample_index,
         seed,
@@ -56,10 +121,10 @@ select
     files.error_code,
     files.error_message
 from read_parquet(trace_files(), hive_partitioning = true, hive_types_autocast = false, filename = true) as files
-inner join known
+inner join moved as known
     on
         files.trace_id = known.trace_id
-        and parse_filename(files.filename) = coalesce(known.part, parse_filename(files.filename))
+        and files.problem_id = known.problem_id
         and files.started_at is not distinct from known.started_at
 where files.status <> 'error'
 union all by name
