@@ -38,7 +38,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 _ONE_THREAD = {"threads": 1}
-_MEMORY = {False: "1GB", True: "2500MB"}
+_MEMORY = {False: "1GB", True: "2GB"}
 """Of a load, and of one that begins with nothing; what either needs beyond lies beside the catalog meanwhile (docs/scale.md)."""
 _MOST_THREADS = 4
 """Of a load, since each takes its share of that memory."""

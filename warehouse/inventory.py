@@ -13,6 +13,7 @@ not much larger, so that there are few and each row is written anew only a few t
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -114,8 +115,13 @@ def _read(store: Store, path: str) -> Entries | None:
         if file.schema_arrow.names != list(_NAMES):
             return None
         parts = tuple(orjson.loads(file.metadata.metadata[_PARTS]))
-        table = file.read(use_threads=False)
-    columns = (table[name].combine_chunks().to_numpy() for name in _NAMES)
+        columns = [np.empty(file.metadata.num_rows, field.type.to_pandas_dtype()) for field in file.schema_arrow]
+        first = 0
+        for place in range(file.num_row_groups):  # one at a time: no row stands in memory twice
+            rows = file.read_row_group(place, use_threads=False)
+            for column, name in zip(columns, _NAMES, strict=True):
+                column[first : first + rows.num_rows] = rows[name].to_numpy()
+            first += rows.num_rows
     return Entries(parts, *columns)
 
 

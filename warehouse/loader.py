@@ -66,7 +66,7 @@ _PRICES = ("price_input", "price_output", "price_cached_input", "price_reasoning
 _MOST_AT_ONCE = 512
 _BYTES_AT_ONCE = 64 * 2**20
 """Of files: a million traces at most, since each takes 60 bytes without its texts."""
-_SAMPLES_AT_ONCE = 250_000
+_SAMPLES_AT_ONCE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,9 @@ def _take_in(
             recipes.add(match["recipe"])
     before = _num_rows(connection)
     for kind, steps in _STEPS.items():
-        for group in _groups(by_kind[kind], sizes.__getitem__, _BYTES_AT_ONCE):
+        for number, group in enumerate(_groups(by_kind[kind], sizes.__getitem__, _BYTES_AT_ONCE)):
+            if number:
+                _let_go(connection)
             files = [f"{store.root}/{file}" for file in group]
             for step in steps:
                 sentence = statement(f"load/{step}")
@@ -243,15 +245,23 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
     groups = list(_groups(stale, lambda run: run[1], _SAMPLES_AT_ONCE))
     for group in groups:
         if len(groups) > 1:
-            connection.execute(statement("load/in_work"), {"run_ids": [run_id for run_id, _ in group]})
-        for table in REDUCED:
+            _let_go(connection)
+            connection.execute(statement("load/in_work"), {"run_ids": [run_id for run_id, *_ in group]})
+        for table in REDUCED if any(is_reduced for *_, is_reduced in group) else ():
             connection.execute(statement(f"load/outdated_{table}"))
         for step in (*GATHERED, *REDUCED, "left_to_vote", "finalized"):
             connection.execute(statement(f"load/{step}"))
 
 
+def _let_go(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep what was taken in so far: temporary tables of one transaction stay until it ends, replaced or not."""
+    connection.commit()
+    connection.begin()
+
+
 def _take_in_runs(connection: duckdb.DuckDBPyConnection, store: Store, run_ids: Sequence[str]) -> None:
-    for table in ("runs", "suites", "roles", "judges", "members", "samples"):
+    recorded = connection.execute(statement("load/recorded"), {"run_ids": run_ids}).fetchall()
+    for table in ("runs", "suites", "roles", "judges", "members", "samples") if recorded else ():
         connection.execute(statement(f"load/forget_{table}"), {"run_ids": run_ids})
     for run_id in run_ids:
         manifest = read_manifest(store, run_id)

@@ -47,3 +47,4 @@ qualify
         partition by found.trace_id, found.grader, found.gold, found.answer_digest
         order by found.filename
     ) = 1
+order by list_position($files, found.filename), found.problem_digest -- verdicts that are looked for together lie together

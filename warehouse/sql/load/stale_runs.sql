@@ -1,7 +1,8 @@
--- One row per stale run, with the number of traces that it wanted.
+-- One row per stale run: the number of traces that it wanted, and whether its samples were made before.
 select
     runs.run_id,
-    count(members.run_id) as num_members
+    count(members.run_id) as num_members,
+    runs.run_id in (select results.run_id from store.stage_results as results) as is_reduced
 from store.runs
 left join
     (
