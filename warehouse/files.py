@@ -64,7 +64,7 @@ def _copied_by_kernel(source: Path, target: Path) -> bool:
             if error.errno in _CANNOT_COPY:
                 return False
             raise
-    return True
+        return os.fstat(written.fileno()).st_size == os.fstat(read.fileno()).st_size
 
 
 def write_file(path: Path, data: "bytes | memoryview | pa.Buffer") -> None:

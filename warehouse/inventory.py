@@ -11,7 +11,7 @@ not much larger, so that there are few and each row is written anew only a few t
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -115,7 +115,9 @@ def _read(store: Store, path: str) -> Entries | None:
         if file.schema_arrow.names != list(_NAMES):
             return None
         parts = tuple(orjson.loads(file.metadata.metadata[_PARTS]))
-        columns = [np.empty(file.metadata.num_rows, field.type.to_pandas_dtype()) for field in file.schema_arrow]
+        columns: list[Any] = [
+            np.empty(file.metadata.num_rows, field.type.to_pandas_dtype()) for field in file.schema_arrow
+        ]
         first = 0
         for place in range(file.num_row_groups):  # one at a time: no row stands in memory twice
             rows = file.read_row_group(place, use_threads=False)

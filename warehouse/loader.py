@@ -64,8 +64,8 @@ REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results")
 """Made of the tables before them, for stale runs alone."""
 _PRICES = ("price_input", "price_output", "price_cached_input", "price_reasoning", "price_batch")
 _MOST_AT_ONCE = 512
-_BYTES_AT_ONCE = 64 * 2**20
-"""Of files: a million traces at most, since each takes 60 bytes without its texts."""
+_BYTES_AT_ONCE = {"traces": 2**26, "grades": 2**24, "problems": 2**26, "corrections": 2**26}
+"""Of files of a kind: a million traces or verdicts at most, which take 60 and 20 bytes each without texts."""
 _SAMPLES_AT_ONCE = 500_000
 
 
@@ -193,7 +193,7 @@ def _take_in(
             recipes.add(match["recipe"])
     before = _num_rows(connection)
     for kind, steps in _STEPS.items():
-        for number, group in enumerate(_groups(by_kind[kind], sizes.__getitem__, _BYTES_AT_ONCE)):
+        for number, group in enumerate(_groups(by_kind[kind], sizes.__getitem__, _BYTES_AT_ONCE[kind])):
             if number:
                 _let_go(connection)
             files = [f"{store.root}/{file}" for file in group]

@@ -1,5 +1,6 @@
 """Loading is incremental, idempotent and atomic; everything in the catalog says what it is."""
 
+import re
 import threading
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ from machines import go_on_elsewhere
 from configs.models import Model
 from configs.sampling import Sampling
 from configs.schema import UserError
-from warehouse import dictionary
+from warehouse import dictionary, loader
 from warehouse.catalog import connect, open_for_loading
 from warehouse.identity import recipe_of, trace_id
 from warehouse.journal import traces_table
@@ -185,6 +186,31 @@ def test_everything_is_joined_by_key(loaded):
         }
     assert len(plans) > len(REDUCED)
     assert [query for query, plan in plans.items() if "NL_JOIN" in plan] == []
+
+
+def test_one_problem_is_read_from_the_file_that_holds_it(loaded):
+    """However long the history is: a footer of texts alone takes milliseconds."""
+    for number in (3, 4, 5):
+        write_traces(loaded, trace(number))
+    load(loaded)
+    query = "select answer, reasoning from traces where problem_id = 'p4'"
+    assert len(asked(loaded, query)) == 1
+    [(_, plan)] = asked(loaded, f"explain analyze {query}")
+    assert re.findall(r"Total Files Read: (\d+)", plan) == ["1"]
+
+
+def test_load_of_many_groups_says_the_same(loaded, monkeypatch):
+    for number in (3, 4, 5):
+        write_traces(loaded, trace(number))
+        write_grades(loaded, (number, 0))
+        write_run(loaded, f"r{number}", (1, 0), (number, 0))
+    load(loaded)
+    before = everything(loaded)
+    loaded.catalog_path.unlink()
+    monkeypatch.setattr(loader, "_MOST_AT_ONCE", 1)
+    monkeypatch.setattr(loader, "_SAMPLES_AT_ONCE", 1)
+    assert load(loaded).is_rebuilt
+    assert everything(loaded) == before
 
 
 def test_rebuilt_catalog_says_the_same(loaded):

@@ -1,5 +1,7 @@
 """Files and folders are there entirely or not at all; locks are given back by a kill."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -7,7 +9,7 @@ import textwrap
 
 import pytest
 
-from warehouse.files import atomic_file, atomic_folder, leftovers, locked, write_file
+from warehouse.files import atomic_file, atomic_folder, copy_file, leftovers, locked, write_file
 
 
 def names(folder):
@@ -22,6 +24,29 @@ def test_file_has_its_name_only_once_it_is_whole(tmp_path):
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("content", [b"", b"new" * 100_000])
+def test_copy_is_the_whole_file_and_nothing_else(tmp_path, content):
+    source, target = tmp_path / "a", tmp_path / "b"
+    source.write_bytes(content)
+    target.write_bytes(b"longer" * 100_000)
+    copy_file(source, target)
+    assert target.read_bytes() == content
+
+
+@pytest.mark.parametrize("answer", [OSError(errno.EXDEV, "another file system"), 0])
+def test_what_the_kernel_does_not_copy_is_copied_by_reading(tmp_path, monkeypatch, answer):
+    def refuse(*_):
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(os, "copy_file_range", refuse, raising=False)
+    source, target = tmp_path / "a", tmp_path / "b"
+    source.write_bytes(b"new" * 100_000)
+    copy_file(source, target)
+    assert target.read_bytes() == source.read_bytes()
 
 
 def test_failed_write_leaves_what_was_there(tmp_path):
