@@ -10,12 +10,13 @@ object store while it goes on (see `rolling`): one file of the parts that none n
 not much larger, so that there are few and each row is written anew only a few times.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.schema import UserError
@@ -25,9 +26,13 @@ from warehouse.store import LostPart, Store, content_hash, opened
 FEWEST_PARTS = 4
 """Fewer parts are opened as fast on a disk; from an object store their texts would come along."""
 _NAMES = ("high", "low", "digest", "kind", "part", "tokens")
-_PARTS = b"parts"
-"""Key of the file's metadata that names the parts."""
+_PARTS, _SPANS = b"parts", b"problems"
+"""Keys of the file's metadata: the parts, and between which problems each lies."""
 _GROUP_ROWS = 2**20
+
+
+Span = tuple[str, str]
+"""The first and the last problem of a part, as strings are ordered."""
 
 
 class _File(NamedTuple):
@@ -36,6 +41,8 @@ class _File(NamedTuple):
     path: str
     num_rows: int
     parts: tuple[str, ...]
+    spans: Mapping[str, Span]
+    """Of its parts; a file of an earlier version has none."""
 
 
 def known_entries(store: Store, recipe: str, parts: Sequence[str]) -> Entries:
@@ -53,6 +60,14 @@ def known_entries(store: Store, recipe: str, parts: Sequence[str]) -> Entries:
     return joined(found)
 
 
+def known_spans(store: Store, recipe: str) -> dict[str, Span]:
+    """Between which problems parts of a recipe lie, as far as the inventory says so."""
+    spans: dict[str, Span] = {}
+    for path in store.names(_folder(recipe)):
+        spans |= _described(store, path).spans
+    return spans
+
+
 def keep_up(store: Store, recipe: str, parts: Iterable[str]) -> None:
     """Let the inventory of a recipe name its parts, those that are there now. Raises UserError where it cannot be written."""
     present = set(parts)
@@ -61,15 +76,17 @@ def keep_up(store: Store, recipe: str, parts: Iterable[str]) -> None:
     files = [file for file in files if file not in of_no_use]
     unnamed = sorted(present.difference(*(file.parts for file in files)))
     if len(unnamed) >= _fewest(store):
-        entries = [entries for part in unnamed if (entries := _opened(store, part))]
+        spans: dict[str, Span] = {}
+        entries = [entries for part in unnamed if (entries := _opened(store, part, spans))]
         num_rows, left = sum(map(len, entries)), present.difference(unnamed)
         for file in sorted(files, key=lambda file: file.num_rows):
             if file.num_rows <= 2 * num_rows and (held := _read(store, file.path)):
                 entries.append(held.of_parts(left))  # two loaders at once may have named the same parts
                 left.difference_update(held.parts)
+                spans |= file.spans
                 of_no_use.append(file)
                 num_rows += file.num_rows
-        written = _write(store, recipe, joined(entries))
+        written = _write(store, recipe, joined(entries), spans)
         of_no_use = [file for file in of_no_use if file.path != written]
     for file in of_no_use:
         store.remove(file.path)
@@ -83,12 +100,16 @@ def _folder(recipe: str) -> str:
     return f"inventory/recipe={recipe}"
 
 
-def _opened(store: Store, part: str) -> Entries | None:
-    """The entries of a part; None where compaction has merged it meanwhile."""
+def _opened(store: Store, part: str, spans: dict[str, Span]) -> Entries | None:
+    """The entries of a part, and its span; None where compaction has merged it meanwhile."""
     try:
-        return entries_of(part, store.read_part(part, READ))
+        rows = store.read_part(part, [*READ, "problem_id"])
     except LostPart:
         return None
+    if rows.num_rows:
+        ends = pc.min_max(rows["problem_id"])  # pyright: ignore[reportAttributeAccessIssue]
+        spans[part] = ends["min"].as_py(), ends["max"].as_py()
+    return entries_of(part, rows)
 
 
 def _described(store: Store, path: str) -> _File:
@@ -97,10 +118,19 @@ def _described(store: Store, path: str) -> _File:
         with store.opened_file(path) as file:
             footer = opened(file).metadata
             if footer.schema.names == list(_NAMES):
-                return _File(path, footer.num_rows, tuple(orjson.loads(footer.metadata[_PARTS])))
+                parts = tuple(orjson.loads(footer.metadata[_PARTS]))
+                return _File(path, footer.num_rows, parts, _spans(footer.metadata.get(_SPANS, b"")))
     except (UserError, ValueError):
         pass
-    return _File(path, 0, ())
+    return _File(path, 0, (), {})
+
+
+def _spans(data: bytes) -> dict[str, Span]:
+    """Spans behind their own hash, since a footer is read without the rest of its file; none where they are damaged."""
+    said, spans = data[:16], data[16:]
+    if not spans or content_hash(spans).encode() != said:
+        return {}
+    return {part: (first, last) for part, (first, last) in orjson.loads(spans).items()}
 
 
 def _read(store: Store, path: str) -> Entries | None:
@@ -127,10 +157,13 @@ def _read(store: Store, path: str) -> Entries | None:
     return Entries(parts, *columns)
 
 
-def _write(store: Store, recipe: str, entries: Entries) -> str:
+def _write(store: Store, recipe: str, entries: Entries, spans: Mapping[str, Span]) -> str:
     columns = (entries.high, entries.low, entries.digests, entries.kinds, entries.places, entries.tokens)
     table = pa.table(dict(zip(_NAMES, columns, strict=True)))
-    table = table.replace_schema_metadata({_PARTS: orjson.dumps(entries.parts)})
+    named = orjson.dumps({part: spans[part] for part in entries.parts if part in spans})
+    table = table.replace_schema_metadata(
+        {_PARTS: orjson.dumps(entries.parts), _SPANS: content_hash(named).encode() + named}
+    )
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,

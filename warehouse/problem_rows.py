@@ -1,7 +1,8 @@
 """Every stored row of a few problems of one recipe, straight from its parts: the catalog is not asked.
 
 A part is sorted by problem, so the footer says for each row group between which problems it lies; the others are not
-read. What a run under way has stored is found too, and so are failures that an answer followed.
+read. Between which problems a part as a whole lies, the inventory says, as far as it names it: of the others not even the
+footers are read. What a run under way has stored is found too, and so are failures that an answer followed.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from warehouse.inventory import Span, known_spans
 from warehouse.records import TRACES
 from warehouse.store import Store, opened, recipe_folder, retry_if_compacted
 
@@ -40,6 +42,7 @@ class ProblemRows:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._footers: dict[str, dict[str, _Footer]] = {}
+        self._spans: dict[str, dict[str, Span]] = {}
         self._stages: dict[str, str] = {}
 
     def stage_of(self, recipe: str) -> str | None:
@@ -55,29 +58,36 @@ class ProblemRows:
 
         A recipe without a folder has none. Raises UserError for a damaged part.
         """
-        return retry_if_compacted(partial(self._read, self._folder(recipe), sorted(problem_ids)))
+        return retry_if_compacted(partial(self._read, recipe, sorted(problem_ids)))
 
     def count(self, recipe: str) -> int:
         """Rows in a recipe's parts, by their footers."""
-        footers = retry_if_compacted(partial(self._read_footers, self._folder(recipe)))
+        footers = retry_if_compacted(partial(self._read_footers, recipe))
         return sum(footer.num_rows for footer in footers.values())
 
     def _folder(self, recipe: str) -> str:
         return recipe_folder(self.stage_of(recipe) or "", recipe)
 
-    def _read(self, folder: str, wanted: list[str]) -> pa.Table:
+    def _read(self, recipe: str, wanted: list[str]) -> pa.Table:
         found = [TRACES.empty_table()]
-        for path, footer in self._read_footers(folder).items():
+        for path, footer in self._read_footers(recipe, wanted).items():
             places = [place for place, group in enumerate(footer.groups) if group.may_hold(wanted)]
             if places:
                 found.append(self._rows(path, places, wanted))
         return pa.concat_tables(found)
 
-    def _read_footers(self, folder: str) -> dict[str, _Footer]:
-        known = self._footers.get(folder, {})
+    def _read_footers(self, recipe: str, wanted: Sequence[str] | None = None) -> dict[str, _Footer]:
+        """Those of a recipe's parts, all or those that may hold some problems."""
+        folder = self._folder(recipe)
+        known = self._footers.setdefault(folder, {})
         parts = self._store.names(folder, prefix="part-")
-        self._footers[folder] = {path: known.get(path) or self._footer(path) for path in parts}
-        return self._footers[folder]
+        if wanted is not None:
+            if recipe not in self._spans:
+                self._spans[recipe] = known_spans(self._store, recipe)
+            spans = self._spans[recipe]
+            parts = [part for part in parts if _Group(*spans.get(part, (None, None))).may_hold(wanted)]
+        known |= {path: self._footer(path) for path in parts if path not in known}
+        return {path: known[path] for path in parts}
 
     def _footer(self, path: str) -> _Footer:
         with self._store.opened_file(path) as file:

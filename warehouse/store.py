@@ -404,7 +404,7 @@ def rows_of(
         if trace_ids is None:
             table = part.read(columns=present, use_threads=False)
         else:
-            table = _rows_of_traces(part, present, pa.array(list(trace_ids), pa.string()), groups)
+            table = _rows_of_traces(part, present, trace_ids, groups)
     return _completed(table, names, schema)
 
 
@@ -431,14 +431,14 @@ def _groups_of_problems(source: Any, problem_digests: Iterable[str]) -> list[int
 
 
 def _rows_of_traces(
-    part: pq.ParquetFile, columns: list[str], trace_ids: pa.Array, among: Sequence[int] | None = None
+    part: pq.ParquetFile, columns: list[str], trace_ids: Iterable[str], among: Sequence[int] | None = None
 ) -> pa.Table:
     """Only the row groups that hold one of the traces are read, one at a time; of the others their ids alone."""
     among = range(part.num_row_groups) if among is None else among
     groups = [part.schema_arrow.empty_table().select(columns)]
     if among:
         ids = part.read_row_groups(among, columns=["trace_id"], use_threads=False)["trace_id"]
-        wanted = np.flatnonzero(_is_in(ids, trace_ids).to_numpy())
+        wanted = np.flatnonzero(_is_in(ids, pa.array(list(trace_ids), pa.string())).to_numpy())
         if len(wanted) == part.metadata.num_rows:
             return part.read(columns=columns, use_threads=False)
         sizes = [part.metadata.row_group(place).num_rows for place in among]

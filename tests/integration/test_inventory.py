@@ -15,6 +15,7 @@ from warehouse.index import RecipeIndex
 from warehouse.integrity import verify
 from warehouse.journal import traces_table
 from warehouse.loader import load
+from warehouse.problem_rows import ProblemRows
 from warehouse.store import Store, content_hash, traces_folder
 
 FOLDER = traces_folder(RECIPE)
@@ -75,6 +76,25 @@ def test_index_opens_no_part_that_the_inventory_names(loaded, opened):
     assert known(loaded) == from_inventory
     assert len(opened) == NUM_PARTS
     assert len(from_inventory) == 2 * NUM_PARTS
+
+
+def test_one_problem_is_looked_for_in_the_parts_that_may_hold_it(loaded, monkeypatch):
+    footers, opened_file = [], Store.opened_file
+
+    def noted(store, path):
+        footers.append(path)
+        return opened_file(store, path)
+
+    monkeypatch.setattr(Store, "opened_file", noted)
+    everywhere = ProblemRows(loaded)
+    assert everywhere.count(RECIPE.key) == 2 * NUM_PARTS
+    expected = everywhere.read(RECIPE.key, ["p3"])
+    footers.clear()
+    assert ProblemRows(loaded).read(RECIPE.key, ["p3"]) == expected
+    assert expected.num_rows == 1
+    assert len({path for path in footers if path.startswith("traces/")}) < NUM_PARTS
+    write_traces(loaded, trace(3, at=1))
+    assert ProblemRows(loaded).read(RECIPE.key, ["p3"]).num_rows == 2
 
 
 def test_parts_that_came_since_are_opened(loaded, opened):

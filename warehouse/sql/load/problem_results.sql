@@ -157,7 +157,11 @@ inner join pools() as pools on summed.run_id = pools.run_id and summed.stage = p
 inner join store.stage_results as stages on summed.run_id = stages.run_id and summed.stage = stages.stage
 left join best
     on summed.run_id = best.run_id and summed.stage = best.stage and summed.problem_id = best.problem_id
-left join store.cons_at_k as votes
+left join
+    (
+        from store.cons_at_k
+        where run_id in (select runs.run_id from store.runs as runs where runs.is_stale)
+    ) as votes
     on
         summed.run_id = votes.run_id
         and summed.stage = votes.stage
