@@ -35,7 +35,7 @@ venv: # The environment, with the first of PYTHON that is new enough; one with a
 test: setup ## Run all tests, the long files first
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-vllm: setup ## Compare onnx, vLLM in process and vLLM servers on one experiment, in a separate environment (.venv-vllm)
+test-vllm: ## Compare onnx, vLLM in process and vLLM servers on one experiment, in a separate environment (.venv-vllm)
 	tests/vllm/run.sh
 
 test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vLLM, and change a chat template

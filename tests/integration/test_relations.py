@@ -43,9 +43,9 @@ def test_what_loading_builds_on_reads_no_view():
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of the warehouse and what it imports."""
+    """A copy of the warehouse and what it imports, compiled as it is."""
     for package in ("warehouse", "configs"):
-        shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / package, tmp_path / package)
     shutil.copytree(PROJECT / "tests/data/stored/root", tmp_path / "root")
     return tmp_path
 

@@ -5,8 +5,9 @@
 #     tests/vllm/run.sh kills     everything that is killed: runs, guards, servers, replicas; and a template that is changed
 #     tests/vllm/run.sh build     the environment alone
 #
-# Where the environment cannot be built it says why and succeeds. A virtual environment with uv stands in .venv.
+# Where the environment cannot be built it says why and succeeds. `kills` also needs .venv.
 set -eu
+unset PYTHONDONTWRITEBYTECODE # see below
 cd "$(dirname "$0")/../.."
 python=.venv-vllm/bin/python
 what=${1:-traces}
@@ -23,12 +24,12 @@ built() {
 build() {
     rm -rf .venv-vllm
     "${PYTHON:-python3}" -m venv .venv-vllm || return 1
+    # Not compiled: the first process that imports a module does it for the others, and few of 30,000 are imported.
     # torch first and by pip: where a CPU build is at hand, pip knows of it (PIP_FIND_LINKS, pip.conf)
-    $python -m pip install --quiet --disable-pip-version-check torch==2.13.0 || return 1
-    # compiled at once: vLLM, torch and Prefect import in half the time, in each of the many processes
-    .venv/bin/uv pip install --quiet --no-deps --python $python --compile-bytecode --require-hashes \
+    $python -m pip install --quiet --disable-pip-version-check --no-compile uv torch==2.13.0 || return 1
+    .venv-vllm/bin/uv pip install --quiet --no-deps --python $python --require-hashes \
         -r tests/vllm/requirements.lock || return 1
-    .venv/bin/uv pip install --quiet --no-deps --python $python --editable . || return 1
+    .venv-vllm/bin/uv pip install --quiet --no-deps --python $python --editable . || return 1
     cp tests/vllm/requirements.lock .venv-vllm/.built
 }
 
