@@ -191,10 +191,12 @@ class Growth:
 
 
 GROWTHS = (
-    Growth("no-op run, memory", "GB", {128e3: 0.44, 1.024e6: 0.73, 9.984e6: 1.75}),
-    Growth("catalog on disk", "GB", {128e3: 0.047, 1.024e6: 0.176, 9.984e6: 1.72}),
-    Growth("no-op run", "CPU s", {128e3: 8.1, 1.024e6: 8.8, 9.984e6: 24.7}),
-    Growth("load of ten problems", "CPU s", {128e3: 2.3, 1.024e6: 3.1, 9.984e6: 9.0}),
+    Growth("no-op run, memory", "GB", {1.024e6: 0.58, 9.984e6: 1.24}),
+    Growth("catalog on disk", "GB", {1.024e6: 0.13, 9.984e6: 1.16}),
+    Growth("full rebuild, memory", "GB", {1.024e6: 2.3, 9.984e6: 3.5}),
+    Growth("no-op run", "CPU s", {1.024e6: 7.3, 9.984e6: 11.7}),
+    Growth("load of ten problems", "CPU s", {1.024e6: 1.6, 9.984e6: 2.8}),
+    Growth("full rebuild", "CPU s", {1.024e6: 36, 9.984e6: 388}),
 )
 HISTORY = (1e6, 1e7, 1e8, 1e9)
 
