@@ -19,7 +19,12 @@ import psutil
 from flows.deployments import NAMES
 
 LAST_WORD = "prefect.flow_runs.worker - Check whether the flow run exceeded its memory allocation"
-SETTINGS = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200", "PREFECT_WORKER_QUERY_SECONDS": "1"}
+SETTINGS = {
+    "PYTHONUNBUFFERED": "1",
+    "COLUMNS": "200",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PREFECT_WORKER_PREFETCH_SECONDS": "1",  # else nights that wait their turn are submitted again with each query
+}
 A2R = str(Path(sys.executable).with_name("a2r"))
 
 
