@@ -7,7 +7,7 @@ export UV_LINK_MODE ?= copy
 # tests start many short processes, each of which would compile the project anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup venv test test-vllm test-vllm-kills test-servers test-ray check format bench dictionary reference lock clean
+.PHONY: run setup venv test test-vllm test-vllm-kills test-vllm-ray test-servers test-ray check format bench dictionary reference lock clean
 
 run: setup ## Set up and run the main job: both small models on 200 puzzles
 	$(BIN)/a2r run quickstart
@@ -40,6 +40,9 @@ test-vllm: ## Compare onnx, vLLM in process and vLLM servers on one experiment, 
 
 test-vllm-kills: setup ## Kill runs, guards, servers and replicas on the real vLLM, and change a chat template
 	tests/vllm/run.sh kills
+
+test-vllm-ray: setup ## The real vLLM as two replicas on Ray, which is added to .venv-vllm
+	tests/vllm/run.sh ray
 
 test-servers: setup ## Ask transformers serve and the LiteLLM proxy, each in a separate environment
 	tests/servers/run.sh

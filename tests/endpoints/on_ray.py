@@ -30,8 +30,9 @@ def settings_of(notes, address, replicas=2, *, ray=None, **engine):
 class Driven:
     """Requests that are under way, and what has come of each."""
 
-    def __init__(self, settings):
-        self.engine = RayEngine(Model(id="slow"), settings)
+    def __init__(self, settings, model="slow", sampling=None):
+        self.engine = RayEngine(Model(id=model), settings)
+        self._sampling = sampling or Sampling(n=1)
         self.delivered = Counter()
         self.outcomes = {}
         self.began = self.ended = 0.0
@@ -56,7 +57,7 @@ class Driven:
         self.ended = time.monotonic()
 
     async def _one(self, number):
-        request = Request((Message("user", "?"),), Sampling(n=1), (number,), f"q{number}", (0,))
+        request = Request((Message("user", "?"),), self._sampling, (number,), f"q{number}", (0,))
 
         def deliver(place, outcome):
             self.delivered[number] += 1

@@ -3,6 +3,7 @@
 #
 #     tests/vllm/run.sh           one experiment three ways, a run that is killed, and (for its torch) a training
 #     tests/vllm/run.sh kills     everything that is killed: runs, guards, servers, replicas; and a template that is changed
+#     tests/vllm/run.sh ray       two replicas on Ray, which is added to the environment
 #     tests/vllm/run.sh build     the environment alone
 #
 # Where the environment cannot be built it says why and succeeds. `kills` also needs .venv.
@@ -39,6 +40,12 @@ build() {
 built || build || skip "its environment could not be built (see above); it needs a package index and 4 GB of disk."
 $python -c "import vllm" || skip "vLLM cannot be imported here (see above)."
 [ "$what" != build ] || exit 0
+if [ "$what" = ray ]; then
+    $python -c "import ray" 2>/dev/null ||
+        .venv/bin/uv pip install --quiet --no-deps --python $python --compile-bytecode --require-hashes -r requirements-ray.lock ||
+        skip "Ray cannot be installed beside vLLM (see above)."
+    exec $python -m pytest tests/vllm/test_on_ray.py
+fi
 if [ "$what" = kills ]; then
     $python -m pytest tests/vllm/test_inprocess_kill.py
     export A2R_VLLM_PYTHON="$PWD/$python"
