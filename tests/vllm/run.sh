@@ -6,7 +6,7 @@
 #     tests/vllm/run.sh ray       two replicas on Ray, which is added to the environment
 #     tests/vllm/run.sh build     the environment alone
 #
-# Where the environment cannot be built it says why and succeeds. `kills` also needs .venv.
+# Where the environment cannot be built it says why and succeeds. `kills` and `ray` also need .venv.
 set -eu
 unset PYTHONDONTWRITEBYTECODE # see below
 cd "$(dirname "$0")/../.."
