@@ -191,11 +191,11 @@ class Growth:
 
 
 GROWTHS = (
-    Growth("no-op run, memory", "GB", {1.024e6: 0.58, 9.984e6: 1.24}),
+    Growth("no-op run, memory", "GB", {1.024e6: 0.64, 9.984e6: 1.25}),
     Growth("catalog on disk", "GB", {1.024e6: 0.13, 9.984e6: 1.16}),
     Growth("full rebuild, memory", "GB", {1.024e6: 2.3, 9.984e6: 3.5}),
-    Growth("no-op run", "CPU s", {1.024e6: 7.3, 9.984e6: 11.7}),
-    Growth("load of ten problems", "CPU s", {1.024e6: 1.6, 9.984e6: 2.8}),
+    Growth("no-op run", "CPU s", {1.024e6: 4.9, 9.984e6: 9.5}),
+    Growth("load of ten problems", "CPU s", {1.024e6: 1.5, 9.984e6: 2.6}),
     Growth("full rebuild", "CPU s", {1.024e6: 36, 9.984e6: 388}),
 )
 HISTORY = (1e6, 1e7, 1e8, 1e9)
