@@ -30,7 +30,7 @@ FEWEST_PARTS = 4
 _PART = re.compile(
     r"(?P<place>(?P<kind>traces|grades|problems)/(?:[^/]+/)*part-(?:[0-9a-f]{16}-)?)(?P<hash>[0-9a-f]{16})\.parquet"
 )
-_RECIPE = re.compile(r"^traces/.*/recipe=(?P<recipe>[0-9a-f]{16})/")
+_RECIPE = re.compile(r"traces/.*/recipe=(?P<recipe>[0-9a-f]{16})/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def merge_parts(store: Store, merge: Merge) -> Merged:
     for part in merge.parts:
         if part.path != written:
             store.remove(part.path)
-    if match := _RECIPE.search(merge.place):
+    if match := _RECIPE.match(merge.place):
         keep_up(store, match["recipe"], store.names(folder, prefix="part-"))
     return Merged(merge, written, len(data), whole.num_rows, table.num_rows - whole.num_rows)
 

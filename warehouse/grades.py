@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from warehouse.identity import Recipe
 from warehouse.index import RecipeIndex
+from warehouse.records import Member
 from warehouse.store import Store, retry_if_compacted
 from warehouse.winner import is_of_answer
 
@@ -60,6 +61,15 @@ def valid_grades(
     return [
         row[: len(columns)] for row in rows if is_of_answer(row[digest], index.answer_digest(row[trace_id]))
     ]
+
+
+def grades_of(
+    index: RecipeIndex, grader: str, columns: list[str], members: Collection[Member]
+) -> list[tuple[str, ...]]:
+    """The same of what a run wanted of the recipe."""
+    trace_ids = {member.trace_id for member in members}
+    problems = {member.problem_digest for member in members}
+    return valid_grades(index, grader, columns, trace_ids, problems)
 
 
 def misjudged(index: RecipeIndex, grader: str) -> list[tuple[str, str]]:

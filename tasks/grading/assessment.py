@@ -16,7 +16,7 @@ from configs.graders import (
 from tasks.graders.workers import CPU_SECONDS
 from tasks.stage import Stage
 from warehouse.corrections import ByHand, in_force
-from warehouse.grades import valid_grades
+from warehouse.grades import grades_of
 from warehouse.records import Member
 from warehouse.summary import VerdictCounts
 
@@ -31,9 +31,7 @@ class Assessment:
         self.stage = stage
         index = stage.index
         columns = ["trace_id", "gold", "verdict", "extracted", "vote_key"]
-        trace_ids = {member.trace_id for member in members}
-        problems = {member.problem_digest for member in members}
-        held = valid_grades(index, grader, columns, trace_ids, problems)
+        held = grades_of(index, grader, columns, members)
         grades = {(trace_id, gold): rest for trace_id, gold, *rest in held}
         by_hand = ByHand(in_force(index.store))
         self.verdicts: Counter[str | None] = Counter()

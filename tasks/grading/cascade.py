@@ -15,7 +15,7 @@ from tasks.grading.judge import Judge
 from tasks.grading.traces import Grading, grade_traces, ungraded
 from tasks.stage import Stage
 from warehouse.canonical import digest
-from warehouse.grades import GradeRow, valid_grades, write_grades
+from warehouse.grades import GradeRow, grades_of, valid_grades, write_grades
 from warehouse.records import GRADES, Member
 from warehouse.store import Store
 from warehouse.verdicts import VerdictMemory
@@ -117,9 +117,7 @@ def _grade(stage: Stage, members: Sequence[Member], grader: Grader) -> None:
 def _decided_by(stage: Stage, members: Sequence[Member], cascade: Cascade) -> dict[Key, str]:
     """Which grader gave each verdict on these members that is stored."""
     columns = ["trace_id", "gold", "decided_by"]
-    trace_ids = {member.trace_id for member in members}
-    problems = {member.problem_digest for member in members}
-    held = valid_grades(stage.index, cascade.key, columns, trace_ids, problems)
+    held = grades_of(stage.index, cascade.key, columns, members)
     return {(trace_id, gold): decider for trace_id, gold, decider in held}
 
 

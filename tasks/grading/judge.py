@@ -19,7 +19,7 @@ from tasks.graders.protocol import Case, Said, Verdict, key_of, scored, settings
 from tasks.grading.traces import LONGEST_STORED
 from tasks.progress import PROGRESS
 from tasks.stage import Job, Stage, job_of, stage_of
-from warehouse.grades import valid_grades
+from warehouse.grades import grades_of
 from warehouse.identity import shown_to_judge
 from warehouse.identity import trace_id as trace_id_of
 from warehouse.planner import missing_traces
@@ -88,16 +88,13 @@ class Judge:
         said: dict[str, Said] = {row["trace_id"]: self._said(row["status"], row["answer"]) for row in rows}
         return {case: said[trace.trace_id] for case, trace in wanted.items() if trace.trace_id in said}
 
-    def members(self, stage: Stage, members: Iterable[Member]) -> list[Member]:
+    def members(self, stage: Stage, members: Collection[Member]) -> list[Member]:
         """The judge's traces behind the stored verdicts on these members of a stage: what judging them cost."""
         digests = {(member.trace_id, member.gold): member.problem_digest for member in members}
         cases: set[Case] = set()
         shortened: dict[str, set[str]] = {}
         columns = ["trace_id", "gold", "extracted"]
-        trace_ids = {trace_id for trace_id, _ in digests}
-        for trace_id, gold, answer in valid_grades(
-            stage.index, self.key, columns, trace_ids, set(digests.values())
-        ):
+        for trace_id, gold, answer in grades_of(stage.index, self.key, columns, members):
             if answer is None or (trace_id, gold) not in digests:
                 continue
             if len(answer) <= LONGEST_STORED:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from tasks.graders.protocol import Case, Grader, Said, Scored, Verdict, points_of, verdict_of
 from tasks.progress import PROGRESS
 from tasks.stage import Stage
-from warehouse.grades import valid_grades, write_grades
+from warehouse.grades import grades_of, write_grades
 from warehouse.identity import Recipe
 from warehouse.records import GRADES, Member
 from warehouse.store import Store, retry_if_compacted
@@ -96,9 +96,7 @@ class _Waiting:
 
 def ungraded(stage: Stage, members: Collection[Member], grader: str) -> dict[str, set[str]]:
     """The gold answers for which a trace has no verdict by the grader of this key yet, by trace id."""
-    trace_ids = {member.trace_id for member in members}
-    problems = {member.problem_digest for member in members}
-    graded = set(valid_grades(stage.index, grader, ["trace_id", "gold"], trace_ids, problems))
+    graded = set(grades_of(stage.index, grader, ["trace_id", "gold"], members))
     golds: dict[str, set[str]] = {}
     for member in members:
         if (member.trace_id, member.gold) not in graded:
