@@ -45,7 +45,7 @@ _MOST_THREADS = 4
 _SMALL_BYTES = 8 * 2**20
 """Up to here several threads cost more to bring together than they save."""
 _BLOCK_SIZE = 65_536
-"""DuckDB's smallest: a laptop's catalog of some thousand samples takes a fraction of a megabyte."""
+"""The smallest with which DuckDB packs bits, by which a long history takes a quarter less; a thousand samples take 4 MB."""
 
 
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
