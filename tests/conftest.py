@@ -25,6 +25,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
+@pytest.fixture(scope="session")
+def stats():
+    """SciPy's, for the tests that ask: every process reads every file of tests, and its import takes a second."""
+    from scipy import stats
+
+    return stats
+
+
 @pytest.fixture
 def unused_port():
     """A function that gives a port nobody listens on."""

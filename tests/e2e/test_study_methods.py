@@ -6,7 +6,6 @@ import pytest
 
 from configs.schema import UserError
 from tasks.engines.onnx.engine import OnnxEngine
-from tasks.research.study.method_study import report_stored
 from tasks.research.study.methods import Scope
 from warehouse.catalog import connect
 from warehouse.store import Store
@@ -30,6 +29,7 @@ def requests(monkeypatch):
 
 def test_methods_are_compared_and_what_is_stored_is_not_made_again(prefect, requests, tmp_path):
     from flows.study import study_methods
+    from tasks.research.study.method_study import report_stored
 
     root, docs, again = str(tmp_path / "root"), tmp_path / "docs", tmp_path / "again"
     with pytest.raises(UserError, match="holds no run of the study of methods on 3 problems; make them with"):

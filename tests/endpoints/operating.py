@@ -16,8 +16,6 @@ from uuid import uuid4
 import httpx
 import psutil
 
-from flows.deployments import NAMES
-
 LAST_WORD = "prefect.flow_runs.worker - Check whether the flow run exceeded its memory allocation"
 SETTINGS = {
     "PYTHONUNBUFFERED": "1",
@@ -157,6 +155,8 @@ class Operator:
         return self.ask("GET", path)
 
     def deployment(self, name):
+        from flows.deployments import NAMES
+
         return self.get(f"/deployments/name/{name}/{NAMES[name]}")
 
     def start(self, name, parameters=None, at=None):

@@ -5,10 +5,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
-from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
 from test_statistics import answered, catalog, empty_catalog  # noqa: F401
 from typer.testing import CliRunner
 
@@ -33,7 +29,7 @@ def compared(catalog, before, after):  # noqa: F811
     return {change.metric: change for change in changes_of(catalog, [Comparison(("before",), "after")])}
 
 
-def test_paired_difference_agrees_with_scipys_paired_t(catalog):  # noqa: F811
+def test_paired_difference_agrees_with_scipys_paired_t(catalog, stats):  # noqa: F811
     rng = np.random.default_rng(1)
     before, after = rng.binomial(1, 0.6, (120, 4)), rng.binomial(1, 0.45, (120, 4))
     change = compared(catalog, before, after)["mean@1"]
@@ -47,6 +43,8 @@ def test_paired_difference_agrees_with_scipys_paired_t(catalog):  # noqa: F811
 
 
 def test_mcnemar_agrees_with_statsmodels_and_leaves_out_even_problems(catalog):  # noqa: F811
+    from statsmodels.stats.contingency_tables import mcnemar
+
     rng = np.random.default_rng(4)
     before, after = rng.binomial(1, 0.6, (90, 4)), rng.binomial(1, 0.5, (90, 4))
     change = compared(catalog, before, after)["mean@1"]
@@ -57,7 +55,7 @@ def test_mcnemar_agrees_with_statsmodels_and_leaves_out_even_problems(catalog): 
     assert change.mcnemar_p == pytest.approx(mcnemar([[0, gained], [lost, 0]], exact=True).pvalue)
 
 
-def test_bootstrap_agrees_with_the_paired_t_and_with_scipys_bootstrap(catalog):  # noqa: F811
+def test_bootstrap_agrees_with_the_paired_t_and_with_scipys_bootstrap(catalog, stats):  # noqa: F811
     rng = np.random.default_rng(5)
     before, after = rng.binomial(1, 0.5, (200, 4)), rng.binomial(1, 0.56, (200, 4))
     change = compared(catalog, before, after)["mean@1"]
@@ -74,7 +72,9 @@ def test_bootstrap_agrees_with_the_paired_t_and_with_scipys_bootstrap(catalog): 
     assert (theirs.high - theirs.low) * widened == pytest.approx(ours.high - ours.low, rel=0.03)
 
 
-def test_smallest_effect_is_found_four_times_in_five(catalog):  # noqa: F811
+def test_smallest_effect_is_found_four_times_in_five(catalog, stats):  # noqa: F811
+    from statsmodels.stats.power import TTestPower
+
     rng = np.random.default_rng(7)
     change = compared(catalog, rng.binomial(1, 0.5, (60, 4)), rng.binomial(1, 0.5, (60, 4)))["mean@1"]
     spread = (change.high - change.low) / 2 / stats.t.ppf(0.975, 59) * np.sqrt(60)
@@ -106,6 +106,8 @@ def test_one_problem_has_no_verdict(catalog):  # noqa: F811
 
 
 def test_holm_agrees_with_statsmodels():
+    from statsmodels.stats.multitest import multipletests
+
     p_values = [0.01, 0.04, 0.03, 0.005, 0.9]
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
     assert holm([0.02, None, 0.5]) == [0.04, None, 0.5]
@@ -125,7 +127,7 @@ def test_false_alarms_are_as_rare_as_promised(catalog):  # noqa: F811
 
 @pytest.mark.parametrize("nu", [1, 2, 3, 10, 29, 499])
 @pytest.mark.parametrize("t", [0.0, 0.3, -1.5, 2.5, 6.0])
-def test_students_p_is_exact(catalog, t, nu):  # noqa: F811
+def test_students_p_is_exact(catalog, stats, t, nu):  # noqa: F811
     [p] = catalog.execute("select student_p(?, ?)", [t, nu]).fetchone()
     assert p == pytest.approx(2 * stats.t.sf(abs(t), nu), abs=1e-12)
 

@@ -7,7 +7,6 @@ import orjson
 import pytest
 from made_run import Made, finish_run, sums
 
-from tasks.research.study.method_page import write_methods_page
 from tasks.research.study.method_results import FamilyResults, MethodResult, is_run_of
 from tasks.research.study.methods import FAMILIES, Scope
 from warehouse.catalog import connect
@@ -139,6 +138,8 @@ def test_page_says_what_is_better_worse_or_neither_among_those_that_cost_as_much
         ),
         ("genselect, seed 0",),
     )
+    from tasks.research.study.method_page import write_methods_page
+
     page = write_methods_page([found], 10, tmp_path).read_text()
     assert (
         "- better: alone-vote +0.200; moa +0.100\n- worse: rsa -0.100\n- not distinguishable: groups +0.010\n"

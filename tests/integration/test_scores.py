@@ -9,7 +9,6 @@ import orjson
 import pyarrow as pa
 import pytest
 from made_run import Made, finish_run
-from scipy import stats
 from test_judge import PROBLEMS, form, stored  # noqa: F401 - a fixture
 from typer.testing import CliRunner
 
@@ -191,7 +190,7 @@ def root(tmp_path_factory):
     return str(folder / "root")
 
 
-def test_mean_points_have_the_clustered_interval_and_pass_at_k_stays(root):
+def test_mean_points_have_the_clustered_interval_and_pass_at_k_stays(root, stats):
     found = {}
     with connect(Store(root)) as catalog:
         for name, estimate, low, high in catalog.execute(
@@ -210,7 +209,7 @@ def test_mean_points_have_the_clustered_interval_and_pass_at_k_stays(root):
     assert found["pass@4"][0] == pytest.approx((BEFORE >= 0.5).any(1).mean())
 
 
-def test_points_are_compared_pair_by_pair(root):
+def test_points_are_compared_pair_by_pair(root, stats):
     change = {c.metric: c for c in compare_runs(["before", "after"], root)}["points@1"]
     expected = stats.ttest_rel(AFTER.mean(1), BEFORE.mean(1))
     assert change.change == pytest.approx((AFTER.mean(1) - BEFORE.mean(1)).mean())

@@ -12,8 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from bench.coverage import METRICS, analytic, bootstrapped
-from scipy.stats import entropy, norm, t
-from statsmodels.stats.proportion import proportion_confint
 
 from configs.roles import Stop
 from tasks.prompts.agreement import num_wanted
@@ -126,9 +124,9 @@ def test_pass_at_k_needs_k_attempts_and_stays_exact_for_many(catalog):
 
 
 @pytest.mark.parametrize("nu", [1, 2, 3, 5, 29, 499])
-def test_student_quantile(catalog, nu):
+def test_student_quantile(catalog, stats, nu):
     assert catalog.execute("select student_t(?)", [nu]).fetchone()[0] == pytest.approx(
-        t.ppf(0.975, nu), rel=2e-3
+        stats.t.ppf(0.975, nu), rel=2e-3
     )
 
 
@@ -166,9 +164,9 @@ def test_one_problem_has_an_estimate_and_no_interval(catalog):
     assert metric(catalog, "mean@1") == (0.5, None, None, 1, 0)
 
 
-def test_sample_of_one_has_wilsons_interval_with_t(catalog):
+def test_sample_of_one_has_wilsons_interval_with_t(catalog, stats):
     answered(catalog, {str(i): [i < 20] for i in range(30)})
-    p, n, z = 20 / 30, None, t.ppf(0.975, 29)
+    p, n, z = 20 / 30, None, stats.t.ppf(0.975, 29)
     variance = p * (1 - p) * 30 / 29
     n = p * (1 - p) * 30 / variance
     centre, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
@@ -239,10 +237,12 @@ def test_intervals_count_the_variance_between_groups(catalog, groups):
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 30), (7, 30), (499, 500)])
-def test_wilson_agrees_with_statsmodels(catalog, right, n):
+def test_wilson_agrees_with_statsmodels(catalog, stats, right, n):
+    from statsmodels.stats.proportion import proportion_confint
+
     [ends] = catalog.execute(
         "select [wilson_low(p, $n, $z), wilson_high(p, $n, $z)] from (select $right / $n as p)",
-        {"right": right, "n": n, "z": norm.ppf(0.975)},
+        {"right": right, "n": n, "z": stats.norm.ppf(0.975)},
     ).fetchone()
     assert ends == pytest.approx(proportion_confint(right, n, method="wilson"), abs=1e-12)
 
@@ -326,13 +326,13 @@ def test_missing_and_negative_weights_are_no_weights(catalog):
     assert names == {"mean@1", "cons@2", "best@2", "pass@2"}
 
 
-def test_diversity_is_the_entropy_of_the_votes(catalog):
+def test_diversity_is_the_entropy_of_the_votes(catalog, stats):
     votes = {"a": ["x", "x", "y", "z"], "b": ["x"] * 4, "c": [None] * 4}
     answered(catalog, {"a": [True, True, False, False], "b": [True] * 4, "c": [False] * 4}, votes=votes)
     row = catalog.execute(
         "select num_problems, num_left_out, mean_answers, mean_entropy, mean_vote_share, num_unanimous from diversity"
     ).fetchone()
-    assert row == (2, 1, 2.0, pytest.approx(entropy([2, 1, 1], base=2) / 2), 0.75, 1)
+    assert row == (2, 1, 2.0, pytest.approx(stats.entropy([2, 1, 1], base=2) / 2), 0.75, 1)
 
 
 def test_calibration_counts_every_problem_once(catalog):
@@ -361,7 +361,7 @@ def test_latency_percentiles_are_numpys(catalog):
     assert row == (100, *(pytest.approx(np.percentile(seconds, q)) for q in (50, 90, 95, 99, 100)))
 
 
-def test_gap_closed_has_fiellers_interval(catalog):
+def test_gap_closed_has_fiellers_interval(catalog, stats):
     rng = np.random.default_rng(12)
     explored = rng.binomial(1, rng.beta(0.6, 0.6, (200, 1)), (200, 5))
     cons, any_right = (explored.mean(1) > 0.5).astype(float), explored.max(1).astype(float)
@@ -379,7 +379,7 @@ def test_gap_closed_has_fiellers_interval(catalog):
     for end in row[7:]:  # Fieller: the ratios that a paired t test does not reject
         rejected = gain - end / 100 * gap
         assert abs(rejected.mean() / (rejected.std(ddof=1) / np.sqrt(200))) == pytest.approx(
-            t.ppf(0.975, 199), rel=1e-3
+            stats.t.ppf(0.975, 199), rel=1e-3
         )
 
 

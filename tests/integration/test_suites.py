@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from bench.coverage import METRICS, SUITE, suite_analytic, suite_bootstrapped, suite_paired, suites
-from scipy import stats
 from test_statistics import answered, catalog, empty_catalog  # noqa: F401
 
 from tasks.analysis.compare import Comparison, changes_of
@@ -88,7 +87,7 @@ def test_curves_end_where_the_metrics_are(catalog):  # noqa: F811
         assert [value for row in found for value in row] == pytest.approx([v for row in ends for v in row])
 
 
-def test_gains_are_the_means_of_the_benchmarks(catalog):  # noqa: F811
+def test_gains_are_the_means_of_the_benchmarks(catalog, stats):  # noqa: F811
     enter(catalog, "r", {"hard": 0.5, "easy": 0.5, "mixed": 0.4}, 15)
     rng = np.random.default_rng(16)
     reader = {
@@ -132,7 +131,7 @@ def test_average_without_one_of_its_benchmarks_is_unknown(catalog):  # noqa: F81
     ]
 
 
-def test_stratified_change_agrees_with_its_closed_form_and_with_scipy(catalog):  # noqa: F811
+def test_stratified_change_agrees_with_its_closed_form_and_with_scipy(catalog, stats):  # noqa: F811
     before = enter(catalog, "before", CHANCES, 4)
     after = enter(catalog, "after", {"hard": 0.35, "easy": 0.9, "mixed": 0.7}, 5)
     [change] = [c for c in changes_of(catalog, [Comparison(("before",), "after")]) if c.metric == "mean@1"]
@@ -159,7 +158,7 @@ def test_stratified_change_agrees_with_its_closed_form_and_with_scipy(catalog): 
         assert own.num_problems == len(x)
 
 
-def test_two_equal_benchmarks_are_welchs_test(catalog):  # noqa: F811
+def test_two_equal_benchmarks_are_welchs_test(catalog, stats):  # noqa: F811
     sizes = {"one": 20, "two": 35}
     before = enter(catalog, "before", {"one": 0.4, "two": 0.6}, 6, sizes)
     after = enter(catalog, "after", {"one": 0.6, "two": 0.7}, 7, sizes)

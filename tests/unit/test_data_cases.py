@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from latex2sympy2_extended import NormalizationConfig
-from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 
 from configs.engines import ReplaySettings
 from configs.experiment import FileBenchmark
@@ -102,6 +100,9 @@ def accuracy_reward(completion, solution):
 
     TRL itself is not installed. Source: trl/rewards/accuracy_rewards.py at commit 010eddf (2026), Apache-2.0.
     """
+    from latex2sympy2_extended import NormalizationConfig
+    from math_verify import LatexExtractionConfig, parse, verify
+
     gold = parse(solution)
     if not gold:
         return None
@@ -118,6 +119,8 @@ def verl_reward(completion, ground_truth):
 
     Source: verl/utils/reward_score/math_verify.py at commit 1309a22, Apache-2.0.
     """
+    from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+
     gold = parse(f"\\boxed{{{ground_truth}}}", extraction_config=[LatexExtractionConfig()])
     answer = parse(completion, extraction_config=[ExprExtractionConfig(), LatexExtractionConfig()])
     return float(verify(gold, answer))
