@@ -1,10 +1,10 @@
 """What tests share: a scripted endpoint, a benchmark file, and experiments over both; and which files come first."""
 
-import json
 import socket
 
 import pytest
 from endpoints.scripted import ScriptedEndpoint
+from endpoints.sums import benchmark_at, experiment_over
 
 from tasks.executor.garbage import look_seldom
 
@@ -53,37 +53,9 @@ def endpoint():
 
 @pytest.fixture
 def benchmark_file(tmp_path):
-    """Ten sums, as a JSONL benchmark."""
-    path = tmp_path / "sums.jsonl"
-    rows = [
-        {"id": f"s{i}", "problem": f"What is {i} plus {7 * i + 1} ?", "answer": str(8 * i + 1)}
-        for i in range(10)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+    return benchmark_at(tmp_path / "sums.jsonl")
 
 
 @pytest.fixture
 def experiment_data(endpoint, benchmark_file):
-    """An experiment as a file would say it: two models behind the endpoint, one request a sample."""
-    engine = {
-        "kind": "openai",
-        "base_url": endpoint.base_url,
-        "concurrency": 16,
-        "samples_per_request": 1,
-        "retries": 3,
-        "patience_seconds": 2.0,
-        "timeout_seconds": 20.0,
-    }
-    return {
-        "name": "sums",
-        "benchmark": {"source": "file", "path": str(benchmark_file), "question": "problem", "id": "id"},
-        "explorer": {"model": {"id": "small"}, "engine": engine, "sampling": {"n": 4, "max_tokens": 64}},
-        "synthesizer": {
-            "model": {"id": "big"},
-            "engine": engine,
-            "references": {"count": 4},
-            "sampling": {"n": 2, "max_tokens": 64},
-        },
-        "execution": {"retries": 0},
-    }
+    return experiment_over(endpoint, benchmark_file)

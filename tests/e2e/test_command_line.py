@@ -69,18 +69,25 @@ def a2r(*arguments, code=0, **options):
     return done
 
 
-@pytest.fixture
-def in_a_row():
-    """The same for several commands, which share a process."""
-    with InARow() as row:
+@pytest.fixture(scope="module")
+def in_a_row(server, tmp_path_factory):
+    """The same where a command's process is not looked at: all share one, which reports to the shared server."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "A2R_"))}
+    ours = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")), "PREFECT_API_URL": server.api_url}
+    with InARow(env=kept | ours) as row:
         yield row
 
 
 @pytest.fixture(scope="module")
-def nothing_stored(tmp_path_factory):
+def empty(tmp_path_factory):
+    return tmp_path_factory.mktemp("empty")
+
+
+@pytest.fixture
+def nothing_stored(in_a_row, empty, monkeypatch):
     """The same in an empty folder, which stays so."""
-    with InARow(cwd=tmp_path_factory.mktemp("empty")) as row:
-        yield row
+    monkeypatch.chdir(empty)
+    return in_a_row
 
 
 def test_help_names_every_command_and_each_has_an_example():
@@ -102,8 +109,8 @@ def test_only_the_commands_decide_about_exit_codes():
             assert "SystemExit" not in file.read_text(encoding="utf-8"), file
 
 
-def test_presets_are_listed():
-    listed = a2r("presets").stdout
+def test_presets_are_listed(nothing_stored):
+    listed = nothing_stored("presets").stdout
     assert all(name in listed for name in presets())
 
 
@@ -140,7 +147,7 @@ def test_quickstart_from_nothing_then_again_then_asked(alone, in_a_row):
     assert "rebuilt" in in_a_row("load").stdout
 
 
-def test_stages_one_by_one(home, in_a_row):
+def test_stages_one_by_one(alone, in_a_row):
     assert json.loads(in_a_row("explore", "quickstart", *SMALL, "--json").stdout)["status"] == "complete"
     made = json.loads(in_a_row("synthesize", "quickstart", *SMALL, "--json").stdout)
     assert made["stages"]["synthesize"]["generated"] == 24
@@ -148,9 +155,9 @@ def test_stages_one_by_one(home, in_a_row):
     assert graded["metrics"]["a2r"]["n"] == 12
 
 
-def test_run_that_got_nothing_does_not_say_that_nothing_was_missing(home, in_a_row):
-    (home / "problems.jsonl").write_text('{"problem": "What is 7 plus 6 ?", "answer": "13"}\n')
-    (home / "dead.yaml").write_text(DEAD)
+def test_run_that_got_nothing_does_not_say_that_nothing_was_missing(alone, in_a_row):
+    (alone / "problems.jsonl").write_text('{"problem": "What is 7 plus 6 ?", "answer": "13"}\n')
+    (alone / "dead.yaml").write_text(DEAD)
     told = in_a_row("run", "dead.yaml", code=1)
     assert "Not made: 2 of 2 explore traces. Run the same command again" in told.stderr
     assert "Nothing was missing" not in told.stdout
@@ -183,7 +190,7 @@ def test_mistake_is_one_line_with_the_next_step(nothing_stored, arguments, messa
     assert "Traceback" not in told
 
 
-def test_wrong_sql_is_told_and_unknown_problem_names_some(home, in_a_row):
+def test_wrong_sql_is_told_and_unknown_problem_names_some(alone, in_a_row):
     in_a_row("run", "quickstart", *SMALL, "--limit", "2")
     assert "nosuch" in in_a_row("sql", "from nosuch", code=2).stderr
     assert "sum3-0-0000" in in_a_row("show", "zzz", code=2).stderr
@@ -202,10 +209,11 @@ def slow_experiment(endpoint, benchmark_file, folder):
     return path
 
 
-def started(path, endpoint, num_requests):
+def started(path, endpoint, num_requests, **environment):
     """A run in a process of its own, under way."""
     process = subprocess.Popen(
         [A2R, "run", str(path)],
+        env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -219,17 +227,18 @@ def started(path, endpoint, num_requests):
     raise AssertionError("the run never began")
 
 
-# Over 20 s: four runs are ended, each with a server of its own, and a fifth finishes.
+# Over 20 s: four runs are ended, one with a server of its own as in test_terminal.py, and a fifth finishes.
 def test_run_that_is_stopped_or_killed_loses_only_what_was_in_flight(
-    serverless, endpoint, benchmark_file, shared, in_a_row
+    serverless, endpoint, benchmark_file, server, in_a_row
 ):
     path = slow_experiment(endpoint, benchmark_file, serverless)
+    reports = {"PREFECT_API_URL": server.api_url}
 
-    process = started(path, endpoint, 37)
+    process = started(path, endpoint, 37, **reports)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
 
-    process = started(path, endpoint, 77)
+    process = started(path, endpoint, 77, **reports)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -247,11 +256,10 @@ def test_run_that_is_stopped_or_killed_loses_only_what_was_in_flight(
         left.kill()
     assert alive == []
 
-    process = started(path, endpoint, 151)
+    process = started(path, endpoint, 151, **reports)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
 
-    shared()
     summary = json.loads(in_a_row("run", path, "--json").stdout)
     assert summary["status"] == "complete"
     assert len(endpoint.requests) <= 200 + 4 * 4, "at most those in flight are sent again"

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import orjson
 import pytest
+from endpoints.scripted import ScriptedEndpoint
+from endpoints.sums import benchmark_at, experiment_over
 
+from configs.experiment import Experiment
 from warehouse.catalog import connect
 from warehouse.integrity import verify
 from warehouse.loader import load
@@ -13,9 +16,31 @@ from warehouse.pruning import plan_pruning, prune, recorded_runs
 from warehouse.store import Store
 
 
+@pytest.fixture(scope="module")
+def finished(prefect, tmp_path_factory):
+    """A finished run of 10 problems x (4 + 2): its root, its summary and what its endpoint was asked."""
+    from flows.evaluate import evaluate
+
+    folder = tmp_path_factory.mktemp("finished")
+    with ScriptedEndpoint() as endpoint:
+        data = experiment_over(endpoint, benchmark_at(folder / "sums.jsonl"))
+        summary = evaluate(Experiment.model_validate(data), str(folder / "root"))
+    assert summary["status"] == "complete"
+    assert endpoint.by_model == {"small": 40, "big": 20}
+    return folder / "root", summary, endpoint.requests
+
+
 @pytest.fixture
-def first(evaluated, endpoint):
-    """A finished run of 10 problems x (4 + 2), after which the endpoint counts anew."""
+def first(finished, tmp_path):
+    """Its summary; a copy of its root is where the test's experiment, which names another file and endpoint, is run."""
+    root, summary, _ = finished
+    shutil.copytree(root, tmp_path / "root")
+    return summary
+
+
+@pytest.fixture
+def first_here(evaluated, endpoint):
+    """The same by a run of the test's own, which Prefect remembers; afterwards the endpoint counts anew."""
     summary = evaluated()
     assert summary["status"] == "complete"
     assert endpoint.by_model == {"small": 40, "big": 20}
@@ -23,11 +48,17 @@ def first(evaluated, endpoint):
     return summary
 
 
-def test_second_run_calls_no_engine(first, evaluated, endpoint):
+@pytest.fixture
+def sent(finished):
+    """What the endpoint of the finished run was asked."""
+    return finished[2]
+
+
+def test_second_run_calls_no_engine(first_here, evaluated, endpoint):
     again = evaluated()
     assert endpoint.requests == []
-    assert again["metrics"] == first["metrics"]
-    assert again["stages"]["explore"] == first["stages"]["explore"] | {"generated": 0, "reused": 40}
+    assert again["metrics"] == first_here["metrics"]
+    assert again["stages"]["explore"] == first_here["stages"]["explore"] | {"generated": 0, "reused": 40}
 
 
 def test_raising_n_makes_only_the_new_samples(first, evaluated, endpoint):
@@ -60,13 +91,13 @@ def test_more_problems_make_only_theirs(first, evaluated, endpoint, benchmark_fi
     assert endpoint.by_model == {"small": 4, "big": 2}
 
 
-def test_wiped_prefect_results_and_catalog_change_nothing(first, evaluated, endpoint, tmp_path, prefect):
+def test_wiped_prefect_results_and_catalog_change_nothing(first_here, evaluated, endpoint, tmp_path, prefect):
     assert list(prefect.iterdir()), "there is something to wipe"
     shutil.rmtree(prefect)
     (tmp_path / "root" / "catalog.duckdb").unlink()
     again = evaluated()
     assert endpoint.requests == []
-    assert again["metrics"] == first["metrics"]
+    assert again["metrics"] == first_here["metrics"]
 
 
 def test_other_endpoint_concurrency_and_shards_change_nothing(first, evaluated, endpoint):
@@ -82,7 +113,7 @@ def test_new_grader_generates_nothing(first, evaluated, endpoint, tmp_path):
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_lost_parts_are_made_again_despite_prefects_cache(first, evaluated, endpoint, tmp_path, times):
+def test_lost_parts_are_made_again_despite_prefects_cache(first_here, evaluated, endpoint, tmp_path, times):
     for _ in range(times):
         endpoint.reset()
         for part in (tmp_path / "root" / "traces").rglob("part-*.parquet"):
@@ -99,8 +130,9 @@ def test_corrected_gold_regrades_and_generates_nothing(first, evaluated, endpoin
     assert summary["metrics"]["mean@1"]["estimate"] < first["metrics"]["mean@1"]["estimate"]
 
 
-def test_store_is_sound_and_sql_agrees_with_the_summary(first, tmp_path):
-    store = Store(str(tmp_path / "root"))
+def test_store_is_sound_and_sql_agrees_with_the_summary(finished):
+    root, first, _ = finished
+    store = Store(str(root))
     assert list(verify(store)) == []
     with connect(store) as catalog:
         counts = dict(catalog.execute("select stage, count(*) from traces group by all").fetchall())
@@ -113,16 +145,15 @@ def test_store_is_sound_and_sql_agrees_with_the_summary(first, tmp_path):
     assert all(reasoning.startswith("let me see") and "boxed" in answer for reasoning, answer in texts)
 
 
-def test_synthesizer_reads_the_answers_and_not_the_reasoning(evaluated, endpoint):
-    evaluated()
-    prompts = [body["messages"][-1]["content"] for body in endpoint.requests if body["model"] == "big"]
+def test_synthesizer_reads_the_answers_and_not_the_reasoning(sent):
+    prompts = [body["messages"][-1]["content"] for body in sent if body["model"] == "big"]
+    assert len(prompts) == 20
     assert all(prompt.count("So it is") == 4 for prompt in prompts)
     assert not any("let me see" in prompt for prompt in prompts)
 
 
-def test_every_sample_has_a_seed_of_its_own(evaluated, endpoint):
-    evaluated()
-    explored = [body["seed"] for body in endpoint.requests if body["model"] == "small"]
+def test_every_sample_has_a_seed_of_its_own(sent):
+    explored = [body["seed"] for body in sent if body["model"] == "small"]
     assert len(set(explored)) == 40
 
 

@@ -36,12 +36,13 @@ def workplace(tmp_path_factory):
 
 
 @pytest.fixture
-def run(workplace, endpoint, server):
+def run(workplace, endpoint, server, monkeypatch):
     """Runs a command line there."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "A2R_"))}
     ours = {"PREFECT_HOME": str(workplace / "prefect"), "PREFECT_API_URL": server.api_url}
     endpoint.key = "a key"
-    with InARow(cwd=workplace, env=kept | ours | {"MY_API_KEY": endpoint.key}) as a2r:
+    monkeypatch.chdir(workplace)
+    with InARow(env=kept | ours | {"MY_API_KEY": endpoint.key}) as a2r:
         yield lambda command: a2r(*shlex.split(command, comments=True)[1:])
 
 

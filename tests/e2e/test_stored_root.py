@@ -68,10 +68,10 @@ def run(experiment, root):
         return error.summary
 
 
-@pytest.fixture
-def stored(tmp_path):
-    """A copy of the stored root, its catalog made anew."""
-    root = tmp_path / "stored"
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A copy of the stored root, its catalog made anew; it stays as it is."""
+    root = tmp_path_factory.mktemp("stored") / "root"
     shutil.copytree(STORED / "root", root)
     load(Store(str(root)))
     return Store(str(root))
@@ -106,13 +106,15 @@ def test_stored_root_answers_sql(stored):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_stored_root_is_continued_without_a_request(prefect, stored, name):
+def test_stored_root_is_continued_without_a_request(prefect, tmp_path, name):
+    root = tmp_path / "root"
+    shutil.copytree(STORED / "root", root)
     asked = {"refused": 1}.get(name, 0)  # what was refused is asked about again, and nothing else
     with serving() as endpoint:
         experiment = next(
             e for e in experiments(endpoint.base_url, STORED / "problems.jsonl") if e["name"] == name
         )
-        summary = run(experiment, stored.root)
+        summary = run(experiment, root)
         assert len(endpoint.requests) == asked
     assert known(summary["metrics"], golden(name)["metrics"]) == golden(name)["metrics"]
     assert all(stage["generated"] == 0 for stage in summary["stages"].values())

@@ -31,7 +31,9 @@ def swept(prefect, grid, tmp_path):
     return lambda: sweep(grid, str(tmp_path / "root"))
 
 
-def test_cells_share_the_explorer_and_a_failing_one_holds_up_none(swept, endpoint, tmp_path):
+def test_cells_share_the_explorer_a_failing_one_holds_up_none_and_a_table_has_all(swept, endpoint, tmp_path):
+    from prefect.client.orchestration import get_client
+
     down = (400, "no such temperature", {})
     endpoint.fault = lambda _, body: down if body["model"] == "big" and body["temperature"] == 0.5 else None
     with pytest.raises(FlowIncomplete, match="2 of 4 cells are complete") as failure:
@@ -55,12 +57,6 @@ def test_cells_share_the_explorer_and_a_failing_one_holds_up_none(swept, endpoin
     assert latest == {
         c["experiment"]: pytest.approx(c["metrics"]["a2r"]["estimate"]) for c in report["cells"]
     }
-
-
-def test_table_of_all_cells_is_an_artifact(swept, prefect):
-    swept()
-    from prefect.client.orchestration import get_client
-
     with get_client(sync_client=True) as client:
         found = client.request("GET", "/artifacts/{key}/latest", path_params={"key": "a2r-sweep"}).json()
     rows = json.loads(found["data"])

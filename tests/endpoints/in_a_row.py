@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 
 class InARow:
-    """To be called with the arguments of a command; the process has the folder and environment of its first one."""
+    """To be called with the arguments of a command, run in the caller's folder; the environment is that of the first one."""
 
     def __init__(self, **options):
         self._options, self._process = options, None
@@ -26,7 +27,7 @@ class InARow:
             command = [sys.executable, __file__]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
             self._process = subprocess.Popen(command, **pipes, **self._options)
-        self._process.stdin.write(json.dumps(list(map(str, arguments))) + "\n")
+        self._process.stdin.write(json.dumps([str(Path.cwd()), *map(str, arguments)]) + "\n")
         self._process.stdin.flush()
         told = self._process.stdout.readline()
         assert told, f"the process of the commands ended with {self._process.wait()} at {arguments}"
@@ -42,8 +43,9 @@ class InARow:
             self._process.stdout.close()
 
 
-def ran(main, arguments):
+def ran(main, folder, *arguments):
     """One command line: its exit status, what it printed."""
+    os.chdir(folder)
     sys.argv = ["a2r", *arguments]
     code = 0
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -67,4 +69,4 @@ if __name__ == "__main__":
 
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
         for line in sys.stdin:
-            print(json.dumps(ran(main, json.loads(line))), file=replies, flush=True)
+            print(json.dumps(ran(main, *json.loads(line))), file=replies, flush=True)

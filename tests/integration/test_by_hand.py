@@ -37,9 +37,19 @@ def made(stage, problem, index):
     return Made("text", "correct" if is_right else "wrong", "42" if is_right else "forty-two", reasoning="r")
 
 
+def finished(folder):
+    return finish_run(experiment(folder), folder / "root", "run-1", made)
+
+
 @pytest.fixture
 def store(tmp_path):
-    return finish_run(experiment(tmp_path), tmp_path / "root", "run-1", made)
+    return finished(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    """The same for tests whose verdicts are refused: it stays as it is."""
+    return finished(tmp_path_factory.mktemp("unchanged"))
 
 
 def asked(store, query):
@@ -139,7 +149,7 @@ def test_lines_that_are_removed_and_files_that_are_withdrawn_stay_on_record(stor
         withdraw(store, "other.csv")
 
 
-def test_each_bad_row_has_its_sentence_and_nothing_is_entered(store, tmp_path):
+def test_each_bad_row_has_its_sentence_and_nothing_is_entered(unchanged, tmp_path):
     bad = [
         (by(), "names neither a trace nor a problem"),
         (by(trace="f" * 32), "which is not stored"),
@@ -152,7 +162,7 @@ def test_each_bad_row_has_its_sentence_and_nothing_is_entered(store, tmp_path):
         (by(problem="s1"), "decides the same as line 9; keep one of them"),
     ]
     with pytest.raises(UserError) as raised:
-        entered(store, tmp_path / "mine.csv", *(row for row, _ in bad))
+        entered(unchanged, tmp_path / "mine.csv", *(row for row, _ in bad))
     head, *sentences = str(raised.value).splitlines()
     assert head == "mine.csv: 8 of 9 rows are not verdicts, so none was entered."
     expected = [(line, text) for line, (_, text) in enumerate(bad, start=2) if text]
@@ -160,8 +170,8 @@ def test_each_bad_row_has_its_sentence_and_nothing_is_entered(store, tmp_path):
     for sentence, (line, text) in zip(sentences, expected, strict=True):
         assert sentence.startswith(f"mine.csv, line {line} ")
         assert text in sentence
-    assert verdicts(store) == GRADED
-    assert asked(store, "from corrections") == []
+    assert verdicts(unchanged) == GRADED
+    assert asked(unchanged, "from corrections") == []
 
 
 @pytest.mark.parametrize(
@@ -173,10 +183,10 @@ def test_each_bad_row_has_its_sentence_and_nothing_is_entered(store, tmp_path):
         ("x.txt", "", "give a .csv or a .jsonl file"),
     ],
 )
-def test_file_that_cannot_be_read_is_refused(store, tmp_path, name, text, message):
+def test_file_that_cannot_be_read_is_refused(unchanged, tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=message):
-        override(store, tmp_path / name)
+        override(unchanged, tmp_path / name)
 
 
 def test_rows_of_a_query_can_be_filled_in_and_given_back_on_the_command_line(store, tmp_path):

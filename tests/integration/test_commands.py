@@ -17,6 +17,8 @@ from flows.commands.printing.runs import print_summary
 from flows.commands.process import print_user_errors
 from flows.commands.run_flow import run_flow
 from tasks.analysis.queries import problem_traces, query
+from warehouse.loader import load
+from warehouse.store import Store
 
 A2R = Path(sys.executable).with_name("a2r")
 STORED = Path(__file__).parents[1] / "data/stored"
@@ -30,9 +32,8 @@ def root(tmp_path):
     return folder
 
 
-@pytest.fixture
-def a2r(root):
-    """Run a command over the root; what it printed on stdout."""
+def command_over(root):
+    """A function that runs a command over the root; what it printed on stdout."""
 
     def run(*arguments, code=0):
         done = CliRunner().invoke(app, [*arguments, "--root", str(root)])
@@ -43,10 +44,29 @@ def a2r(root):
 
 
 @pytest.fixture
+def a2r(root):
+    return command_over(root)
+
+
+@pytest.fixture
 def loaded(a2r, root):
     assert a2r("load").startswith("rebuilt from ")
     assert a2r("load").startswith("new: 0 files, 0 rows")
     return str(root)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A loaded copy for tests that read: it stays as it is."""
+    folder = tmp_path_factory.mktemp("kept") / "root"
+    shutil.copytree(STORED / "root", folder)
+    load(Store(str(folder)))
+    return str(folder)
+
+
+@pytest.fixture
+def read(kept):
+    return command_over(kept)
 
 
 def test_verify_names_what_is_damaged_and_exits_with_1(a2r, root):
@@ -56,55 +76,55 @@ def test_verify_names_what_is_damaged_and_exits_with_1(a2r, root):
     assert str(part.relative_to(root)) in a2r("verify", code=1)
 
 
-def test_problem_is_a_value_and_a_page_of_panels(a2r, loaded):
+def test_problem_is_a_value_and_a_page_of_panels(read, kept):
     run_id = SUMS["run_id"]
     [(problem_id, gold)] = (
         query(
             "select problem_id, any_value(gold) from samples where run_id = ? group by all order by 1 limit 1",
-            loaded,
+            kept,
             [run_id],
         )
         .to_pandas()
         .itertuples(index=False)
     )
-    problem = problem_traces(problem_id, loaded, run_id)
+    problem = problem_traces(problem_id, kept, run_id)
     assert (problem.run_id, problem.gold) == (run_id, gold)
     assert {trace.stage for trace in problem.traces} == set(SUMS["stages"])
-    shown = a2r("show", problem_id, "--run", run_id, "--full")
+    shown = read("show", problem_id, "--run", run_id, "--full")
     assert f"problem {problem_id}" in shown and f"gold: {gold}" in shown
     assert shown.count(" tokens · seed ") == len(problem.traces)
     with pytest.raises(UserError, match=f"There is no problem nosuch .* there are: {problem_id}"):
-        problem_traces("nosuch", loaded)
+        problem_traces("nosuch", kept)
 
 
-def test_query_is_a_table_and_its_mistakes_are_sentences(loaded):
-    table = query("select count(*) as n from runs", loaded)
+def test_query_is_a_table_and_its_mistakes_are_sentences(kept):
+    table = query("select count(*) as n from runs", kept)
     assert table.to_pylist() == [{"n": 4}]
     with pytest.raises(UserError, match=r"SQL: .*nosuch"):
-        query("from nosuch", loaded)
+        query("from nosuch", kept)
     with pytest.raises(UserError, match="read-only"):
-        query("drop schema store cascade", loaded)
+        query("drop schema store cascade", kept)
 
 
-def test_rows_are_written_in_every_format(a2r, loaded, tmp_path):
+def test_rows_are_written_in_every_format(read, kept, tmp_path):
     statement = "select experiment from runs order by 1"
-    assert "judged" in a2r("sql", statement)
+    assert "judged" in read("sql", statement)
     for name in ("rows.csv", "rows.json", "rows.parquet"):
-        a2r("sql", statement, "--format", name[5:], "--output", str(tmp_path / name))
-        assert query(f"select count(*) from '{tmp_path / name}'", loaded)[0].to_pylist() == [4]
+        read("sql", statement, "--format", name[5:], "--output", str(tmp_path / name))
+        assert query(f"select count(*) from '{tmp_path / name}'", kept)[0].to_pylist() == [4]
     with pytest.raises(UserError, match="name it with --output"):
         CliRunner().invoke(
-            app, ["sql", statement, "--format", "parquet", "--root", loaded], catch_exceptions=False
+            app, ["sql", statement, "--format", "parquet", "--root", kept], catch_exceptions=False
         )
 
 
-def test_rows_as_csv_go_behind_what_a_file_holds_already(loaded, tmp_path):
-    command = [A2R, "sql", "from range(2) t(i)", "--format", "csv", "--root", loaded]
-    with (tmp_path / "kept.txt").open("w") as kept:
-        kept.write("before\n")
-        kept.flush()
-        subprocess.run(command, stdout=kept, check=True)
-    assert (tmp_path / "kept.txt").read_text().split() == ["before", "i", "0", "1"]
+def test_rows_as_csv_go_behind_what_a_file_holds_already(kept, tmp_path):
+    command = [A2R, "sql", "from range(2) t(i)", "--format", "csv", "--root", kept]
+    with (tmp_path / "rows.txt").open("w") as file:
+        file.write("before\n")
+        file.flush()
+        subprocess.run(command, stdout=file, check=True)
+    assert (tmp_path / "rows.txt").read_text().split() == ["before", "i", "0", "1"]
 
 
 def test_pruning_is_listed_before_it_is_done(a2r, loaded):
@@ -125,13 +145,13 @@ def test_compaction_counts_files_by_kind(a2r, loaded):
     assert "compacted" in a2r("compact")
 
 
-def test_export_and_report_say_what_they_wrote(a2r, loaded, tmp_path):
-    said = a2r("export", "sums", "--to", str(tmp_path / "out"), "--format", "csv")
-    [row] = query("select count(*) as n from samples where run_id = ?", loaded, [SUMS["run_id"]]).to_pylist()
+def test_export_and_report_say_what_they_wrote(read, kept, tmp_path):
+    said = read("export", "sums", "--to", str(tmp_path / "out"), "--format", "csv")
+    [row] = query("select count(*) as n from samples where run_id = ?", kept, [SUMS["run_id"]]).to_pylist()
     assert said == f"{row['n']} rows, each a trace, of {SUMS['run_id']} → {tmp_path / 'out'}\n"
-    said = a2r("report", "--output", str(tmp_path / "page.html"))
+    said = read("report", "--output", str(tmp_path / "page.html"))
     assert said.startswith(f"{tmp_path / 'page.html'}: ") and "4 runs" in said
-    assert len(json.loads(a2r("report", "--json"))["runs"]) == 4
+    assert len(json.loads(read("report", "--json"))["runs"]) == 4
 
 
 def test_check_says_what_is_missing_and_whether_engines_answer(a2r):

@@ -20,10 +20,10 @@ from warehouse.store import Store
 STORED = Path(__file__).parents[1] / "data/stored"
 
 
-@pytest.fixture
-def root(tmp_path):
-    """Four runs of four experiments, and a second, later run of `sums`."""
-    folder = tmp_path / "root"
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Four runs of four experiments, and a second, later run of `sums`; it stays as it is."""
+    folder = tmp_path_factory.mktemp("runs") / "root"
     shutil.copytree(STORED / "root", folder)
     [first] = folder.glob("runs/*-sums-*.json")
     again = json.loads(first.read_text()) | {

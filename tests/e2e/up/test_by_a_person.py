@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,17 +21,20 @@ from warehouse.store import Store
 ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
 
-def failed_night(operator, endpoint):
-    """A night whose synthesizer's endpoint is down; afterwards it is up and counts anew."""
-    endpoint.fault = lambda _, body: (500, "down", {}) if body["model"] == "big" else None
-    run_id = operator.start("nightly", operator.mine)
-    failed = operator.wait(run_id, "FAILED")
+@pytest.fixture(scope="module")
+def failed_night(seated, served, tmp_path_factory):
+    """A night whose synthesizer's endpoint was down: its run, its root, and a copy of that from before any Retry."""
+    served.fault = lambda _, body: (500, "down", {}) if body["model"] == "big" else None
+    root, copy = (tmp_path_factory.mktemp("failed") / name for name in ("root", "copy"))
+    run_id = seated.start("nightly", {"root": str(root)})
+    failed = seated.wait(run_id, "FAILED")
     message = failed["state"]["message"]
     assert "synthesize 1/1: 20 of 20 traces failed (20 server_error)" in message, "which shards, and why"
     assert "20 of 20 synthesize" in message and "press Retry" in message, "what is missing, what to press"
-    endpoint.fault = None
-    endpoint.reset()
-    return run_id
+    served.fault = None
+    served.reset()
+    shutil.copytree(root, copy)
+    return run_id, root, copy
 
 
 def pictures(operator):
@@ -43,11 +47,17 @@ def database(server):
     return server.empty_database
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """One for all, with what it has fetched and compiled of the pages."""
+    with chromium() as browser, browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
+        context.set_default_timeout(120_000)
+        yield context
+
+
 @pytest.fixture
-def page():
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(120_000)
+def page(browser):
+    with browser.new_page() as page:
         yield page
 
 
@@ -64,8 +74,8 @@ def press(page, button, path):
 
 # Over 20 s, as all below: `a2r up` is started for all of them, and each run is a process that the worker starts.
 @needs_chromium
-def test_retry_in_the_browser_sends_only_what_is_missing(operator, endpoint, receiver, page):
-    run_id = failed_night(operator, endpoint)
+def test_retry_in_the_browser_sends_only_what_is_missing(failed_night, operator, endpoint, receiver, page):
+    run_id, *_ = failed_night
     press(page, lambda: retry_of(page, operator, run_id), "/set_state")
     done = operator.wait(run_id, "COMPLETED")
     assert done["id"] == run_id
@@ -179,15 +189,15 @@ def open_page_of_the_night(page, sentence):
 
 
 @needs_chromium
-def test_custom_run_in_the_browser_makes_only_what_is_missing(operator, endpoint, page):
-    failed_night(operator, endpoint)
+def test_custom_run_in_the_browser_makes_only_what_is_missing(failed_night, operator, endpoint, page):
+    *_, root = failed_night
     deployment = operator.deployment("synthesize")["id"]
     page.set_viewport_size({"width": 1400, "height": 1500})
     page.goto(f"{operator.url}/deployments/deployment/{deployment}/run")
     fields = page.locator("textarea")
     fields.nth(1).wait_for()
     fields.first.fill(str(operator.folder / "sums.yaml"))
-    fields.nth(1).fill(operator.mine["root"])
+    fields.nth(1).fill(str(root))
     page.screenshot(path=pictures(operator) / "form.png")
     press(page, lambda: page.get_by_role("button", name="Submit"), "/create_flow_run")
     [run] = operator.until(lambda: operator.runs(deployments={"id": {"any_": [deployment]}}), every=0.25)
