@@ -175,6 +175,8 @@ class EnginePool:
 
 ENGINES = EnginePool()
 """The process's pool."""
+_HAS_FROZEN = threading.Event()
+"""Set once this process has kept objects out of garbage collection: to count them, Python goes through them all."""
 
 
 @contextmanager
@@ -190,9 +192,10 @@ def open_engines() -> Iterator[OpenEngines]:
     Other threads give way to the loop sooner than usual: it lets go of the interpreter with each request that it sends
     or journals, and waits a whole turn to have it back where Prefect is at work beside it, or a part is written.
     """
-    if gc.get_freeze_count():  # at first there is only what imports left, a third of a second to look through
+    if _HAS_FROZEN.is_set():  # at first there is only what imports left, a third of a second to look through
         gc.collect()
     gc.freeze()
+    _HAS_FROZEN.set()
     usual, seconds = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(max(_OBJECTS_BETWEEN_LOOKS, usual[0]), *usual[1:])
     sys.setswitchinterval(min(_SECONDS_PER_TURN, seconds))

@@ -4,6 +4,7 @@ import copy
 import os
 import shutil
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from endpoints.prefect_server import shared_prefect_server
@@ -11,6 +12,8 @@ from endpoints.prefect_server import shared_prefect_server
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+END_OF_CERTIFICATE = "-----END CERTIFICATE-----"
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +29,13 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def prefect(server, tmp_path_factory):
     """Flows that are run in this process report to the shared server; the folder of their results."""
+    import certifi
     from prefect.context import _temporary_global_settings_context, get_settings_context
     from prefect.events.clients import NullEventsClient
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
     from prefect.settings import (
+        PREFECT_API_SSL_CERT_FILE,
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_LOCAL_STORAGE_PATH,
@@ -38,10 +43,14 @@ def prefect(server, tmp_path_factory):
     )
 
     results = tmp_path_factory.mktemp("prefect-results")
+    # loopback needs no certificate, and each flow run reads the file of all, a twentieth of a small one's CPU
+    one_certificate = tmp_path_factory.mktemp("certificate") / "one.pem"
+    one_certificate.write_text("".join(Path(certifi.where()).read_text().partition(END_OF_CERTIFICATE)[:2]))
     # events are a third of a small flow's CPU, heartbeats are waited for at its end; nothing here reads them
     EventsWorker.set_client_override(NullEventsClient)
     settings = {
         PREFECT_API_URL: server.api_url,
+        PREFECT_API_SSL_CERT_FILE: str(one_certificate),
         PREFECT_LOCAL_STORAGE_PATH: results,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
     }
@@ -73,15 +82,9 @@ def serverless(alone, server):
 
 
 @pytest.fixture
-def shared(server, monkeypatch):
-    """To be called: from here on commands report to the shared server."""
-    return lambda: monkeypatch.setenv("PREFECT_API_URL", server.api_url)
-
-
-@pytest.fixture
-def home(alone, shared):
+def home(alone, server, monkeypatch):
     """The same for commands that are not about servers: they report to the shared one."""
-    shared()
+    monkeypatch.setenv("PREFECT_API_URL", server.api_url)
     return alone
 
 
