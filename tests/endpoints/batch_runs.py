@@ -1,6 +1,5 @@
 """A run without Prefect, for tests that kill it: everything that is missing of an experiment's one stage."""
 
-import os
 from collections import Counter
 
 from configs.experiment import Experiment
@@ -28,9 +27,3 @@ def made(root, data):
             for shard in shards_of(stage, problems)
         ]
     return sum(r.num_stored for r in results), sum((r.failures for r in results), start=Counter())
-
-
-def made_in_child(root, data, parent):
-    """The same in a process of its own, which says its id first."""
-    parent.send(os.getpid())
-    made(root, data)

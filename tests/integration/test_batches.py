@@ -1,14 +1,13 @@
 """The batch interface: what is sent is sent once, whoever is killed when; what failed or expired is asked for again."""
 
-import multiprocessing
 import os
 import signal
-import sys
 from functools import partial
 
 import pytest
-from endpoints.batch_runs import made, made_in_child
+from endpoints.batch_runs import made
 from endpoints.batches import BatchEndpoint
+from endpoints.forks import Forks
 
 from configs.engines import OpenAISettings
 from configs.experiment import Experiment
@@ -104,15 +103,16 @@ def test_more_samples_join_what_is_under_way(endpoint, experiment, tmp_path):
     assert endpoint.calls.count("create") == 2 and set(endpoint.worked_on.values()) == {1}
 
 
-def test_killed_at_every_step_nothing_is_sent_twice_and_nothing_lost(experiment, tmp_path, monkeypatch):
+@pytest.fixture
+def forks(experiment):
+    with Forks("endpoints.batch_runs") as forks:
+        yield forks
+
+
+def test_killed_at_every_step_nothing_is_sent_twice_and_nothing_lost(experiment, forks, tmp_path):
     """A run is killed right after each of its requests took effect, before it heard of it; the next one, every other time
     on another root, ends it. Before it took effect is as after the one before.
     """
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join(sys.path)
-    )  # what is imported once is there in every child
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["endpoints.batch_runs"])
     num_killed = 0
     for kill_at in range(100):
         with BatchEndpoint(looks_until_end=2) as served:
@@ -126,17 +126,13 @@ def test_killed_at_every_step_nothing_is_sent_twice_and_nothing_lost(experiment,
 
             served.step, before = step, num_killed
             for attempt in range(2):
-                ours, theirs = context.Pipe()
                 place = tmp_path / f"other-{kill_at}" if attempt == 1 and kill_at % 2 else root
-                process = context.Process(target=made_in_child, args=(str(place), experiment, theirs))
-                process.start()
-                theirs.close()
-                running.append(ours.recv())
-                process.join(60)
-                if process.exitcode == 0:
+                running.append(forks.start("endpoints.batch_runs:made", str(place), experiment))
+                code = forks.ended()
+                if code == 0:
                     break
                 num_killed += 1
-            assert process.exitcode == 0 and list(verify(Store(str(place)))) == []
+            assert code == 0 and list(verify(Store(str(place)))) == []
             assert len(rows(place, experiment)) == 40
             assert len(served.worked_on) == 40 and set(served.worked_on.values()) == {1}, (
                 kill_at,

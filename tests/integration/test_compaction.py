@@ -1,12 +1,10 @@
 """Compaction keeps every row that a relation shows, whoever reads or writes meanwhile, whenever it is killed."""
 
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 
 import pytest
+from endpoints.forks import Forks
 from machines import go_on_elsewhere
 from test_catalog import (
     RECIPE,
@@ -218,30 +216,17 @@ def test_readers_loaders_and_writers_go_on_meanwhile(scattered):
     ]
 
 
-KILLED = """
-    import os, signal, sys
-    from warehouse import compaction
-    from warehouse.store import Store
-    store, left = Store(sys.argv[1]), int(sys.argv[2])
-    for name in ("write_bytes", "remove"):
-        def step(*arguments, _real=getattr(store, name)):
-            global left
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-            return _real(*arguments)
-        setattr(store, name, step)
-    for merge in compaction.merges(store, fewest=2):
-        compaction.merge_parts(store, merge)
-"""
+@pytest.fixture(scope="module")
+def forks():
+    with Forks("endpoints.killed") as forks:
+        yield forks
 
 
 @pytest.mark.parametrize("num_steps", [0, 1, 7, 14])
-def test_kill_at_any_step_leaves_a_valid_root_and_the_next_compaction_ends_it(scattered, num_steps):
+def test_kill_at_any_step_leaves_a_valid_root_and_the_next_compaction_ends_it(scattered, forks, num_steps):
     store = scattered
     before = everything(store)
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), store.root, str(num_steps)]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert forks.run("endpoints.killed:compact", store.root, num_steps) == -signal.SIGKILL
     assert list(verify(store)) == []
     load(store)
     assert everything(store) == before

@@ -1,12 +1,10 @@
 """Pruning frees what only the pruned runs wanted, and leaves a valid root whenever it is cut short."""
 
 import signal
-import subprocess
-import sys
-import textwrap
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from endpoints.forks import Forks
 from test_catalog import RECIPE, asked, identity, trace, write_grades, write_run, write_traces
 
 from configs.schema import UserError
@@ -102,29 +100,16 @@ def test_no_rule_is_refused(store):
         prune_root(store.root, Selection(), is_applied=True)
 
 
-KILLED = """
-    import os, signal, sys
-    from tasks.ops.upkeep import prune_root
-    from warehouse.pruning import Selection
-    from warehouse.store import Store
-    left = int(sys.argv[2])
-    for name in ("write_bytes", "remove"):
-        def step(*arguments, _real=getattr(Store, name)):
-            global left
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-            return _real(*arguments)
-        setattr(Store, name, step)
-    prune_root(sys.argv[1], Selection(experiment="before"), is_applied=True)
-"""
+@pytest.fixture(scope="module")
+def forks():
+    with Forks("endpoints.killed") as forks:
+        yield forks
 
 
 @pytest.mark.parametrize("num_steps", [0, 1, 2, 3, 4, 6, 7])
-def test_kill_at_any_step_shows_no_run_with_holes_and_the_next_pruning_ends_it(store, num_steps):
+def test_kill_at_any_step_shows_no_run_with_holes_and_the_next_pruning_ends_it(store, forks, num_steps):
     before = asked(store, "select * from samples where run_id = 'new' order by all")
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), store.root, str(num_steps)]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert forks.run("endpoints.killed:prune", store.root, "before", num_steps) == -signal.SIGKILL
     load(store)
     assert asked(store, "select * from samples where run_id = 'new' order by all") == before
     holes = "select count(*) from samples where run_id = 'old' and status is null"
