@@ -14,10 +14,12 @@ LONGEST = (
     "test_nights.py",
     "test_by_a_person.py",
     "test_command_line.py",
-    "test_never_twice.py",
     "test_terminal.py",
+    "test_concurrency.py",
+    "test_setup.py",
+    "test_workers.py",
 )
-"""Files that take half a minute and more, the longest first, so that none of them is the last to begin."""
+"""Files that take long, the longest first, and those of the last folder that do, so that none of them is the last to begin."""
 
 
 def pytest_collection_modifyitems(items):
