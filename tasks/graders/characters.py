@@ -54,6 +54,10 @@ _TABLE = {
     **dict.fromkeys("】〕", "]"),
     "∶": ":",
     "٫": ".",
+    "٬": ",",
+    "。": ".",
+    "،": ", ",
+    "؛": "; ",
     **dict.fromkeys("✓✔✅☑■□∎", " "),
     **dict.fromkeys("元円원", " "),
     "、": ", ",
@@ -71,6 +75,8 @@ _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣʸᵏᵐ�
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₙₖₘ", "0123456789+-=()aeoxnkm", strict=True))
 _RAISED_RUN = re.compile(f"[{re.escape(''.join(_RAISED))}]+")
 _LOWERED_RUN = re.compile(f"[{re.escape(''.join(_LOWERED))}]+")
+_OVERLINED = re.compile("(?:\\d\u0305)+")
+"""Digits that repeat, each with a line above it."""
 _ROOT = re.compile(r"([√∛∜])\s*(\d+(?:\.\d+)?|[A-Za-z])?")
 _DEGREE_OF_ROOT = {"√": "", "∛": "[3]", "∜": "[4]"}
 
@@ -80,6 +86,7 @@ def in_latex(text: str) -> str:
     if text.isascii():
         return text
     text = _BLANK.sub(" ", _INVISIBLE.sub("", text))
+    text = _OVERLINED.sub(lambda m: rf"\overline{{{m[0][::2]}}}", text)
     text = _RAISED_RUN.sub(lambda m: "^{" + "".join(_RAISED[c] for c in m[0]) + "}", text)
     text = _LOWERED_RUN.sub(lambda m: "_{" + "".join(_LOWERED[c] for c in m[0]) + "}", text)
     text = _ROOT.sub(lambda m: rf"\sqrt{_DEGREE_OF_ROOT[m[1]]}" + (f"{{{m[2]}}}" if m[2] else ""), text)

@@ -37,11 +37,22 @@ _CALLED = re.compile(
 )
 """B is correct, option B is the right choice."""
 _CHOSEN = re.compile(
-    rf"\bI(?:[ \t]+would|[ \t]+will|'d|'ll)?[ \t]+(?:choose|pick|select|go with)[ \t]+"
+    rf"\b(?:I|[Ww]e)(?:[ \t]+would|[ \t]+will|'d|'ll)?[ \t]+(?:choose|pick|select|go with)[ \t]+"
     rf"(?:(?:the[ \t]+)?(?:option|choice|answer)[ \t]+)?{_LETTERED}(?![A-Za-z0-9])"
 )
-_ALONE = re.compile(rf"[ \t]*{_LETTERED}(?:[.):][^\n]{{0,200}})?[ \t]*")
-"""A last line that is a letter and at most its choice's text."""
+_ALONE = re.compile(
+    rf"[ \t#]*(?:(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?[ \t]+)?"
+    rf"(?:(?:[Ii]t|[Tt]his)[ \t]+(?:must|has to|should)[ \t]+be[ \t]+)?"
+    rf"(?:(?:[Tt]he[ \t]+)?(?:[Aa]nswer[ \t]+)?(?:[Oo]ption|[Cc]hoice|[Ll]etter)[ \t]+)?{_LETTERED}(?:[.):][^\n]{{0,200}})?[ \t]*"
+)
+"""A line that is a letter, at most with a word before it and its choice's text behind."""
+_ONLY = re.compile(r"[#>*\s]*\(?(?P<letter>[A-Ja-j])\)?[.\s*]*")
+"""A text or first line that is a letter and nothing else."""
+_FENCE = re.compile(r"^`{3}\w*$\n?|\n?^`{3}$", re.MULTILINE)
+_CHINESE = re.compile(
+    r"(?:选项?[ \t]*|(?<![A-Za-z]))[(\uff08]?(?P<letter>[A-J])[)\uff09]?[ \t]*(?:选?项)?[ \t]*(?:是|为)?(?:正确|对)(?!吗)"
+)
+"""Option C is correct."""
 _STYLED = re.compile(r"\\math(?:cal|bb|frak)\s*\{\s*([A-Za-z])\s*\}")
 _SEVERAL = re.compile(
     r"[)\]*}$.\"']*\s*(?:(?:and|or|&|/)\s*(?:option\s+)?[(\[*\"'$]*[A-J][)\]*}$\"']*(?![A-Za-z0-9])(?!\s+(?:is|are|was|would|being|has|does)\b)"
@@ -50,7 +61,7 @@ _SEVERAL = re.compile(
 """Further letters behind the first: B or C; (B) and (C); A, B, D."""
 _ONE = re.compile(r"(?<![A-Za-z])[A-J](?![A-Za-z])")
 _DRESS = (
-    r"(?:[\s*_$\"'“”«\u2018\u2019`:(\[{]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|<(?=[A-Z]>)"
+    r"(?:[\s*_$\"'“”«\u2018\u2019`:\uff1a(\[{\uff08【《「]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|<(?=[A-Z]>)"
     r"|(?:option|choice|therefore|thus|then|hence|clearly|indeed|likely|most|simply)\b,?)*"
 )
 _STATED = re.compile(
@@ -58,7 +69,9 @@ _STATED = re.compile(
     r"|\b(?:correct|right|best|my|likely)[ \t]+(?:option|choice|one|letter|statement)\b[*_]*[ \t]*"
     r"(?::|=|\b(?:is|must be|should be)\b)"
     r"|\b(?:option|choice)[ \t]*[:\uff1a]"
-    r"|\bthe[ \t]+(?:option|choice)[ \t]+is\b"
+    r"|\bthe[ \t]+(?:option|choice)[ \t]+is\b|\bcorrect[*_]*[ \t]*[:\uff1a]"
+    r"|[\"'](?:(?:final|correct|selected|chosen|predicted|answer)_)?(?:choice|option|letter|prediction)[\"'][ \t]*:"
+    r"|正确选项[是为]?[:\uff1a \t]*|(?<![不筛候])选(?:择)?[:\uff1a \t]*(?=[(\uff08【]?[A-J](?![A-Za-z]))"
     r"|\banswer(?=[ \t]+\(?[A-Z]\)?(?:[.\s]*\Z))"
     rf"|{HEADING})" + _DRESS,
     re.IGNORECASE | re.MULTILINE,
@@ -71,7 +84,7 @@ class Choice(Quick):
 
     def __init__(self, form: ChoiceGrader) -> None:
         self._form = form
-        self.key = key_of("choice", "4", settings_of(form))
+        self.key = key_of("choice", "5", settings_of(form))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The last box, or the letter after the last "the answer is"; that letter also where the box names none."""
@@ -125,10 +138,15 @@ def stated_letter(text: str) -> str | None:
 
 def _letter_otherwise(text: str) -> str | None:
     """The letter of the last "B is correct" or "I choose B", or of a last line that holds nothing else."""
-    called = deque((match for pattern in (_CHOSEN, _CALLED) for match in pattern.finditer(text)), maxlen=1)
-    line = text.rstrip()[-_LAST_LINE:].rpartition("\n")[2]
-    found = called[0] if called else _ALONE.fullmatch(line)
-    return found["letter"] if found else None
+    patterns = (_CHOSEN, _CALLED, _CHINESE)
+    called = deque((match for pattern in patterns for match in pattern.finditer(text)), maxlen=1)
+    if called:
+        return called[0]["letter"]
+    plain = _FENCE.sub("", text[-_LAST_LINE:]).strip() if "```" in text[-_LAST_LINE:] else text.strip()
+    found = _ALONE.fullmatch(plain[-_LAST_LINE:].rpartition("\n")[2]) or _ONLY.fullmatch(
+        text.strip()[:_LAST_LINE].partition("\n")[0]
+    )
+    return found["letter"].upper() if found else None
 
 
 def _after(text: str, place: int) -> str | None:

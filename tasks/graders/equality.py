@@ -20,15 +20,19 @@ _CHOSEN = re.compile(
     r"(?:(?:Option|Choice|Answer)\s*:?\s*)?\(?([A-J])(?:\)\s*[.:]?|[.:])\s*(\S.*)|(?:Option|Choice)\s*\(?([A-J])\)?\.?",
     re.DOTALL,
 )
-_BEHIND = re.compile(r"(?=.*\d).*[^A-Za-z\s]\s*\(([A-J])\)", re.DOTALL)
+_BEHIND = re.compile(r"(?=.*\d)(.*[^A-Za-z\s])\s*\(([A-J])\)", re.DOTALL)
 """48 (D)."""
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_WITHOUT_BLANK = re.compile(r"\d(?:,|\{,\})\d")
+"""A comma that can be a decimal one; 3, 5 is a list."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}")
+"""A date, and neither a difference nor a quotient."""
 _INTEGER = re.compile(r"-?\d{1,100}", re.ASCII)
 _BLANKS = re.compile(r"\s+(?![\d.\s])|(?<![\d\s])\s+")
 _DIGITS = re.compile(r"\d+")
 
 
-def decided(gold: str, answer: str) -> Verdict | None:  # noqa: PLR0911 - one line a way to decide
+def decided(gold: str, answer: str) -> Verdict | None:  # noqa: C901, PLR0911 - one line a way to decide
     """The verdict that needs no algebra; None where only that can tell, `grader_error` where it is not worth it."""
     if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
         return "correct" if int(gold) == int(answer) else "wrong"
@@ -39,18 +43,25 @@ def decided(gold: str, answer: str) -> Verdict | None:  # noqa: PLR0911 - one li
         return "correct"
     if (by_letter := _by_letter(golds[0], answer)) is not None:
         return by_letter
+    if _DATE.fullmatch(golds[0]):
+        return "wrong"
     values = [(value_of(one), value_of(two)) for one, two in product(golds, answers)]
     if any(one is not None and one == two for one, two in values):
         return "correct"
-    if _DECIMAL_COMMA.fullmatch(answers[-1]) and values[0][0] is not None and values[0][0].denominator > 1:
+    if _is_decimal(answer, answers) and values[0][0] is not None and values[0][0].denominator > 1:
         return "correct" if value_of(answers[-1].replace(",", ".")) == values[0][0] else "wrong"
-    if _DECIMAL_COMMA.fullmatch(golds[-1]) and values[0][1] is not None and values[0][1].denominator > 1:
+    if _is_decimal(gold, golds) and values[0][1] is not None and values[0][1].denominator > 1:
         return "correct" if value_of(golds[-1].replace(",", ".")) == values[0][1] else "wrong"
     if all(one is not None and two is not None for one, two in values):
         return "wrong"
     if _is_word(golds[0]) and (_is_word(answers[0]) or values[0][1] is not None):
         return "wrong"  # they are not spelled alike, and nothing else makes words equal
     return "grader_error" if any(map(_is_monstrous, (*golds, *answers))) else None
+
+
+def _is_decimal(text: str, spellings: tuple[str, ...]) -> bool:
+    """2,74: a number with a decimal comma, or a list of two."""
+    return bool(_DECIMAL_COMMA.fullmatch(spellings[-1]) and _WITHOUT_BLANK.search(text))
 
 
 def _is_same_but_for_blanks(gold: str, answer: str) -> bool:
@@ -70,8 +81,10 @@ def _by_letter(gold: str, answer: str) -> Verdict | None:
     plain = undecorated(answer)
     match = _CHOSEN.fullmatch(plain)
     if match is None:
-        behind = _BEHIND.fullmatch(plain) if _CHOICE.fullmatch(gold) else None
-        return None if behind is None else "correct" if behind[1] == gold else "wrong"
+        behind = _BEHIND.fullmatch(plain)
+        if behind is None or not _CHOICE.fullmatch(gold):
+            return "correct" if behind and gold in readings(behind[1]) else None
+        return "correct" if behind[2] == gold else "wrong"
     if _CHOICE.fullmatch(gold):
         return "correct" if (match[1] or match[3]) == gold else "wrong"
     return "correct" if match[2] and gold in readings(match[2]) else None

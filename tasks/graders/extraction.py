@@ -21,7 +21,7 @@ _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _PROSE = re.compile(r"[A-Za-z]{2,}")
 _PLACEHOLDER = re.compile(
     r"\\?\.{2,}|…|\\(?:l|c)?dots|\?+|_+|(?:your |the )?(?:final )?(?:answer|result)(?: here)?"
-    r"|\\text\{(?:your |the )?(?:final )?answer\}",
+    r"|\\text\{(?:your |the )?(?:final )?answer\}|\\checkmark|[✓✔✅]|\\(?:black)?square|\\(?:Box|qed)|Q\.?E\.?D\.?",
     re.IGNORECASE,
 )
 _TEXT = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s*\{([^{}]*)\}")
@@ -33,6 +33,8 @@ _CORRECTIONS = frozenset({
     "not", "no", "rather", "wait", "actually", "instead", "but", "so", "then", "therefore", "thus",
     "hence", "correct", "corrected", "wrong", "first", "finally",
 })  # fmt: skip
+_LOST = re.compile(r"\x08oxed(?![A-Za-z])")
+r"""\boxed whose \b was read as one character, as in JSON."""
 _PLAIN = 200
 """Characters of a box that is looked at without counting braces."""
 
@@ -81,6 +83,9 @@ def boxed_answer(text: str) -> str | None:
     if (plain := _plain_box(text)) and not _may_join(text, plain[0]) and not _PLACEHOLDER.fullmatch(plain[1]):
         return plain[1]
     boxes = _boxes(text)
+    if not boxes and "\x08" in text:
+        text = _LOST.sub(r"\\boxed", text)
+        boxes = _boxes(text)
     if not boxes:
         return None
     first, _, content = boxes[0]

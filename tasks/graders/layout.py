@@ -13,6 +13,10 @@ _DROPPED = re.compile(
     r"|(?:^|(?<=[\s{]))(?:US|AU|CA|NZ|HK|[ACS])\\?\$(?=\s*[\d.])|\\!|\$|\\\$|\\[()]|(?<!\\)\\[\[\]]|[€£¥₹₩₽¢]|(?<!\\)\\(?=\s*$)"
 )
 _SPACE = re.compile(r"\\q?quad|\\(?:enspace|thinspace|space|hfill)(?![a-zA-Z])|(?<!\\)\\[,;:> ]|~")
+_QUANTITY = re.compile(
+    r"\\(?:(?:SI|qty)\s*(?:\[[^\[\]]*\])?\{([^{}]*)\}\{(?:[^{}]|\{[^{}]*\})*\}|(?:num|ang)\s*\{([^{}]*)\}|(?:si|unit)\s*\{[^{}]*\})"
+)
+r"""What siunitx writes: \qty{3}{\meter}, \num{12}, 3\unit{cm}."""
 _ROW = re.compile(r"\\\\\s*\[[^\[\]]*\]")
 _WRAPPER = (
     r"\\(?:boldsymbol|bm|pmb|underline|uline|textbf|textit|textrm|textsf|texttt|textsc|textnormal|textup|textmd|text|"
@@ -25,6 +29,7 @@ _UPRIGHT = re.compile(
     r"\\(?:text|textnormal|textrm|textup|textbf|mathrm|mathbf|mbox|hbox|operatorname)\*?\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 _THOUSANDS = re.compile(r",\\!\s*(?=\d)|\s*\{\s*,\s*\}\s*(?=\d)")
+_COLON = re.compile(r"(?<![A-Za-z])\{\s*:\s*\}|\\colon(?![a-zA-Z])")
 _ESCAPED = re.compile(
     r"\\\\(?=(?:left|right|d?frac|sqrt|pi|cdot|times|leq?|geq?|infty|cup|text|in|pm|mathbb|boxed)(?![a-z]))"
 )
@@ -39,22 +44,27 @@ _LONGEST_COMMAND = 20
 """Characters."""
 
 _END_OF_LINE = re.compile(r"(?:\s*\\\\)+\s*$")
-_DECORATION = "*_`"
+_DECORATION = "*`"
+_EMPHASIS = re.compile(r"(_{1,2})([^_].*)\1", re.DOTALL)
+_QUOTED = re.compile(r"""(["'])([^"']*)\1""")
 
 
 def undecorated(text: str) -> str:
     """The text in ASCII without what only dresses it; upright words stand apart, as words."""
-    text = _THOUSANDS.sub("{,}", in_latex(text))
+    text = _COLON.sub(":", _THOUSANDS.sub("{,}", in_latex(text)))
     if "\\begin" not in text:
         text = _ESCAPED.sub("\\\\", text)
-    text = _SPACE.sub(" ", _DROPPED.sub("", _ROW.sub(r"\\\\", text)))
+    text = _SPACE.sub(" ", _DROPPED.sub("", _QUANTITY.sub(r"\1\2", _ROW.sub(r"\\\\", text))))
     for _ in range(4):  # wrappers within wrappers
         plainer = _WRAPPED.sub(_apart, _UPRIGHT.sub(_words, text))
         if plainer == text:
             break
         text = plainer
     text = _WRAPPING.sub("", text)  # around braces of their own: {\\frac{1}{2}} is a group, and read as one
-    return _END_OF_LINE.sub("", text).strip().strip(_DECORATION).strip()
+    text = _END_OF_LINE.sub("", text).strip().strip(_DECORATION).strip()
+    if emphasised := _EMPHASIS.fullmatch(text):
+        text = emphasised[2].strip()
+    return quoted[2].strip() if (quoted := _QUOTED.fullmatch(text)) else text
 
 
 def _apart(match: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from tasks.graders.arithmetic import value_of
 from tasks.graders.layout import undecorated
+from tasks.graders.notations import based, binomials, latin_names, repeating, without_local_separators
 from tasks.graders.units import without_units
 
 MAX_LENGTH = 1000
@@ -23,14 +24,14 @@ _CONNECTED = re.compile(
 r"""1, 2 and 3; 1 or 3; 6 \lor 11."""
 
 _QUALIFIED = re.compile(
-    r",?\s+(?:for\s+(?:all|any|every|each|some)|where\s+\$?[a-z]\$?\s*(?:is|\\in)|with\s+[a-z]\s*\\in)(?![a-z])"
+    r",?\s+(?:for\s+(?:all|any|every|each|some)|where\s+\$?[a-z]\$?\s*(?:is|\\in)|with\s+[a-z]\s*\\in|as\s+(?:desired|required))(?![a-z])"
     r".*?(?=,?\s+(?:and|or)\s+[A-Za-z]\s*[(=]|$)",
     re.DOTALL,
 )
 """For all x; where k is an integer: whom a formula speaks of."""
 
 _NAMES = re.compile(
-    r"(?<![\\A-Za-z])(arc(?:sin|cos|tan)|(?:sin|cos|tan)h?|cot|sec|csc|cis|log|ln|exp|sqrt|pi|infty|binom)(?![A-Za-z])"
+    r"(?<![\\A-Za-z])(arc(?:sin|cos|tan|cot|sec|csc)|(?:sin|cos|tan)h?|cot|sec|csc|cis|log|ln|exp|sqrt|pi|infty|binom)(?![A-Za-z])"
 )
 _GREEK = re.compile(r"(?<![\\A-Za-z])(alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|omega)(?![A-Za-z(])")
 _INFINITY = re.compile(r"(?<![\\A-Za-z])(?:infinity|inf|oo)(?![A-Za-z])", re.IGNORECASE)
@@ -44,6 +45,8 @@ _SHORT_POWER = re.compile(r"([\^_])\{(\w)\}(?!\d)")
 _POWER_THEN_DIGIT = re.compile(r"([\^_])\s*(\w)\s+(?=\d)")
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\{,\}\d{3})+)(?:\.\d+)?(?!\d|\{?,\}?\d)")
 _BRACED_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\{,\}\d{3})+(?!\d|\{?,\}?\d)")
+_LOCAL_TENS = re.compile(r"(?<![\d.,])(\d+),(\d+)(?=\s*\*\s*10\s*(?:\^|\*\*))")
+"""3,5*10^{-4}"""
 _SPACED_COMMA = re.compile(r",\s+")
 _SPACED_THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?: +\d{3})+(?![\d ]*\d|\s*/)")
 _MIXED = re.compile(r"(?<![\d.])(\d+) +([1-9]\d*)\s*/\s*(\d+)(?![\d.])")
@@ -52,8 +55,12 @@ _MIXED_AND = re.compile(r"(?<![\d.,/])(\d+)\s+and\s+([1-9]\d*\s*/\s*\d+)(?=$|\s+
 _SCIENTIFIC = re.compile(
     r"(?<![A-Za-z\\}_^])((?<![\d.])\d+(?:\.\d+)?|(?<![\d.])\.\d+)[eE]\{?([-+]?\d{1,4})\}?(?![\d.A-Za-z])"
 )
+_PLAIN_MATRIX = re.compile(r"\\[pb]?matrix\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+r"""TeX's own \pmatrix{1&2\cr 3&4}."""
 _LINES = re.compile(r"\s*\\\\(?:\s+|(?=[-\d(]))")
 """Lines below each other, outside an environment."""
+_IN_CASES = re.compile(r",?\s*&\s*(?:(?:if|for|when|where)(?![a-z])\s*)?")
+"""x, & if x>0"""
 _SYSTEM = re.compile(r"\\(begin|end)\{array\}(?:\{[a-z|]*\})?")
 _ARC = re.compile(
     r"(?<![\d.])(\d+)\s*\^\s*\{?\s*\\circ\s*\}?\s*(\d+(?:\.\d+)?)\s*'(?:\s*(\d+(?:\.\d+)?)\s*(?:''|\"))?(?!')"
@@ -96,18 +103,25 @@ _SPELLINGS = (
     (re.compile(r"\\neq(?![a-zA-Z])|\\not\s*=|!="), r"\\ne "),
     (re.compile(r"\\(?:varnothing)(?![a-zA-Z])"), r"\\emptyset "),
     (re.compile(r"\\lbrace(?![a-zA-Z])"), r"\\{"),
+    (re.compile(r"\\lbrack(?![a-zA-Z])"), "["),
+    (re.compile(r"\\rbrack(?![a-zA-Z])"), "]"),
+    (re.compile(r"\\lparen(?![a-zA-Z])"), "("),
+    (re.compile(r"\\rparen(?![a-zA-Z])"), ")"),
+    (re.compile(r"\\imath(?![a-zA-Z])"), "i"),
+    (re.compile(r"\\surd(?![a-zA-Z])"), r"\\sqrt"),
     (re.compile(r"\^\s*(?:\{\s*((?:\\prime\s*)+)\}|(\\prime)(?![a-zA-Z]))"), _primes),
     (re.compile(r"\(?\s*\\?[pb]?mod(?![a-zA-Z])\s*\{?\s*(\w+)\s*\}?\s*\)?"), r"(mod\1)"),
     (re.compile(r"\\rbrace(?![a-zA-Z])"), r"\\}"),
-    (re.compile(r"\{[bB]matrix\}|\{matrix\}|\{smallmatrix\}"), "{pmatrix}"),
+    (re.compile(r"\{[pbB]matrix\*\}(?:\[[lcr]\])?|\{[bB]matrix\}|\{matrix\}|\{smallmatrix\}"), "{pmatrix}"),
 )
 _OPEN, _CLOSED = ("(", "[", r"\{"), (")", "]", r"\}")
 _GOES_ON = ("...", ". . .")
 _NAME = r"[A-Za-z](?:_\{?\w+\}?)?(?:\([a-z]\))?"
-_ASSIGNED = re.compile(rf"{_NAME}(?:=|\\in(?![a-z])|\\approx(?![a-z])\s*)(?=[^=<>]+$)")
+_ASSIGNED = re.compile(rf"{_NAME}(?:=|\\(?:in|approx|equiv)(?![a-z])\s*)(?=[^=<>]+$)")
 _ASSIGNED_TO = re.compile(rf"([^=<>A-Za-z\\]*\d[^=<>A-Za-z\\]*)={_NAME}$")
-_FRENCH = re.compile(r"([\[\]])([^\[\]()]*,[^\[\]()]*)([\[\]])")
+_FRENCH = re.compile(r"([\[\]])([^\[\]()]+,[^\[\]()]+)([\[\]])")
 """]1,2] is (1,2]."""
+_IS_FRENCH = re.compile(r"(?:^|\\in|\\cup|=)\s*\]|\[\s*(?:$|\\cup)")
 
 _SAYINGS = {
     **dict.fromkeys(
@@ -116,6 +130,11 @@ _SAYINGS = {
             "nosolutionexists",
             "nosolutionsexist",
             "therearenosolutions",
+            "thereisnosolution",
+            "thereisnorealsolution",
+            "无解",
+            "無解",
+            "空集",
             "therearenorealsolutions",
             "nosolution",
             "nosolutions",
@@ -126,6 +145,10 @@ _SAYINGS = {
         r"\emptyset ",
     ),
     **dict.fromkeys(("allrealnumbers", "allreals", "allrealvalues", "anyrealnumber"), r"\mathbb{R}"),
+    **dict.fromkeys(
+        ("infinite", "infinitelymany", "infinitelymanysolutions", "thereareinfinitelymanysolutions"),
+        r"\infty ",
+    ),
     **dict.fromkeys(("dne", "doesnotexist", "doesntexist"), "doesnotexist"),
 }
 _GROUPED = re.compile(r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
@@ -184,41 +207,59 @@ def spelled(text: str, *, as_list: bool = False) -> str:
     """The text in one spelling; `as_list`: a comma separates even where it can group thousands."""
     if _PLAIN.fullmatch(text):
         return text
-    text = undecorated(text)
-    if "\\begin" not in text:
-        text = _LINES.sub(", ", text.replace(" & ", ", "))
-    elif text.startswith("\\{") and not text.endswith("\\}"):
-        text = _SYSTEM.sub(r"\\\1{cases}", text[2:].strip())
+    text = _in_rows(undecorated(text))
     text = _ARC.sub(_in_degrees, text)
     if not as_list:
         text = _MIXED_AND.sub(r"\1 \2", text)
     text = _CONNECTED.sub(", ", without_units(_QUALIFIED.sub("", text))).strip()
     if ", " in text:
         text = ", ".join(without_units(part.strip()) for part in _SPACED_COMMA.split(text))
-    text = _without_stop(text.strip())
+    text = latin_names(based(_without_stop(repeating(text.strip()))))
     text = _INFINITY.sub(r"\\infty ", _GREEK.sub(r"\\\1 ", _NAMES.sub(r"\\\1 ", text)))
     text = _FRACTION.sub(r"\\frac", text)
     text = _MIXED.sub(_mixed, text)
     text = _SPACED_THOUSANDS.sub(lambda m: m[0].replace(" ", ""), text)
-    if as_list:
-        text = _BRACED_THOUSANDS.sub(lambda m: m[0].replace("{,}", ""), text)
-    else:
-        text = _THOUSANDS.sub(lambda m: _joined(m, text), text)
+    text = _grouped(text, as_list=as_list)
     text = text.replace("{,}", ",")
     text = _TIMES_TEN.sub("*", text)
     for pattern, spelling in _SPELLINGS:
         text = pattern.sub(spelling, text)
+    text = text if as_list else _LOCAL_TENS.sub(r"\1.\2", text)
     text = _SCIENTIFIC.sub(r"\1*10^{\2}", text)
     text = _LONG_POWER.sub(r"^{\1}", text).replace("**", "^")
     text = _without_blanks(_POWER_THEN_DIGIT.sub(r"\1{\2}", text))
     text = _SHORT_FRACTION.sub(
         lambda m: rf"\frac{{{m[2] if m[1] is None else m[1]}}}{{{m[4] if m[3] is None else m[3]}}}", text
     )
+    text = binomials(text)
     text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
     text = _SHORT_POWER.sub(r"\1\2", text)
-    if match := _FRENCH.fullmatch(text):
-        text = ("(" if match[1] == "]" else "[") + match[2] + (")" if match[3] == "[" else "]")
+    if _IS_FRENCH.search(text):
+        text = _FRENCH.sub(
+            lambda m: ("(" if m[1] == "]" else "[") + m[2] + (")" if m[3] == "[" else "]"), text
+        )
     return _SAYINGS.get(text.casefold(), text)
+
+
+def _in_rows(text: str) -> str:
+    r"""Matrices and systems in one spelling; lines below each other outside of them as a list."""
+    if "matrix" in text:
+        text = _PLAIN_MATRIX.sub(r"\\begin{pmatrix}\1\\end{pmatrix}", text)
+    if "\\begin" not in text:
+        text = _LINES.sub(", ", text.replace(" & ", ", "))
+    elif "cases" in text:
+        text = _IN_CASES.sub("&", text)
+    elif text.startswith("\\{") and not text.endswith("\\}"):
+        text = _SYSTEM.sub(r"\\\1{cases}", text[2:].strip())
+    return text
+
+
+def _grouped(text: str, *, as_list: bool) -> str:
+    """Without the separators of thousands; those that can also separate a list stay where it is read as one."""
+    if as_list:
+        return _BRACED_THOUSANDS.sub(lambda m: m[0].replace("{,}", ""), text)
+    text = without_local_separators(text)
+    return _THOUSANDS.sub(lambda m: _joined(m, text), text)
 
 
 def _in_degrees(match: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ class Numeric(Quick):
 
     def __init__(self, form: NumericGrader) -> None:
         self._form = form
-        self.key = key_of("numeric", "4", settings_of(form))
+        self.key = key_of("numeric", "5", settings_of(form))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The last box, or what the fallback finds."""

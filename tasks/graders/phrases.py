@@ -8,12 +8,13 @@ MAX_PHRASE = 200
 """Characters of a stated answer; what is longer is a sentence about one."""
 
 STATED = (
-    r"\banswer\b[*_}\"']*(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?|[ \t]*\([^()\n]{1,40}\)|,[ \t]*(?:then|therefore|thus)\b,?)?"
+    r"(?<![A-Za-z])ans(?:wer)?\b[*_}\"']*"
+    r"(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?|[ \t]*\([^()\n]{1,40}\)|,[ \t]*(?:then|therefore|thus)\b,?)?"
     r"[ \t]*(?:[:\uff1a=]|[\u2014\u2013](?=[ \t*]*(?:[-$\\(\d]|[A-J]\b))|-[ \t]+(?=[A-J]\b)|-+>|→"
     r"|\b(?:is|must be|should be|would be|will be|equals|comes to|turns out to be)\b|[ \t](?=\$|\\\(|\\\[))"
-    r"[ \t*_}]*:?|<(?:final_)?answer>|答案(?:是|为|[:\uff1a])"
+    r"[ \t*_}]*:?|<(?:final_)?answer>|答案(?:[是为]?[ \t]*[:\uff1a]|[是为】])"
 )
-"""The answer is, the answer to this problem must be, **Answer**:"""
+"""The answer is, the answer to this problem must be, **Answer**:, "final_answer":"""
 
 HEADING = r"^[#>*_ \t]*(?:(?:the|my)[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t]*[:\uff1a]?[*_ \t]*\n(?:[-=]{3,}[ \t]*\n)?"
 """### Final Answer, on a line of its own."""
@@ -36,7 +37,7 @@ _REVERSED = re.compile(
 """B is the correct answer."""
 _TOKENS = re.compile(r"<\|[\w ]{1,40}\|>|</s>|<(?:eos|end_of_turn|eot)>|<\uff5c[^<>]{1,40}\uff5c>")
 """What ends a text or a turn in some models' vocabularies."""
-_CLOSING = re.compile("</(?:final_)?answer>")
+_CLOSING = re.compile("</(?:final_)?answer>", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*\n[ \t]*[-•*][ \t]+(?=[\d$\\(])")
 """A list of one, on a line of its own."""
 _NOT_ANSWERS = frozenset({
@@ -93,7 +94,7 @@ def stated_answer(text: str) -> str | None:
         rest = rest[subject.end() :]
         if maths := _in_maths(rest):
             return maths
-    stated = _LOUD.sub("", _sentence(rest)).strip(' \t*_.,;"')
+    stated = _LOUD.sub("", _sentence(rest)).strip(' \t*_.,;"。')
     return stated if 0 < len(stated) <= MAX_PHRASE else None
 
 

@@ -1,5 +1,7 @@
 """Words around a number: units are dropped, words that change the value are not."""
 
+# ruff: noqa: RUF001 - Cyrillic units
+
 import re
 
 from tasks.graders.layout import UNIT_LETTERS
@@ -43,6 +45,7 @@ _NO_UNITS = frozenset({
     "dozens", "hundreds", "thousands", "millions", "billions", "base", "is", "are", "equals",
     "equal", "then", "therefore", "so", "thus", "implies", "or", "and", "remainder", "nth", "st",
     "nd", "rd", "th", "mille", "permille", "ppm", "ppb", "eighth", "ninth", "tenth", "quarter", "fold",
+    "negative", "positive", "imaginary", "complex", "approximate", "approx", "wrong", "incorrect", "false", "invalid",
 })  # fmt: skip
 _SHORT_UNITS = frozenset({
     "am", "pm", "au", "bc", "ad", "cc", "cl", "cm", "dl", "dm", "ev", "fl", "ft", "gb", "gm", "gs", "ha", "hp", "hr", "hz", "in",
@@ -61,7 +64,7 @@ _POWER = r"(?:\s*\^\s*(?:\{\s*-?\s*\d\s*\}|-?\d))?"
 _BELOW = rf"(?:\s*/\s*\(\s*{_WORD}{_POWER}(?:\s*(?:\\cdot|\*|\s)\s*{_WORD}{_POWER})*\s*\))?"
 _COMPOUND = rf"{_WORD}{_POWER}(?:\s*(?:/|\\cdot|\*|-|\s)\s*{_WORD}{_POWER})*{_BELOW}"
 _AT_END = r"\.?\s*(?=$|,|;)"
-_UNIT = re.compile(rf"((?:\d|\}}|\)|\\pi)(?:\s*\^\s*\{{?\s*\\circ\s*\}}?)?)\s+({_COMPOUND}){_AT_END}")
+_UNIT = re.compile(rf"((?:\d|\}}|\)|!|\\pi)(?:\s*\^\s*\{{?\s*\\circ\s*\}}?)?)\s+({_COMPOUND}){_AT_END}")
 _UNIT_FRACTION = re.compile(
     rf"((?:\d|\}}|\)|\\pi))\s*\\[dt]?frac\s*\{{\s*({_COMPOUND})\s*\}}\s*\{{\s*({_COMPOUND})\s*\}}{_AT_END}"
 )
@@ -89,9 +92,13 @@ _LEAD = re.compile(
     r"requires?|gives?|makes?|contains?|measures?|scored|earns?|earned|gets?|got|spent|paid|sold|left)\b"
     r"|(?:[Ee]xactly|[Jj]ust|[Oo]nly|[Ii]t's|[Tt]hat's|[Aa]nswer|(?:[Yy]es|[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore|[Tt]hen)\b,?|[Aa]pprox\.)(?![a-z])"
     r"|[A-Za-z][A-Za-z' ]{2,}(?::|=(?=\s*(?:[-\d.]|\\(?:frac|dfrac|sqrt|pi)))))"
-    r"\s*(?:exactly|about|approximately|equal to|just|only|:|=)?\s*(?=[-+\\(\[{$.\d]|(?<=\bis )[a-z](?![A-Za-z]|\s+[A-Za-z]{2}))"
+    r"\s*(?:exactly|about|approximately|equal to|just|only|:|=)?\s*"
+    r"(?=[-+\\(\[{$\d]|\.\d|(?<=\bis )[a-z](?![A-Za-z]|\s+[A-Za-z]{2}))"
 )
-_ANSWER = re.compile(r"^(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*:?|:|=)\s*(?=\S)", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"^(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*:?|:|=)\s*(?=\S)|\s+is\s+(?:the|our|my)\s+(?:final\s+|correct\s+)?answer$",
+    re.IGNORECASE,
+)
 _CURRENCY = re.compile(
     r"^(?:USD?|EUR|GBP|Rs\.?|INR|CAD|AUD|CNY|RMB|JPY|HKD|NZD|SGD|CHF|KRW|BRL|MXN)\s*(?=[\d.])"
 )
@@ -100,12 +107,32 @@ _NEGATED = re.compile(
     r"remainder(?!\s+is\b)|mod|base)\b",
     re.IGNORECASE,
 )
-_APPROXIMATE = re.compile(r"^(?:\\(?:approx|simeq|sim)(?![a-z])|≈|(?:approximately|about|roughly)\s)\s*")
+_APPROXIMATE = re.compile(
+    r"^(?:\\(?:approx|simeq|sim|Rightarrow|Longrightarrow|rightarrow|implies)(?![a-z])|=(?!=)|(?:approximately|about|roughly)\s)\s*"
+)
+"""What leads to a value: about, =, and arrows."""
+_ASIDE = re.compile(
+    r"(?<=[\d})!])\s*\(((?:in\s+)?[A-Za-z]{3,}(?:[\s\-]+[A-Za-z]+)*|in\s+[A-Za-z]{1,3}(?:\^\{?\d\}?)?)\)$"
+)
+r"""12 (twelve), 12 (in cm), 5 (units)."""
+_LOCAL = re.compile(
+    r"(?<=[\d})])\s*(?:(?:平方|立方)?(?:[厘毫分千公]?[米克升]|公里|公顷|英里|英寸|英尺)|小时|分钟|秒钟?|摄氏度|美元|人民币|块钱?"
+    r"|[个個只隻枚本张張人名条條棵种種次天年月日岁歲吨噸度倍分秒页頁块塊题題]"
+    r"|(?:кв\.\s*|куб\.\s*)?(?:мм|см|дм|км|м|кг|г|т|л|мл|ч|мин|сек|с|шт|руб)\.?(?![а-я])"
+    r"|(?:рубл|час|минут|секунд|градус|метр|километр|сантиметр|килограмм|грамм|литр|дн|день|человек|способ)[а-я]{0,3})$"
+)
+"""Units in Chinese and Russian; their words for a thousand, a half and the like are none."""
 
 
 def without_units(text: str) -> str:
     r"""The value alone: 30\pi cm^3 is 30\pi and 8 million is 8\cdot 1000000; 12 times y is left as it is."""
     text = _SLASH.sub("", text)
+    if (aside := _ASIDE.search(text)) and all(
+        map(is_unit, re.findall("[A-Za-z]+", aside[1].removeprefix("in ")))
+    ):
+        text = text[: aside.start()]
+    if not text.isascii():
+        text = _LOCAL.sub("", text)
     text = _CURRENCY.sub("", _APPROXIMATE.sub("", _ANSWER.sub("", text)))
     if (lead := _LEAD.match(text)) and not _NEGATED.search(lead[0]):
         text = text[lead.end() :]

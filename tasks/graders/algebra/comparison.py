@@ -1,5 +1,6 @@
 """Whether two read answers are the same: kind by kind, and what each kind may be compared with."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
     gold, answer = _alone(_without_domains(gold, answer)), _alone(_without_domains(answer, gold))
     match gold, answer:
         case Value(one), Value(two):
-            return equal_or_huge(one, two)
+            return equal_or_huge(one, _with_constant(two, one))
         case Chain(nodes), _:
             return any(same(Value(node), answer) for node in _said(nodes))
         case _, Chain(nodes):
@@ -100,6 +101,8 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return gold == answer
         case Based(digits, _), Value(Number(value)):  # the question names the base
             return value == Fraction(digits)
+        case Value(Number(value)), Based(digits, "10"):
+            return value == Fraction(digits)
         case Many() as many, Many() as others:
             return _many(many, others)
         case (Region(), _) | (_, Region()):
@@ -114,13 +117,30 @@ def _are_rows(items: Sequence[Form]) -> bool:
 
 
 def _same_ratio(parts: Sequence[Node], others: Sequence[Node]) -> bool:
-    """Proportional; with a zero in it, as in 12:00, part by part."""
-    if any(equal(part, _ZERO) for part in (*parts, *others)):
+    """Proportional; with a zero in it, as in 12:00, or where the gold answer has not its lowest terms, as 10:30, part by part."""
+    if any(equal(part, _ZERO) for part in (*parts, *others)) or _is_time(parts):
         return all(equal(*pair) for pair in zip(parts, others, strict=True))
     return all(
         equal(Apply("mul", (parts[0], other)), Apply("mul", (others[0], part)))
         for part, other in zip(parts, others, strict=True)
     )
+
+
+def _is_time(parts: Sequence[Node]) -> bool:
+    """Whether two whole numbers are rather a time than a proportion."""
+    values = [part.value for part in parts if isinstance(part, Number) and part.value.denominator == 1]
+    return len(values) == len(parts) == 2 and math.gcd(*map(int, values)) > 1  # noqa: PLR2004 - hours and minutes
+
+
+_CONSTANTS = frozenset("CcKk")
+
+
+def _with_constant(answer: Node, gold: Node) -> Node:
+    """The answer with the gold answer's letter for the constant of an integral, c for C."""
+    own, wanted = symbols(answer) - symbols(gold), symbols(gold) - symbols(answer)
+    if len(own) == len(wanted) == 1 and "C" in wanted and own < _CONSTANTS and len(symbols(gold)) > 1:
+        return replaced(answer, "".join(own), Symbol("C"))
+    return answer
 
 
 def _renamed(form: Form, name: str, wanted: str) -> Form:
@@ -193,9 +213,12 @@ def _many(gold: Many, answer: Many) -> bool:  # noqa: PLR0911 - one line a kind
         return _partly_named(gold, answer, answer_is_named=named[1])
     match gold.kind, answer.kind:
         case "tuple", "tuple":
-            return gold.brackets == answer.brackets and _in_order(gold.items, answer.items)
+            is_alike = gold.brackets == answer.brackets or _is_array(gold) or _is_array(answer)
+            return is_alike and _in_order(gold.items, answer.items)
         case "set", "set":
             return _as_sets(gold.items, answer.items)
+        case ("tuple", "list") | ("list", "tuple") if _is_array(gold) or _is_array(answer):
+            return _in_order(gold.items, answer.items)
         case "tuple", _:
             return False
         case _, "tuple":
@@ -204,6 +227,11 @@ def _many(gold: Many, answer: Many) -> bool:  # noqa: PLR0911 - one line a kind
             return _as_sets(gold.items, answer.items)  # a solution named twice is named
         case _:
             return _in_any_order(gold.items, answer.items)
+
+
+def _is_array(many: Many) -> bool:
+    """[1,2,3]: too many for an interval, so an array, as programs write a list or a tuple."""
+    return many.brackets == "[]" and len(many.items) > 2  # noqa: PLR2004 - the ends of an interval
 
 
 def _as_sets(gold: Sequence[Form], answer: Sequence[Form]) -> bool:

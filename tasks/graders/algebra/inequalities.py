@@ -6,9 +6,9 @@ from itertools import pairwise
 
 from tasks.graders.algebra.forms import Form, Inequality, Many, Piece, Region, is_name
 from tasks.graders.algebra.functions import is_real
-from tasks.graders.algebra.nodes import Apply, Node, Number, Symbol, negated, replaced, symbols
+from tasks.graders.algebra.nodes import Apply, Node, Number, negated, replaced, symbols
 from tasks.graders.algebra.points import equal
-from tasks.graders.algebra.regions import combined, interval
+from tasks.graders.algebra.regions import combined, interval, union
 from tasks.graders.algebra.substitution import constant
 from tasks.graders.algebra.tokens import UnreadError
 
@@ -46,8 +46,13 @@ def _one(kind: str, left: Node, right: Node) -> Form:
     if not symbols(left) & symbols(right):
         if (name := is_name(left)) and not is_name(right):
             return Region(_half(kind, right), name)
-        if _is_size(left) and kind in _FLIPPED:
-            return Region(_within(kind, right), *symbols(left))
+        if (
+            isinstance(left, Apply)
+            and _is_size(left)
+            and kind in _FLIPPED
+            and (region := _within(kind, left, right))
+        ):
+            return region
     if kind not in _FLIPPED:
         raise UnreadError(kind)
     if solved := _solved(kind, left, right):
@@ -57,16 +62,18 @@ def _one(kind: str, left: Node, right: Node) -> Form:
 
 
 def _is_size(node: Node) -> bool:
-    """|x| of a variable."""
-    return isinstance(node, Apply) and node.name == "abs" and isinstance(node.arguments[0], Symbol)
+    """|x| or |x-3|, of one variable."""
+    return isinstance(node, Apply) and node.name == "abs" and len(symbols(node)) == 1
 
 
-def _within(kind: str, size: Node) -> tuple[Piece, ...]:
-    """|x| < a, |x| > a."""
-    closed = kind in {r"\le", r"\ge"}
-    if kind in {"<", r"\le"}:
-        return interval(negated(size), size, with_low=closed, with_high=closed)
-    return (*interval(None, negated(size), with_high=closed), *interval(size, None, with_low=closed))
+def _within(kind: str, left: Apply, size: Node) -> Region | None:
+    """|x| < a, |2x-3| > a; None where what is between the bars is not linear."""
+    inner = left.arguments[0]
+    halves = _one(kind, inner, size), _one(_FLIPPED[kind], inner, negated(size))
+    regions = [half for half in halves if isinstance(half, Region)]
+    if len(regions) < len(halves):
+        return None
+    return combined(regions) if kind in {"<", r"\le"} else Region(union(regions).pieces, regions[0].variable)
 
 
 def _solved(kind: str, left: Node, right: Node) -> Region | None:

@@ -1,10 +1,14 @@
 """The commands and letters that expressions are made of."""
 
 FUNCTIONS = frozenset({
-    r"\sin", r"\cos", r"\tan", r"\cot", r"\sec", r"\csc", r"\arcsin", r"\arccos", r"\arctan",
+    r"\sin", r"\cos", r"\tan", r"\cot", r"\sec", r"\csc", r"\arcsin", r"\arccos", r"\arctan", r"\arccot", r"\arcsec", r"\arccsc",
+    r"\arsinh", r"\arcosh", r"\artanh",
     r"\sinh", r"\cosh", r"\tanh", r"\log", r"\ln", r"\lg", r"\exp", r"\max", r"\min", r"\gcd", r"\cis",
 })  # fmt: skip
-INVERSE = {r"\sin": r"\arcsin", r"\cos": r"\arccos", r"\tan": r"\arctan"}
+INVERSE = {
+    r"\sin": r"\arcsin", r"\cos": r"\arccos", r"\tan": r"\arctan", r"\cot": r"\arccot", r"\sec": r"\arcsec", r"\csc": r"\arccsc",
+    r"\sinh": r"\arsinh", r"\cosh": r"\arcosh", r"\tanh": r"\artanh",
+}  # fmt: skip
 GREEK = frozenset({
     r"\alpha", r"\beta", r"\gamma", r"\delta", r"\epsilon", r"\varepsilon", r"\zeta", r"\eta",
     r"\theta", r"\vartheta", r"\iota", r"\kappa", r"\lambda", r"\mu", r"\nu", r"\xi", r"\rho",

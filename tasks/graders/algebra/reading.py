@@ -33,6 +33,9 @@ _SUCH_THAT = frozenset({"|", ":", r"\mid", r"\vert"})
 _SETS = frozenset({r"\emptyset", r"\mathbb"})
 _REALS = (["\\mathbb", "{", "R", "}"], ["\\mathbb", "R"], ["\\R"], ["\\Reals"])
 _SIGNS = frozenset({r"\pm", r"\mp"})
+_LIMITS = frozenset({
+    r"\max", r"\min", r"\sup", r"\inf", r"\lim", r"\int", r"\sum", r"\prod", r"\deg", r"\dim", r"\det", r"\arg",
+})  # fmt: skip
 _OF_EVENTS = (["P"], ["E"], ["p"], [r"\Pr"], [r"\mathbb"])
 MAX_SIGNS = 3
 """Of \\pm in one expression."""
@@ -73,7 +76,7 @@ def _several(parts: list[list[str]]) -> Form:
     return gathered([form_of(part) for part in (parts[:-1] if not parts[-1] else parts)])
 
 
-def _single(tokens: list[str]) -> Form:
+def _single(tokens: list[str]) -> Form:  # noqa: PLR0911 - one line a kind
     """What no comma and no relation divides."""
     if tokens in _REALS:
         return Region(interval(None, None))
@@ -83,6 +86,8 @@ def _single(tokens: list[str]) -> Form:
         return Based(tokens[0], _base(tokens[2:]))
     if encloses(tokens):
         return _bracketed(tokens)
+    if tokens[0].isupper() and tokens[1:2] == ["("] and encloses(tokens[1:]) and outside(tokens[2:-1], {","}):
+        return Named(tokens[0], _bracketed(tokens[1:]))  # the point P(3,-2)
     if outside(tokens, {":"}):
         return Ratio(tuple(expression(part) for part in split(tokens, {":"})))
     return _value(tokens)
@@ -139,7 +144,7 @@ def _relation(tokens: list[str]) -> Form:
     if kinds == [r"\ne"] and set(sides[1]) & _SIGNS:
         return _unequal([tokens])
     if kinds == [r"\in"]:
-        names = split(sides[0], _SEPARATORS)
+        names = split(sides[0][1:-1] if encloses(sides[0]) else sides[0], _SEPARATORS)
         if not all(len(name) == 1 for name in names):
             raise UnreadError(r"\in")
         within = form_of(sides[1])
@@ -186,11 +191,19 @@ def _equation(kinds: list[str], sides: list[list[str]]) -> Form:
 
 
 def _is_of_events(side: list[str]) -> bool:
-    r"""P(A|B), \Pr(X\cap Y), E[X^2], \max: the name of a number that no letter stands for."""
-    if side in ([r"\max"], [r"\min"]):
+    r"""P(A|B), \Pr(X\cap Y), E[X^2], \max f, \lim_{x\to 0}f(x): the name of a number that no letter stands for."""
+    if side[:1] and side[0] in _LIMITS and _name(side) is None and not _is_expression(side):
         return True
     head = 4 if side[:1] == [r"\mathbb"] else 1
     return side[:1] in _OF_EVENTS and len(side) > head and encloses(side[head:])
+
+
+def _is_expression(tokens: list[str]) -> bool:
+    try:
+        expression(tokens)
+    except UnreadError:
+        return False
+    return True
 
 
 def _name(tokens: list[str]) -> str | None:
@@ -227,6 +240,8 @@ def _bracketed(tokens: list[str]) -> Form:  # noqa: PLR0911 - one line a kind of
     if opened in {r"\lfloor", r"\lceil", r"\lvert"} or closed in {r"\rfloor", r"\rceil", r"\rvert"}:
         raise UnreadError(opened)
     brackets = "()" if opened == r"\langle" else opened + closed
+    if brackets == "[]" and all(isinstance(item, Many) and item.brackets == "()" for item in items):
+        return Many("list", items)  # [(1,2), (3,4)], as in Python
     return Many("tuple", items, brackets)
 
 
@@ -305,10 +320,32 @@ def gathered(items: list[Form]) -> Form:
             flat += item.items
         else:
             flat.append(item)
+    if pairs := _solutions(flat):
+        return Many("list", pairs)
     if isinstance(flat[0], Named) and not any(isinstance(item, Named) for item in flat[1:]):
         name = flat[0].name  # a=4,-8,-10 and (x,y)=(5,8),(8,5)
         flat = [item if isinstance(item, Named | Constant) else Named(name, item) for item in flat]
     return Many("list", tuple(flat))
+
+
+def _solutions(items: list[Form]) -> tuple[Form, ...]:
+    """x=1, y=2, x=3, y=4 as the tuples (1,2), (3,4), in the names' order; nothing where names do not come again."""
+    names = [item.name for item in items if isinstance(item, Named)]
+    size = len(set(names))
+    times = len(items) // max(size, 1)
+    if len(names) < len(items) or min(size, times) < 2 or names != names[:size] * times:  # noqa: PLR2004 - pairs
+        return ()
+    rows = [items[start : start + size] for start in range(0, len(items), size)]
+    return tuple(
+        Many(
+            "tuple", tuple(item.value for item in sorted(row, key=_name_of) if isinstance(item, Named)), "()"
+        )
+        for row in rows
+    )
+
+
+def _name_of(form: Form) -> str:
+    return form.name if isinstance(form, Named) else ""
 
 
 def _with_points(items: list[Form]) -> list[Form]:

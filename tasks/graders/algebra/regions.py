@@ -49,6 +49,8 @@ def region_of(form: Form) -> Region | None:
     ):
         nodes = [item.node for item in form.items if isinstance(item, Value)]
         return Region(tuple(Piece(node, node, with_low=True, with_high=True) for node in nodes))
+    if isinstance(form, Many) and form.kind == "list" and all(map(_is_part, form.items)):
+        return union(form.items)
     if not is_interval(form) or not isinstance(form, Many):
         return None
     low, high = (item.node for item in form.items if isinstance(item, Value))
@@ -60,6 +62,11 @@ def region_of(form: Form) -> Region | None:
             with_high=form.brackets[1] == "]" and not infinite(high),
         )
     )
+
+
+def _is_part(form: Form) -> bool:
+    """Whether a form beside others can be a part of one region: (1,2], [4,5)."""
+    return isinstance(form, Region) or is_interval(form)
 
 
 def union(forms: Sequence[Form]) -> Region:
