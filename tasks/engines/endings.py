@@ -31,10 +31,10 @@ _REASONS: dict[Ending, tuple[str, ...]] = {
 _ALIKE: tuple[tuple[Ending, str], ...] = (
     (
         "failed",
-        r"abort|cancel|interrupt|timed?_?out|fail|network|overload|unavailable|resource|preempt|disconnect",
+        r"abort|cancel|interrupt|timed?_?out|fail|network|overload|unavailable|resource|preempt|disconnect|quota",
     ),
     ("filtered", r"filter|safety|moderat|flagged|policy|prohibit|block|refus|toxic|guardrail|sensitive"),
-    ("length", r"length|limit|trunc|max_?|maximum|context|exceed|too_long|budget|incomplete"),
+    ("length", r"length|limit|trunc|max_?|num_predict|maximum|context|exceed|too_long|budget|incomplete"),
     ("failed", r"error|exception|malformed|kill|crash"),
 )
 """For words outside the table, the first that is found in one."""

@@ -5,8 +5,8 @@ from typing import Any, cast
 from configs.schema import JsonObject
 from warehouse.storable import storable_text
 
-_REASONING = ("reasoning_content", "reasoning", "thinking")
-_TEXTS = ("text", "thinking", "reasoning", "content", "summary")
+_REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "reasoning_text", "thought")
+_TEXTS = ("text", "thinking", "reasoning", "content", "summary", "value")
 
 
 def said(message: JsonObject) -> tuple[str, str]:

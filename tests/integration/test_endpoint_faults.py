@@ -71,6 +71,11 @@ def test_usage_of_another_form_is_absent(endpoint, usage):
     assert replied(endpoint, choice() | {"usage": usage}).num_prompt_tokens is None
 
 
+def test_usage_in_the_names_of_newer_interfaces_is_read(endpoint):
+    done = replied(endpoint, choice() | {"usage": {"input_tokens": 3, "output_tokens": 5}})
+    assert (done.num_prompt_tokens, done.num_completion_tokens) == (3, 5)
+
+
 def test_content_in_parts_is_reasoning_and_answer(endpoint):
     done = replied(endpoint, case("content-parts.json"))
     assert (done.reasoning, done.answer, len(endpoint.requests)) == ("I add", "\\boxed{8}", 1)
@@ -88,6 +93,10 @@ def test_content_in_parts_is_reasoning_and_answer(endpoint):
         ({"content": "8", "reasoning": [{"type": "summary_text", "text": "I add"}]}, "I add", "8"),
         ({"content": None, "refusal": "I will not."}, None, "I will not."),
         ({"content": {"type": "text", "text": "8"}}, None, "8"),
+        ({"content": [{"type": "text", "text": {"value": "8"}}]}, None, "8"),
+        ({"content": "8", "reasoning_details": [{"type": "reasoning.text", "text": "I add"}]}, "I add", "8"),
+        ({"content": "8", "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}, None, "8"),
+        ({"content": "8", "reasoning_text": "I add"}, "I add", "8"),
     ],
 )
 def test_texts_are_found_in_every_form(endpoint, message, reasoning, answer):
@@ -103,8 +112,28 @@ def test_texts_are_found_in_every_form(endpoint, message, reasoning, answer):
         (json.dumps(choice(logprobs={"content": [{"logprob": float("nan")}]})).encode(), "\\boxed{8}"),
         (json.dumps(choice() | {"usage": {"prompt_tokens": float("inf")}}).encode(), "\\boxed{8}"),
         (b"\xef\xbb\xbf" + orjson.dumps(choice()), "\\boxed{8}"),
+        (orjson.dumps({"choices": [{"text": "8", "finish_reason": "stop"}]}), "8"),
+        (orjson.dumps({"choices": [{"delta": {"content": "8"}, "finish_reason": "stop"}]}), "8"),
+        (
+            b"\n".join(
+                orjson.dumps({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": end}]})
+                for text, end in (("\\boxed", None), ("{8}", None), ("", "stop"))
+            ),
+            "\\boxed{8}",
+        ),
+        (orjson.dumps(choice()) + b"\n" + orjson.dumps(choice()), "\\boxed{8}"),
     ],
-    ids=["half a character", "not UTF-8", "NaN", "Infinity", "byte order mark"],
+    ids=[
+        "half a character",
+        "not UTF-8",
+        "NaN",
+        "Infinity",
+        "byte order mark",
+        "a text as before there were chats",
+        "a piece as of a stream",
+        "one object a line",
+        "twice",
+    ],
 )
 def test_reply_beyond_strict_json_is_read_and_paid_once(endpoint, body, answer):
     done = replied(endpoint, (200, body, "application/json"))
@@ -175,13 +204,19 @@ def test_events_that_break_off_are_no_answer(endpoint, text, code):
         ),
         *(
             (r, "length")
-            for r in ("FINISH_REASON_MAX_TOKENS", "model_context_window_exceeded", "token_limit_reached")
+            for r in (
+                "FINISH_REASON_MAX_TOKENS",
+                "model_context_window_exceeded",
+                "token_limit_reached",
+                "num_predict",
+            )
         ),
         *(
             (r, "failed")
             for r in ("abort", "error", "insufficient_system_resource", "network_error", "cancelled")
         ),
         *((r, "failed") for r in ("USER_CANCEL", "timeout", "server_overloaded", "internal_error", "OTHER")),
+        ("insufficient_quota", "failed"),
         *((r, "filtered") for r in ("content_filter", "SAFETY", "RECITATION", "sensitive", "ERROR_TOXIC")),
     ],
 )
@@ -316,6 +351,15 @@ def test_prompt_that_is_refused_with_and_without_n_costs_two_requests(endpoint):
         ),
         (403, {"message": "Sorry, your account balance is insufficient", "code": 30001}),
         (200, {"message": "Insufficient credits", "code": 402}),
+        (429, {"code": "1113", "message": "您的账户已欠费，请充值后重试。"}),
+        (
+            400,
+            {
+                "message": "Budget has been exceeded! Max budget: 1.0",
+                "type": "budget_exceeded",
+                "code": "400",
+            },
+        ),
     ],
 )
 def test_used_up_credit_stops_the_engine_and_refuses_nothing(endpoint, status, error):
@@ -387,6 +431,8 @@ def test_key_is_hidden_wherever_a_reply_repeats_it(endpoint, monkeypatch):
         (404, "The model `small` does not exist"),
         (304, ""),
         (400, "Unknown parameter: 'service_tier'."),
+        (400, "User location is not supported for the API use."),
+        (400, "Unable to access model small. Please visit the list of models."),
     ],
 )
 def test_what_every_request_would_meet_stops_the_engine_at_the_first(endpoint, status, message):

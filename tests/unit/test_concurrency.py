@@ -7,7 +7,7 @@ from endpoints.simulated import SimulatedServer, drive
 
 from tasks.engines.openai.concurrency import FIRST, MOST, Concurrency
 from tasks.engines.openai.faults import TransientError
-from tasks.engines.openai.limits import Limits, seconds_of
+from tasks.engines.openai.limits import Limits, seconds_of, wait_told
 
 LATENCY = 0.2
 
@@ -191,3 +191,22 @@ def test_number_that_is_set_is_never_passed():
 )
 def test_times_are_read_in_every_form(told, seconds):
     assert seconds_of(told) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "seconds"),
+    [
+        ({"Retry-After-Ms": "250"}, "", 0.25),
+        ({"Retry-After": "3"}, "Please try again in 20s.", 3),
+        ({}, "Limit 3, Used 3, Requested 1. Please try again in 20s. Visit …", 20),
+        ({}, "Please retry in 34.074824224s.", 34.074824224),
+        ({}, "Please retry after 12 seconds", 12),
+        ({}, "Please try again in 1m30.5s", 90.5),
+        ({}, "try again in 500MS", 0.5),
+        ({}, "Please wait 2 minutes", 120),
+        ({}, "Please try again later", None),
+        ({}, "try again in 5 sweeps", None),
+    ],
+)
+def test_wait_is_told_in_headers_or_in_words(headers, message, seconds):
+    assert wait_told(headers, message) == (None if seconds is None else pytest.approx(seconds))

@@ -196,8 +196,30 @@ def test_withheld_completion_is_a_failure():
             "invalid temperature",
             "bad_request",
         ),
+        (
+            422,
+            {
+                "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000",
+                "error_type": "validation",
+            },
+            "must be <= 4096",
+            "context_overflow",
+        ),
+        (
+            400,
+            {"detail": "Prompt length 9000 is greater than max_seq_len 8192"},
+            "max_seq_len",
+            "context_overflow",
+        ),
+        (400, {"error": "Prompt is longer than the maximum input length"}, "longer", "context_overflow"),
+        (
+            400,
+            {"error": {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容"}},
+            "不安全",
+            "content_filter",
+        ),
     ],
-    ids=["vllm", "sglang", "ollama"],
+    ids=["vllm", "sglang", "ollama", "tgi", "exllama", "nim", "zhipu"],
 )
 def test_refusals_are_told_in_the_server_s_words(status, reply, said, code):
     message = error_message(status, orjson.dumps(reply), reply)

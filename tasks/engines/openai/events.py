@@ -226,7 +226,7 @@ class Events:
         usage = of_kind(event.get("usage"), dict) or of_kind(
             of_kind(event.get("x_groq"), dict).get("usage"), dict
         )
-        if usage.get("completion_tokens") or not self._usage:
+        if usage.get("completion_tokens") or usage.get("output_tokens") or not self._usage:
             self._usage = usage
             self._is_counted |= self.has_begun and bool(usage) and not pieces
         self._whole |= {

@@ -58,7 +58,8 @@ class Meaning(Enum):
 
 
 _OVERFLOW = re.compile(
-    r"context.?(length|window|size)|maximum context|max_model_len|too (long|many tokens)|exceed\w* .{0,40}(context|tokens)",
+    r"context.?(length|window|size)|maximum (context|input)|max_(model|seq)_len|max_new_tokens`? must be"
+    r"|too (long|many tokens)|exceed\w* .{0,40}(context|tokens)",
     re.IGNORECASE,
 )
 _MANY_CHOICES = re.compile(
@@ -75,7 +76,7 @@ _UNPAID = re.compile(
     r"(insufficient|too low|exhausted|depleted|used up|ran out|not enough|negative)"
     r"|(not enough|out of|no|more) (credits?|balance|funds)\b"
     r"|payment.?required|billing (hard )?limit|spend(ing)? (limit|cap)|usage limits?.{0,40}(reached|exceeded)"
-    r"|arrear|overdue|account.{0,30}(deactivated|suspended|disabled|blocked)|exceeded your current quota",
+    r"|欠费|余额不足|arrear|overdue|account.{0,30}(deactivated|suspended|disabled|blocked)|exceeded your current quota",
     re.IGNORECASE,
 )
 _PER_TIME = re.compile(
@@ -86,7 +87,7 @@ _FLAGGED = re.compile(
     r"flagged|moderat|content.?(filter|policy|management)|(safety|usage|acceptable.use) (polic|filter|system|check)"
     r"|harmful|inappropriate|sensitive (content|words?|information)|prohibited (content|use)"
     r"|violat\w+ .{0,40}(polic|terms|guideline)"
-    r"|guardrail|data.?inspection|unsafe|DataInspectionFailed|risk.?control",
+    r"|敏感|违规|不安全|guardrail|data.?inspection|unsafe|DataInspectionFailed|risk.?control",
     re.IGNORECASE,
 )
 _KEY = re.compile(
@@ -96,7 +97,8 @@ _KEY = re.compile(
     re.IGNORECASE,
 )
 _BAD_KEY = re.compile(
-    r"(invalid|incorrect|missing|wrong).{0,10}api.?key|api.?key.{0,20}(not valid|invalid|missing|expired)",
+    r"(country|region|location).{0,30}(not|un)\s?supported"
+    r"|(invalid|incorrect|missing|wrong).{0,10}api.?key|api.?key.{0,20}(not valid|invalid|missing|expired)",
     re.IGNORECASE,
 )
 _KEY_WORDS: dict[int, re.Pattern[str]] = {HTTPStatus.FORBIDDEN: _KEY, HTTPStatus.BAD_REQUEST: _BAD_KEY}
@@ -104,7 +106,7 @@ _SETTING = re.compile(
     r"(unsupported|unrecognized|unknown|unexpected|extra) (request )?(parameter|argument|field|input|property|keyword)"
     r"|(parameter|argument|field|property).{0,60}(not supported|unsupported|not permitted|not allowed|unknown)"
     r"|extra inputs are not permitted|model.{0,80}(not exist|not found|not available|not supported|unknown)"
-    r"|(unknown|invalid|no such) model|model_not_found",
+    r"|(unknown|invalid|no such) model|unable to access (the )?model|model_not_available|model_not_found",
     re.IGNORECASE,
 )
 
@@ -216,7 +218,7 @@ def _refuses_many(status: int, message: str) -> bool:
 
 def _is_unpaid(status: int, words: str) -> bool:
     """Whether credit is used up; a quota per minute or day is refilled, though it is called a quota too."""
-    if status == HTTPStatus.PAYMENT_REQUIRED:
+    if status == HTTPStatus.PAYMENT_REQUIRED or "budget_exceeded" in words:
         return True
     if status in _ABOUT_CONTENT or not _UNPAID.search(words):
         return False

@@ -25,7 +25,7 @@ from tasks.engines.openai.faults import (
     meaning_of,
     one_line,
 )
-from tasks.engines.openai.limits import Limits, seconds_of
+from tasks.engines.openai.limits import Limits, wait_told
 from tasks.engines.openai.pacing import Pace, Turn
 from tasks.engines.openai.refusals import refused_field
 from tasks.engines.openai.replies import models_served
@@ -205,7 +205,7 @@ class Replica:
         is_group = turn is not None and turn.units > 1
         error = self._error(asked, status, message, reply, body, is_group=is_group)
         if isinstance(error, TransientError):
-            error.retry_after = seconds_of(headers.get("Retry-After"))
+            error.retry_after = wait_told(headers, message)
         return error
 
     async def _broken(self, error: Exception) -> TransientError | EngineError:

@@ -16,6 +16,13 @@ _BURST_SECONDS = 6.0
 _KINDS = ("requests", "tokens")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SAID_PART = re.compile(r"(\d{1,6}(?:\.\d{1,12})?)\s*(ms|mil|s|m|h)", re.IGNORECASE)
+_SAID = re.compile(
+    r"\b(?:retry|try again|wait)(?: (?:your request|again|in|after|for|about|at least))*:? "
+    r"((?:\d{1,6}(?:\.\d{1,12})?\s*(?:ms|milliseconds?|s|sec(?:ond)?s?|m|min(?:ute)?s?|h|hours?)(?![a-z])\s*)+)",
+    re.IGNORECASE,
+)
+"""Please try again in 1m2.5s; retry after 20 seconds."""
 _FIRST_EPOCH_SECOND = 1_000_000_000
 _FIRST_EPOCH_MILLISECOND = 1_000_000_000_000
 
@@ -118,6 +125,20 @@ def seconds_of(told: str | None) -> float | None:
     if number >= _FIRST_EPOCH_SECOND:
         number = number / (1000 if number >= _FIRST_EPOCH_MILLISECOND else 1) - time.time()
     return max(0.0, number)
+
+
+def wait_told(headers: Mapping[str, str], message: str) -> float | None:
+    """Seconds that a refusal wants to be waited for, by its headers or else in its words; None where it does not say."""
+    if (milliseconds := _number(headers.get("Retry-After-Ms"))) is not None:
+        return max(0.0, milliseconds / 1000)
+    told = seconds_of(headers.get("Retry-After"))
+    said = _SAID.search(message) if told is None else None
+    if said is None:
+        return told
+    parts = _SAID_PART.findall(said[1])
+    return sum(
+        float(number) * _UNITS["ms" if unit.lower() == "mil" else unit.lower()] for number, unit in parts
+    )
 
 
 @lru_cache(maxsize=256)  # an address sends the same headers with each reply

@@ -45,9 +45,10 @@ Outcome = Completion | Failure | TransientError
 
 
 def parsed(data: bytes, content_type: str) -> Any:  # noqa: ANN401 - JSON
-    """A body as JSON, also where it came as server-sent events; None where it is neither, or cut off."""
+    """A body as JSON, also where it came as server-sent events or one object a line; None where it is none, or cut off."""
     events = reply_of_events(data) if looks_like_events(data, content_type) else None
-    return loads(data) if events is None else events
+    whole = loads(data) if events is None else events
+    return reply_of_events(data) if whole is None and b"\n{" in data and data.startswith(b"{") else whole
 
 
 def outcomes_of(reply: object, sent: Sent, hidden: Callable[[str], str] = str) -> list[Outcome]:
@@ -174,12 +175,20 @@ def _word(reason: str) -> str:
     return one_line(storable_text(reason))
 
 
+def _message(choice: JsonObject) -> JsonObject | None:
+    """What a choice says: its message, in a piece as of a stream, or a text as before there were chats."""
+    for name in ("message", "delta"):
+        if isinstance(message := choice.get(name), dict):
+            return cast("JsonObject", message)
+    return {"content": choice["text"]} if isinstance(choice.get("text"), str) else None
+
+
 def _texts(choice: Any, marks: tuple[Marks, ...]) -> tuple[str | None, str]:  # noqa: ANN401 - JSON
     """Reasoning and answer: from fields or parts of their own, else from think tags."""
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict):
+    message = _message(cast("JsonObject", choice)) if isinstance(choice, dict) else None
+    if message is None:
         return None, ""
-    reasoning, content = said(cast("JsonObject", message))
+    reasoning, content = said(message)
     if reasoning:
         return reasoning.strip(), content.strip()
     return split_reasoning(content, marks)

@@ -2,7 +2,8 @@
 
 Cached: `prompt_tokens_details.cached_tokens` (OpenAI, vLLM, OpenRouter, xAI), `prompt_cache_hit_tokens` (DeepSeek),
 `cached_tokens` (Moonshot). Reasoning: `completion_tokens_details.reasoning_tokens`; xAI counts it beside the completion
-and not in it, which the total shows. Price: `cost` in dollars (OpenRouter), or `cost.total` (gateways).
+and not in it, which the total shows. `input_tokens` and
+`output_tokens` are the names of newer interfaces. Price: `cost` in dollars (OpenRouter), or `cost.total` (gateways).
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,8 @@ class Usage(NamedTuple):
 def usage_of(reply: JsonObject) -> Usage:
     """The reply's `usage`, whatever of it can be read."""
     usage = _object(reply.get("usage"))
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    prompt = _first(_count(usage, "prompt_tokens"), _count(usage, "input_tokens"))
+    completion = _first(_count(usage, "completion_tokens"), _count(usage, "output_tokens"))
     if usage.keys() == _PLAIN:  # many servers say no more
         return Usage(prompt, None, completion, None, None)
     total = _count(usage, "total_tokens")
