@@ -33,8 +33,9 @@ class Columns(ConfigModel):
     """Column with a unique id; default: the row number."""
     choices: str | tuple[str, ...] | None = None
     """For multiple choice: either the columns with the wrong choices, while `answer` holds the right one (GPQA), or one
-    column with the list of all choices, while `answer` holds the letter, the index from 0 or the text of the right one
-    (MMLU). The choices are lettered and put under the question; the gold answer is a letter, for the grader `choice`."""
+    column with all choices (a list, or texts with labels as in ARC) or columns that end in a, b, c and so on, while
+    `answer` holds the letter, the label, the index from 0 or the text of the right one (MMLU). The choices are lettered
+    and put under the question; the gold answer is a letter, for the grader `choice`."""
     shuffle_choices: bool = True
     """Shuffle them by the problem's id and keep the order in its metadata; else they stay as they are, in GPQA with the
     right one first."""
@@ -57,7 +58,7 @@ class HubBenchmark(Columns):
 
 
 class FileBenchmark(Columns):
-    """A local .jsonl, .parquet or .csv file."""
+    """A local .jsonl, .json, .parquet or .csv file, perhaps compressed (.gz, .zst)."""
 
     source: Literal["file"]
     path: str

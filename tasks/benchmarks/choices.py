@@ -4,7 +4,7 @@ import random
 import re
 import string
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal, NamedTuple, cast
 
 from configs.experiment import Columns
 from configs.schema import UserError
@@ -12,6 +12,17 @@ from tasks.benchmarks.cell_text import after_mark, answer_text
 
 _LETTER = re.compile(r"\(?([A-Za-z])[).]?")
 """B, (B), B."""
+_LETTERED = re.compile(r"\(?([A-Z])[).:]\s*(\S.*)", re.DOTALL)
+"""A) Paris"""
+_TEXTS, _LABELS = ("text", "content", "value", "option"), ("label", "key", "letter", "id")
+
+
+class Options(NamedTuple):
+    """The choices of a row, and the labels that it gives them itself, if any."""
+
+    texts: list[str]
+    labels: list[str]
+
 
 Notation = Literal["letter", "index", "text"]
 Readings = dict[Notation, int]
@@ -25,32 +36,32 @@ def options_of(
 
     `notation` is how the whole column names the right choice, see `notation_of`; None if that is unknown.
     """
-    if not isinstance(columns.choices, str):
+    options = _options(row, columns)
+    if not isinstance(columns.choices, str) and not (options and _readings(row, columns, options)):
         missing = [name for name in columns.choices or () if not str(row.get(name) or "").strip()]
         if missing:
             raise UserError(f"{where}: column {missing[0]} (benchmark.choices) is missing or empty.")
         return [gold, *(str(row[name]).strip() for name in columns.choices or ())], 0
-    options = _options(row, columns.choices)
     if options is None:
         raise UserError(
-            f"{where}: column {columns.choices} (benchmark.choices) holds {row.get(columns.choices)!r}, not a list of "
+            f"{where}: column {columns.choices} (benchmark.choices) holds {row.get(str(columns.choices))!r}, not a list of "
             "2 to 26 choices."
         )
     readings = _readings(row, columns, options)
     if not readings:
         raise UserError(
             f"{where}: the answer {gold!r} is neither a choice's letter, its index from 0 nor its text "
-            f"(benchmark.answer); the choices are {options}."
+            f"(benchmark.answer); the choices are {options.texts}."
         )
     if notation in readings:
-        return options, readings[notation]
+        return options.texts, readings[notation]
     if len(set(readings.values())) > 1:
-        means = " and ".join(f"as {name} {options[index]!r}" for name, index in readings.items())
+        means = " and ".join(f"as {name} {options.texts[index]!r}" for name, index in readings.items())
         raise UserError(
             f"{where}: the answer {gold!r} can be read {means}, and the other rows do not tell which is meant; "
             "name a column that holds the index or the text (benchmark.answer)."
         )
-    return options, next(iter(readings.values()))
+    return options.texts, next(iter(readings.values()))
 
 
 def notation_of(rows: Sequence[Mapping[str, object]], columns: Columns) -> Notation | None:
@@ -59,42 +70,89 @@ def notation_of(rows: Sequence[Mapping[str, object]], columns: Columns) -> Notat
     Whole numbers beside choices that are texts are indexes, however the choices read. None if no notation or
     more than one fits all rows; then each row must be clear by itself.
     """
-    if not isinstance(columns.choices, str):
+    if not _hold_all(columns):
         return None
     fitting: set[Notation] = {"letter", "index", "text"}
     are_numbers = bool(rows)
     for row in rows:
-        options = _options(row, columns.choices)
+        options = _options(row, columns)
         if options is not None and (readings := _readings(row, columns, options)):
             fitting &= readings.keys()
-        value, choices = row.get(columns.answer), row.get(columns.choices)
-        are_numbers &= _is_whole(value) and isinstance(choices, list) and isinstance(choices[0], str)
+        choices = _held(row, columns)
+        are_numbers &= (
+            _is_whole(row.get(columns.answer)) and isinstance(choices, list) and isinstance(choices[0], str)
+        )
     if are_numbers and "index" in fitting:
         return "index"
     return fitting.pop() if len(fitting) == 1 else None
 
 
-def _readings(row: Mapping[str, object], columns: Columns, options: Sequence[str]) -> Readings:
+def _readings(row: Mapping[str, object], columns: Columns, options: Options) -> Readings:
     try:
         gold = after_mark(columns.answer_after, answer_text(row.get(columns.answer)) or "") or ""
     except ValueError:
         return {}
-    letters = string.ascii_uppercase[: len(options)]
+    texts = options.texts
+    if gold in options.labels:
+        return {"letter": options.labels.index(gold)}
+    letters = string.ascii_uppercase[: len(texts)]
     found: Readings = {}
-    if gold in options:
-        found["text"] = options.index(gold)
+    if gold in texts:
+        found["text"] = texts.index(gold)
     if (lettered := _LETTER.fullmatch(gold)) and lettered[1].upper() in letters:
         found["letter"] = letters.index(lettered[1].upper())
-    if gold.isdecimal() and int(gold) < len(options):
+    if gold.isdecimal() and int(gold) < len(texts):
         found["index"] = int(gold)
     return found
 
 
-def _options(row: Mapping[str, object], column: str) -> list[str] | None:
-    choices = row.get(column)
-    if not isinstance(choices, list | tuple) or not 1 < len(choices) <= len(string.ascii_uppercase):
+def _hold_all(columns: Columns) -> bool:
+    """Whether the choices' columns hold the right one, too: one column of lists, or columns that end in a, b, c and so on."""
+    names = columns.choices
+    if not names or isinstance(names, str):
+        return bool(names)
+    return [name[-1:].lower() for name in names] == list(string.ascii_lowercase[: len(names)])
+
+
+def _held(row: Mapping[str, object], columns: Columns) -> object:
+    """What the row holds as its choices."""
+    names = columns.choices
+    return row.get(names) if isinstance(names, str) else [row.get(name) for name in names or ()]
+
+
+def _options(row: Mapping[str, object], columns: Columns) -> Options | None:
+    """The choices, as a list, as texts and labels beside each other or one by one, or by letter; None for other forms."""
+    held = _held(row, columns) if _hold_all(columns) else None
+    labels: list[Any] = []
+    match held:
+        case {"text": [*texts], "label": [*labels]} if len(texts) == len(labels):
+            choices: list[Any] = texts
+        case dict() if all(len(str(key)) == 1 for key in held):
+            labels, choices = list(held), list(held.values())
+        case [dict(), *_]:
+            rows = cast("list[Any]", held)
+            labels, choices = [_field(one, _LABELS) for one in rows], [_field(one, _TEXTS) for one in rows]
+            labels = [] if None in labels else labels
+        case [*choices]:
+            pass
+        case _:
+            return None
+    if not 1 < len(choices) <= len(string.ascii_uppercase) or not all(
+        isinstance(choice, str | int | float) for choice in choices
+    ):
         return None
-    return [str(choice).strip() for choice in choices]
+    texts = [str(choice).strip() for choice in choices]
+    marked = [_LETTERED.fullmatch(text) for text in texts]
+    if [match and match[1] for match in marked] == list(string.ascii_uppercase[: len(texts)]):
+        texts = [match[2].strip() for match in marked if match]
+    return Options(texts, [str(label).strip() for label in labels])
+
+
+def _field(choice: object, names: Sequence[str]) -> object:
+    """The value of the first of these names that a choice has."""
+    return (
+        next((choice[name] for name in names if name in choice), None) if isinstance(choice, dict) else None
+    )
 
 
 def _is_whole(value: object) -> bool:

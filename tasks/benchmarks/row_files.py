@@ -1,9 +1,10 @@
-"""Rows of local files: .jsonl, .parquet, .csv."""
+"""Rows of local files: .jsonl, .json, .parquet, .csv, and all but Parquet also compressed (.gz, .zst, .bz2)."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from tasks.benchmarks.json_text import parse_json
 
 Row = dict[str, Any]
 
+_COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 _FIELD_LIMIT = 2**31 - 1
 """Characters in a field of a CSV file; Python's own limit of 131,072 is less than long reasoning has."""
 
@@ -20,17 +22,41 @@ _FIELD_LIMIT = 2**31 - 1
 def read_rows(path: str) -> list[Row]:
     """All rows of a file, whose suffix names the format. Raises UserError naming the file and line."""
     file = Path(path)
-    readers = {".jsonl": _jsonl, ".parquet": _parquet, ".csv": _csv}
-    if file.suffix not in readers:
-        raise UserError(f"{file} is neither .jsonl, .parquet nor .csv; convert it to one of them.")
+    kind = (file.with_suffix("") if file.suffix in _COMPRESSED else file).suffix
+    readers = {".jsonl": _jsonl, ".json": _json, ".parquet": _parquet, ".csv": _csv}
+    if kind not in readers:
+        raise UserError(f"{file} is neither .jsonl, .json, .parquet nor .csv; convert it to one of them.")
     try:
-        return list(readers[file.suffix](file))
+        return list(readers[kind](file))
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror or error}; correct its path.") from error
 
 
+def _content(file: Path) -> bytes:
+    """A file's bytes, decompressed as its suffix says."""
+    with file.open("rb") as packed:
+        compression = _COMPRESSED.get(file.suffix)
+        return pa.input_stream(packed, compression=compression).read() if compression else packed.read()
+
+
+def _json(file: Path) -> Iterator[Row]:
+    """The rows of a list of objects, also where it is the only list in an object."""
+    try:
+        held = parse_json(_content(file))
+    except ValueError as error:
+        raise UserError(f"{file} is not JSON: {error}.") from error
+    if isinstance(held, dict):
+        lists = [value for value in cast("Row", held).values() if isinstance(value, list)]
+        held = lists[0] if len(lists) == 1 else None
+    if not isinstance(held, list) or not all(isinstance(row, dict) for row in cast("list[Any]", held)):
+        raise UserError(
+            f"{file} is not one list of objects with columns; write it as .jsonl, an object a line."
+        )
+    yield from cast("list[Row]", held)
+
+
 def _jsonl(file: Path) -> Iterator[Row]:
-    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
+    for number, line in enumerate(_content(file).splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -52,17 +78,21 @@ def _parquet(file: Path) -> Iterator[Row]:
 
 def rows_of(batch: pa.RecordBatch) -> list[Row]:
     """A batch's rows. A number of 32 bits keeps its own shortest text: 0.1, not 0.10000000149011612."""
-    short = [index for index, field in enumerate(batch.schema) if pa.types.is_float32(field.type)]
-    for index in short:
-        column = batch.column(index).cast(pa.string()).cast(pa.float64())
-        batch = batch.set_column(index, batch.schema.field(index).name, column)
+    for index, field in enumerate(batch.schema):
+        if pa.types.is_float32(field.type):
+            text, double = pa.string(), pa.float64()
+        elif pa.types.is_list(field.type) and pa.types.is_float32(field.type.value_type):
+            text, double = pa.list_(pa.string()), pa.list_(pa.float64())
+        else:
+            continue
+        batch = batch.set_column(index, field.name, batch.column(index).cast(text).cast(double))
     return batch.to_pylist()
 
 
 def _csv(file: Path) -> Iterator[Row]:
     csv.field_size_limit(_FIELD_LIMIT)
     try:
-        with file.open(newline="", encoding="utf-8-sig") as text:
+        with io.StringIO(_content(file).decode("utf-8-sig"), newline="") as text:
             reader = csv.DictReader(text, strict=True)
             for row in reader:
                 if None in row:

@@ -26,6 +26,7 @@ from tasks.exchange.imports.samples import (
     count_of,
     json_file,
     number,
+    object_of,
     text_of,
     verdict_of,
 )
@@ -117,8 +118,8 @@ def _samples(
         if "targets" in sample.metadata and _SEVERAL not in header.notes:
             header.notes.append(_SEVERAL)
         yield sample
-        for scorer, score in (row.get("scores") or {}).items():
-            value = score.get("value") if isinstance(score, dict) else None
+        for scorer, score in object_of(row.get("scores")).items():
+            value = object_of(score).get("value")
             values = value.items() if isinstance(value, dict) else [(None, value)]
             for part, single in values:
                 is_correct = verdict_of(single)
@@ -132,8 +133,8 @@ def _sample(row: Any, where: str, options: Options) -> Sample:  # noqa: ANN401 -
     """Raises ValueError with the field and remedy, KeyError for a missing required field."""
     if not isinstance(row, dict):
         raise TypeError(f"is {type(row).__name__}, not an object with fields")
-    attachments: Mapping[str, str] = row.get("attachments") or {}
-    metadata: JsonObject = row.get("metadata") or {}
+    attachments: Mapping[str, str] = object_of(row.get("attachments"))
+    metadata = object_of(row.get("metadata"))
     question = text_of(metadata.get(options.question)) if options.question else _question(row, attachments)
     if not question:
         raise ValueError("has no text in input (name a metadata field with --question)")
@@ -143,17 +144,20 @@ def _sample(row: Any, where: str, options: Options) -> Sample:  # noqa: ANN401 -
         raise ValueError("has no gold answer in target (name a metadata field with --gold)")
     if isinstance(target, list) and len(target) > 1:
         metadata = {**metadata, "targets": target}
-    output: JsonObject = row.get("output") or {}
+    output = object_of(row.get("output"))
     choices = output.get("choices") or []
-    failure = (row.get("error") or {}).get("message") or output.get("error")
+    failure = object_of(row.get("error")).get("message") or row.get("error") or output.get("error")
     reasoning, answer = _texts(choices[0]["message"]["content"], attachments) if choices else (None, None)
-    stop = choices[0].get("stop_reason") if choices else None
-    usage: JsonObject = output.get("usage") or {}
+    stop = text_of(choices[0].get("stop_reason")) if choices else None
+    usage = object_of(output.get("usage"))
+    epoch = count_of(int(row["epoch"]) if isinstance(row["epoch"], str) else row["epoch"])
+    if not epoch:
+        raise ValueError(f"has no whole number in epoch ({str(row['epoch'])[:20]})")
     return Sample(
         problem_id=text_of(metadata.get(options.id) if options.id else row["id"]) or str(row["id"]),
         question=question,
         gold=gold,
-        sample_index=int(row["epoch"]) - 1,
+        sample_index=epoch - 1,
         recorded=Recorded(
             output=answer if failure is None or answer else None,
             reasoning=reasoning,
@@ -173,7 +177,7 @@ def _question(row: JsonObject, attachments: Mapping[str, str]) -> str:
     """The input's text, or its last user message; choices are listed below it by letter."""
     content = row["input"]
     if isinstance(content, list):
-        messages = [message for message in content if message.get("role") == "user"]
+        messages = [message for message in map(object_of, content) if message.get("role") == "user"]
         content = (_texts(messages[-1]["content"], attachments)[1] or "") if messages else ""
     text = _resolved(str(content), attachments).strip()
     choices = row.get("choices") or []
@@ -218,17 +222,17 @@ def _header(file: Path, fields: JsonObject) -> LogHeader:
     about: JsonObject = fields["eval"]
     header = LogHeader(NAME, str(about.get("task") or file.stem).rsplit("/", 1)[-1])
     header.model = text_of(about.get("model"))
-    header.version = text_of((about.get("packages") or {}).get("inspect_ai"))
+    header.version = text_of(object_of(about.get("packages")).get("inspect_ai"))
     config = {
-        **(about.get("model_generate_config") or {}),
-        **((fields.get("plan") or {}).get("config") or {}),
+        **object_of(about.get("model_generate_config")),
+        **object_of(object_of(fields.get("plan")).get("config")),
     }
     header.sampling = {name: config[name] for name in _SETTINGS if number(config.get(name)) is not None}
     if fields.get("status") not in {"success", None}:
         header.notes.append(f"the log's status is {fields['status']}: it has only what was finished by then")
-    for score in (fields.get("results") or {}).get("scores") or []:
-        for name, metric in (score.get("metrics") or {}).items():
-            value = number(metric.get("value"))
+    for score in map(object_of, object_of(fields.get("results")).get("scores") or []):
+        for name, metric in object_of(score.get("metrics")).items():
+            value = number(object_of(metric).get("value"))
             if value is not None:
                 header.results[f"{score.get('name')}.{name}"] = value
     return header

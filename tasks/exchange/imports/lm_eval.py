@@ -26,6 +26,7 @@ from tasks.exchange.imports.samples import (
     json_file,
     json_lines,
     number,
+    object_of,
     text_of,
     verdict_of,
 )
@@ -206,7 +207,7 @@ def _prompt(row: JsonObject) -> str | None:
             return text_of(sent)
         if not isinstance(messages, list):
             return text_of(sent)
-        contents = [message.get("content") for message in messages if message.get("role") == "user"]
+        contents = [turn.get("content") for turn in map(object_of, messages) if turn.get("role") == "user"]
         return text_of(contents[-1]) if contents else None
     return text_of(sent)
 
@@ -219,7 +220,8 @@ def _judgements(
     filtered = row.get("filtered_resps")
     while isinstance(filtered, list) and filtered:
         filtered = filtered[0]
-    for metric in row.get("metrics", ["exact_match", "acc"]):
+    named = row.get("metrics")
+    for metric in named if isinstance(named, list) else ["exact_match", "acc"]:
         is_correct = verdict_of(row.get(metric))
         if is_correct is not None:
             scorer = metric if name == "none" else f"{metric}.{name}"
@@ -230,9 +232,9 @@ def _filters_that_take_the_first(file: Path, task: str) -> set[str]:
     """The names of filters whose metrics judge the first output; the harness calls its default filter `none`."""
     names = {"none"}
     results = _results(file)
-    config = results.get("configs", {}).get(task, {}) if results else {}
-    for entry in config.get("filter_list") or []:
-        steps = [step.get("function") for step in entry.get("filter", [])]
+    config = object_of(object_of(object_of(results).get("configs")).get(task))
+    for entry in map(object_of, config.get("filter_list") or []):
+        steps = [object_of(step).get("function") for step in entry.get("filter") or []]
         if steps and steps[-1] == "take_first" and "majority_vote" not in steps:
             names.add(str(entry.get("name")))
     return names
@@ -254,8 +256,8 @@ def _header(file: Path, first: JsonObject) -> LogHeader:
         for theirs, ours in _SETTINGS.items()
         if (value := number(settings.get(theirs))) is not None
     }
-    if "top_k" in header.sampling:
-        header.sampling["top_k"] = int(header.sampling["top_k"])
+    if "top_k" in header.sampling and (top_k := int(header.sampling.pop("top_k"))) > 0:  # -1 and 0: no limit
+        header.sampling["top_k"] = top_k
     if settings.get("do_sample") is False:
         header.sampling["temperature"] = 0.0
     if length := next((count for name in _LENGTHS if (count := count_of(settings.get(name)))), None):
@@ -267,7 +269,7 @@ def _header(file: Path, first: JsonObject) -> LogHeader:
         return header
     header.model = text_of(results.get("model_name"))
     header.version = text_of(results.get("lm_eval_version"))
-    totals = results.get("results", {}).get(header.task, {})
+    totals = object_of(object_of(results.get("results")).get(header.task))
     header.results = {
         name.replace(",", "."): total
         for name, value in totals.items()

@@ -47,6 +47,7 @@ _ADDED = re.compile(
     r"tokens|top_logprobs|predicted_answer|symbolic_correct|is_correct|judgement|_.*|tool_calls"
 )
 """Columns that describe the sample, not the problem."""
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 def is_row(row: JsonObject) -> bool:
@@ -147,7 +148,7 @@ def _sample(row: JsonObject, index: int, where: str, options: Options) -> Sample
     if column not in row or not isinstance(output, str | None):
         raise ValueError("has no text in generation; was the file still being written?")
     identity = options.id or next((name for name in _IDS if text_of(row.get(name))), None)
-    began = number(row.get("generation_start_time"))
+    began = number(row.get("generation_start_time")) or 0.0
     return Sample(
         problem_id=(text_of(row.get(identity)) if identity else None) or "",
         question=question,
@@ -155,7 +156,7 @@ def _sample(row: JsonObject, index: int, where: str, options: Options) -> Sample
         sample_index=index,
         recorded=Recorded(
             output=output,
-            started_at=datetime.fromtimestamp(began, UTC) if began else None,
+            started_at=datetime.fromtimestamp(began, UTC) if 0 < began < _LATEST else None,
             **details(row, _DETAILS),
         ),
         where=where,

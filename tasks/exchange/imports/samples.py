@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from configs.schema import JsonObject, UserError
 from tasks.benchmarks.cell_text import answer_text, question_text
@@ -138,6 +138,11 @@ def text_of(value: object) -> str | None:
         return answer_text(value)
     except ValueError:
         return None
+
+
+def object_of(value: object) -> JsonObject:
+    """The value where it is an object, else an empty one: what has another form says nothing."""
+    return cast("JsonObject", value) if isinstance(value, dict) else {}
 
 
 def has_question(value: object) -> bool:
