@@ -17,8 +17,9 @@ import pyarrow as pa
 from configs.schema import UserError
 from warehouse.inventory import keep_up
 from warehouse.journal import finalized
+from warehouse.parquet import rows_of
 from warehouse.records import LAYOUTS
-from warehouse.store import Store, StoredFile, content_hash, rows_of
+from warehouse.store import Store, StoredFile, content_hash
 
 SMALL_BYTES = 64 * 2**20
 """Uncompressed; a part of this size is left as it is, so each row is written anew only a few times."""

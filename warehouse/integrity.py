@@ -16,10 +16,11 @@ from warehouse.index import RecipeIndex
 from warehouse.journal import set_aside_path, unreadable_lines
 from warehouse.kept_rows import is_whole
 from warehouse.manifest import Manifest, NewerManifestError, manifest_path, members_path
+from warehouse.parquet import rows_of
 from warehouse.pruning import PLAN
 from warehouse.recordings import recording_name
 from warehouse.records import CORRECTIONS, GRADE_LAYOUTS, MEMBERS, PROBLEMS, TRACE_LAYOUTS
-from warehouse.store import Store, content_hash, rows_of
+from warehouse.store import Store, content_hash
 from warehouse.winner import answer_digest
 
 _TRACE_PART = re.compile(

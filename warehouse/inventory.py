@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from configs.schema import UserError
 from warehouse.entries import NONE, READ, Entries, entries_of, joined
-from warehouse.store import LostPart, Store, content_hash, opened
+from warehouse.parquet import opened
+from warehouse.store import LostPart, Store, content_hash
 
 FEWEST_PARTS = 4
 """Fewer parts are opened as fast on a disk; from an object store their texts would come along."""

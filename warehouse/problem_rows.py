@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from warehouse.inventory import Span, known_spans
+from warehouse.parquet import opened
 from warehouse.records import TRACES
-from warehouse.store import Store, opened, recipe_folder, retry_if_compacted
+from warehouse.store import Store, recipe_folder, retry_if_compacted
 
 _SORTED_BY = "problem_id"
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 import orjson
 import pyarrow as pa
 
+from warehouse.parquet import opened
 from warehouse.records import UTC
-from warehouse.store import opened
 
 OUTPUTS = pa.schema(
     [

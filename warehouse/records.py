@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 import pyarrow as pa
 
+from warehouse.columns import TRACE_COLUMNS
 from warehouse.identity import problem_digest
 
 UTC = pa.timestamp("us", tz="UTC")
@@ -28,46 +29,19 @@ PROBLEMS = pa.schema(
     ]
 )
 
-TRACES = pa.schema(
-    [
-        ("trace_id", pa.string()),
-        ("problem_id", pa.string()),
-        ("problem_digest", pa.string()),
-        ("sample_index", pa.int32()),
-        ("seed", pa.int64()),
-        ("choice_index", pa.int32()),
-        ("status", pa.string()),
-        ("finish_reason", pa.string()),
-        ("reasoning", pa.string()),
-        ("answer", pa.string()),
-        ("num_prompt_tokens", pa.int32()),
-        ("num_billed_prompt_tokens", pa.int32()),
-        ("num_completion_tokens", pa.int32()),
-        ("started_at", UTC),
-        ("latency_seconds", pa.float64()),
-        ("num_tries", pa.int32()),
-        ("reference_ids", pa.list_(pa.string())),
-        ("error_code", pa.string()),
-        ("error_message", pa.string()),
-        ("mean_logprob", pa.float64()),
-        ("score", pa.float64()),
-        ("answer_digest", pa.string()),
-        ("num_cached_prompt_tokens", pa.int32()),
-        ("num_reasoning_tokens", pa.int32()),
-        ("billed_dollars", pa.float64()),
-        ("service_tier", pa.string()),
-        ("selected_id", pa.string()),
-        ("group_confidence", pa.float64()),
-    ]
-)
+_KINDS = {
+    "string": pa.string(),
+    "strings": pa.list_(pa.string()),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "timestamp": UTC,
+}
+TRACES = pa.schema([(name, _KINDS[kind]) for name, kind in TRACE_COLUMNS.items()])
 
 _FIRST_LAYOUT = 19
 TRACE_LAYOUTS = tuple(pa.schema(list(TRACES)[:n]) for n in range(len(TRACES), _FIRST_LAYOUT - 1, -1))
-"""Every schema that a trace part may have, the present one first; a part never changes.
-
-Columns are only ever added at the end, so every earlier layout is a beginning of the present one; a column
-that it lacks is NULL.
-"""
+"""Every schema that a trace part may have, the present one first; a column that one lacks is NULL."""
 
 GRADES = pa.schema(
     [

@@ -17,28 +17,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from configs.schema import UserError
 from warehouse.files import cache_folder, write_file
 from warehouse.identity import Recipe
 from warehouse.kept_files import CHANGED, stamp_of
-from warehouse.records import LAYOUTS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from fsspec import AbstractFileSystem
 
     from warehouse.object_store import ObjectStore
 
 T = TypeVar("T")
 
-ROW_GROUP = 256
-_LONG_ROW_GROUP = 2**14
-"""Of parts without texts, whose groups cost more than their rows."""
-_TEXTS = frozenset(("traces", "problems"))
-"""Folders of parts with texts."""
 _OF_THIS_MACHINE = ("", "file", "local")
 _OPTIONS = {"use_listings_cache": False}
 """Of every file system: what others publish or compact is seen when a folder is listed again."""
@@ -196,60 +187,63 @@ class Store:
         columns: Sequence[str] | None = None,
         trace_ids: Iterable[str] | None = None,
         problem_digests: Iterable[str] | None = None,
-    ) -> pa.Table:
+    ) -> "pa.Table":
         """Rows of a part, all or those of some traces. Raises LostPart, UserError for a damaged part.
 
         The digests of these traces' problems, where they are known, spare reading the ids of others. Columns that a
         part of an earlier layout lacks are null.
         """
-        schema = LAYOUTS.get(path.split("/", 1)[0])
+        from warehouse.parquet import layout_of, rows_of  # noqa: PLC0415 - what asks the catalog alone needs no Arrow
+
         with self.opened_file(path) as file:
-            return rows_of(file, schema, columns, trace_ids, problem_digests)
+            return rows_of(file, layout_of(path), columns, trace_ids, problem_digests)
 
     @contextmanager
     def opened_file(self, path: str) -> Iterator[Any]:
         """A part's file inside this block. Raises LostPart, UserError for damage, also where the block finds it."""
+        from pyarrow import ArrowException  # noqa: PLC0415 - as above
+
         try:
             with self._fs.open(self._at(path), "rb") as file:
                 yield file
         except FileNotFoundError as error:
             raise self._lost(path) from error
-        except (pa.ArrowException, OSError, KeyError) as error:
+        except (ArrowException, OSError, KeyError) as error:
             raise self._unreadable(path, error) from error
 
     def uncompressed_bytes(self, path: str) -> int:
         """What a part's rows take before compression, from its footer. Raises LostPart."""
-        with self.opened_file(path) as file:
-            footer = pq.read_metadata(file)
-        return sum(footer.row_group(place).total_byte_size for place in range(footer.num_row_groups))
+        from warehouse.parquet import uncompressed_bytes  # noqa: PLC0415 - as above
 
-    def batches(
-        self, path: str, columns: Sequence[str], trace_ids: Iterable[str], size: int = ROW_GROUP
-    ) -> Iterator[pa.Table]:
-        """The same as `read_part`, a few rows at a time."""
-        ids, schema = pa.array(set(trace_ids), pa.string()), LAYOUTS.get(path.split("/", 1)[0])
         with self.opened_file(path) as file:
-            part = opened(file)
-            is_all = part.metadata.num_rows == len(ids)
-            for batch in part.iter_batches(size, columns=list(columns), use_threads=False):
-                rows = _completed(pa.Table.from_batches([batch]), columns, schema)
-                yield rows if is_all else _chosen(rows, ids)
+            return uncompressed_bytes(file)
+
+    def batches(self, path: str, columns: Sequence[str], trace_ids: Iterable[str]) -> "Iterator[pa.Table]":
+        """The same as `read_part`, a few rows at a time."""
+        from warehouse.parquet import batches_of, layout_of  # noqa: PLC0415 - as above
+
+        with self.opened_file(path) as file:
+            yield from batches_of(file, layout_of(path), columns, trace_ids)
 
     # --- writing ---
 
-    def write_part(self, folder: str, table: pa.Table, prefix: str = "part-") -> str:
+    def write_part(self, folder: str, table: "pa.Table", prefix: str = "part-") -> str:
         """Write rows as one immutable part and return its path; equal rows give the same path."""
-        data = _parquet(folder, table)
+        from warehouse.parquet import file_of  # noqa: PLC0415 - as above
+
+        data = file_of(table, folder)
         name = f"{folder}/{prefix}{content_hash(data)}.parquet"
         if not self._is_there(name):
             self.write_bytes(name, data)
         return name
 
-    def write_table(self, path: str, table: pa.Table) -> None:
+    def write_table(self, path: str, table: "pa.Table") -> None:
         """Write rows under a name of their own (a run's members), atomically."""
-        self.write_bytes(path, _parquet(path, table))
+        from warehouse.parquet import file_of  # noqa: PLC0415 - as above
 
-    def write_bytes(self, path: str, data: bytes | memoryview | pa.Buffer) -> None:
+        self.write_bytes(path, file_of(table, path))
+
+    def write_bytes(self, path: str, data: "bytes | memoryview | pa.Buffer") -> None:
         """Write a whole file so that it is there entirely or not at all. Raises UserError."""
         try:
             if self.is_local:
@@ -374,95 +368,6 @@ def recipe_folder(stage: str, key: str) -> str:
     return f"traces/stage={stage}/recipe={key}"
 
 
-def content_hash(data: bytes | pa.Buffer) -> str:
+def content_hash(data: "bytes | pa.Buffer") -> str:
     """The 16 hexadecimal digits in a part's name: the start of its bytes' SHA-256."""
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def opened(source: Any, encoded: Sequence[str] = ()) -> pq.ParquetFile:  # noqa: ANN401 - a file or an Arrow buffer, which share no type
-    """A Parquet file that this thread alone will read, if it reads with `use_threads=False`.
-
-    Nothing is read ahead: Arrow's own threads may still let go of Python's bytes when a short command
-    exits, and that aborts it (apache/arrow#34314). Columns named in `encoded` are read as dictionaries.
-    """
-    return pq.ParquetFile(source, pre_buffer=False, read_dictionary=list(encoded))
-
-
-def rows_of(
-    source: Any,  # noqa: ANN401 - a file or an Arrow buffer, which share no type
-    schema: pa.Schema | None = None,
-    columns: Sequence[str] | None = None,
-    trace_ids: Iterable[str] | None = None,
-    problem_digests: Iterable[str] | None = None,
-) -> pa.Table:
-    """Rows of a Parquet file, all or those of some traces; columns of `schema` that it lacks are null."""
-    groups = None if problem_digests is None else _groups_of_problems(source, problem_digests)
-    with opened(source) as part:
-        held = part.schema_arrow
-        names = list(columns) if columns is not None else (schema or held).names
-        present = [name for name in names if name in held.names]
-        if trace_ids is None:
-            table = part.read(columns=present, use_threads=False)
-        else:
-            table = _rows_of_traces(part, present, trace_ids, groups)
-    return _completed(table, names, schema)
-
-
-def _completed(table: pa.Table, columns: Sequence[str], schema: pa.Schema | None) -> pa.Table:
-    """The table with these columns in their order; what an earlier layout lacks of `schema` is null."""
-    for name in columns:
-        if schema is not None and name not in table.column_names:
-            table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
-    return table.select(list(columns))
-
-
-def _groups_of_problems(source: Any, problem_digests: Iterable[str]) -> list[int]:  # noqa: ANN401 - as above
-    """The row groups with rows of some problems, by the distinct values in them, which are few."""
-    wanted = pa.array(list(problem_digests), pa.string())
-    part = opened(source, ["problem_digest"])
-    return [
-        place
-        for place in range(part.num_row_groups)
-        if any(
-            _is_in(chunk.dictionary, wanted).true_count
-            for chunk in part.read_row_group(place, columns=["problem_digest"], use_threads=False)[0].chunks
-        )
-    ]
-
-
-def _rows_of_traces(
-    part: pq.ParquetFile, columns: list[str], trace_ids: Iterable[str], among: Sequence[int] | None = None
-) -> pa.Table:
-    """Only the row groups that hold one of the traces are read, one at a time; of the others their ids alone."""
-    among = range(part.num_row_groups) if among is None else among
-    groups = [part.schema_arrow.empty_table().select(columns)]
-    if among:
-        ids = part.read_row_groups(among, columns=["trace_id"], use_threads=False)["trace_id"]
-        wanted = np.flatnonzero(_is_in(ids, pa.array(list(trace_ids), pa.string())).to_numpy())
-        if len(wanted) == part.metadata.num_rows:
-            return part.read(columns=columns, use_threads=False)
-        sizes = [part.metadata.row_group(place).num_rows for place in among]
-        ends = np.cumsum(sizes)
-        places = np.searchsorted(ends, wanted, side="right")
-        for place in np.unique(places).tolist():
-            group = part.read_row_group(among[place], columns=columns, use_threads=False)
-            groups.append(group.take(wanted[places == place] - (ends[place] - sizes[place])))
-    return pa.concat_tables(groups)
-
-
-def _chosen(rows: pa.Table, trace_ids: pa.Array) -> pa.Table:
-    return rows.filter(_is_in(rows["trace_id"], trace_ids))
-
-
-def _is_in(values: Any, wanted: pa.Array) -> Any:  # noqa: ANN401 - an array gives an array, chunks give chunks
-    import pyarrow.compute as pc  # noqa: PLC0415 - what asks the catalog alone needs no functions of Arrow
-
-    return pc.is_in(values, wanted)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _parquet(path: str, table: pa.Table) -> pa.Buffer:
-    """Zstd 3; texts in row groups of 256: a problem's samples are found by their row group's minimum and maximum."""
-    sink = pa.BufferOutputStream()
-    rows = ROW_GROUP if path.split("/", 1)[0] in _TEXTS else _LONG_ROW_GROUP
-    pq.write_table(table, sink, compression="zstd", compression_level=3, row_group_size=rows, version="2.6")
-    return sink.getvalue()

@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from configs.schema import UserError
 from warehouse.catalog import connect
 from warehouse.naming import resolve
 from warehouse.relations import statement
 from warehouse.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class TraceView(NamedTuple):
@@ -46,11 +48,13 @@ class ProblemView:
     traces: tuple[TraceView, ...]
 
 
-def query(sql: str, root: str, parameters: Sequence[object] = ()) -> pa.Table:
+def query(sql: str, root: str, parameters: Sequence[object] = ()) -> "pa.Table":
     """The rows of one read-only statement; `?` in it stand for the parameters. Raises UserError for SQL errors.
 
     `.to_pandas()` of the table is a pandas frame, `polars.from_arrow(table)` a polars one.
     """
+    import pyarrow as pa  # noqa: PLC0415 - the command line fetches rows without it
+
     with opened_query(sql, root, parameters) as relation:
         return pa.table({}) if relation is None else relation.to_arrow_table()
 

@@ -23,8 +23,10 @@ HEAVY = (
     "openai",
     "sympy",
     "mpmath",
+    "yaml",
     "duckdb",
     "pyarrow",
+    "numpy",
 )
 AFTER = f"""
 import json, sys
@@ -34,7 +36,8 @@ try:
 finally:
     print(json.dumps([name for name in {HEAVY} if name in sys.modules]), file=sys.stderr)
 """
-CATALOG = {"duckdb", "pyarrow"}
+CATALOG = {"duckdb"}
+STORE = {"duckdb", "pyarrow", "numpy", "yaml"}
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +55,15 @@ def root(tmp_path_factory):
         (("--version",), set()),
         (("run", "--help"), set()),
         (("view", "--help"), set()),
-        (("presets",), set()),
+        (("presets",), {"yaml"}),
         (("sql", "select 1"), CATALOG),
         (("runs",), CATALOG),
         (("show", "p0"), CATALOG),
-        (("compare", "--baseline", "1"), CATALOG),
-        (("verify",), CATALOG),
-        (("load",), CATALOG),
-        (("report", "--output", "{folder}/report.html"), CATALOG | {"plotly"}),
-        (("check", "quickstart", "--limit", "1"), {"pyarrow", "onnxruntime"}),
+        (("compare", "--baseline", "1"), CATALOG | {"numpy"}),
+        (("verify",), STORE),
+        (("load",), STORE),
+        (("report", "--output", "{folder}/report.html"), STORE | {"plotly"}),
+        (("check", "quickstart", "--limit", "1"), {"pyarrow", "numpy", "yaml", "onnxruntime"}),
     ],
 )
 def test_command_imports_no_heavy_module_that_it_does_not_need(root, tmp_path, arguments, allowed):

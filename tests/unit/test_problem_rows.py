@@ -4,9 +4,10 @@ import pyarrow as pa
 import pytest
 
 from configs.schema import UserError
+from warehouse.parquet import ROW_GROUP
 from warehouse.problem_rows import ProblemRows
 from warehouse.records import TRACE_LAYOUTS, TRACES
-from warehouse.store import ROW_GROUP, Store
+from warehouse.store import Store
 
 RECIPE = "0123456789abcdef"
 FOLDER = f"traces/stage=explore/recipe={RECIPE}"

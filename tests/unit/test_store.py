@@ -242,6 +242,7 @@ def test_reading_starts_no_threads(store):
     script = f"""
         import os
         from pathlib import Path
+        import warehouse.parquet  # NumPy begins threads of its own as it is imported
         from warehouse.store import Store
 
         def names():
