@@ -60,8 +60,10 @@ _FOLLOWED = {
 """How rows of vanished parts are found again; a statement that answers true has found none."""
 GATHERED = ("wanted", "shown", "judged")
 """What stale runs are about, out of a history of any length."""
-REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results")
-"""Made of the tables before them, for stale runs alone."""
+REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results", "left_to_vote", "member_metrics")
+"""What is made of stale runs alone, each of those before it."""
+_REMADE = tuple(table for table in REDUCED if table != "left_to_vote")
+"""The tables of these; `left_to_vote` adds to one of them."""
 _PRICES = ("price_input", "price_output", "price_cached_input", "price_reasoning", "price_batch")
 _MOST_AT_ONCE = 512
 _BYTES_AT_ONCE = {"traces": 2**26, "grades": 2**24, "problems": 2**26, "corrections": 2**26}
@@ -247,9 +249,9 @@ def reduce_stale(connection: duckdb.DuckDBPyConnection) -> None:
         if len(groups) > 1:
             _let_go(connection)
             connection.execute(statement("load/in_work"), {"run_ids": [run_id for run_id, *_ in group]})
-        for table in REDUCED if any(is_reduced for *_, is_reduced in group) else ():
+        for table in _REMADE if any(is_reduced for *_, is_reduced in group) else ():
             connection.execute(statement(f"load/outdated_{table}"))
-        for step in (*GATHERED, *REDUCED, "left_to_vote", "finalized"):
+        for step in (*GATHERED, *REDUCED, "finalized"):
             connection.execute(statement(f"load/{step}"))
 
 

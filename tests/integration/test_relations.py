@@ -93,10 +93,8 @@ def test_one_file_is_one_more_relation(project):
 
 def test_one_line_is_one_more_column_of_traces(project):
     """Declared once, it is stored, loaded, and NULL for what was stored before; engines give it by its name."""
-    records = project / "warehouse/records.py"
-    declared = "    ]\n)\n\n_FIRST_LAYOUT"
-    more = declared.replace("    ]", '        ("num_draft_tokens", pa.int32()),\n    ]')
-    records.write_text(records.read_text().replace(declared, more))
+    columns = project / "warehouse/columns.py"
+    columns.write_text(columns.read_text().replace("\n}\n", '\n    "num_draft_tokens": "int32",\n}\n'))
     found = run(
         project,
         """

@@ -12,7 +12,7 @@ with summed as (
         macro_high(found.estimate, found.high) as high,
         sum(found.num_problems)::bigint as num_problems,
         sum(found.num_attempts) as num_attempts
-    from member_metrics(false) as found
+    from store.member_metrics as found
     left join (select run_id, count(*) as num_members from store.suites group by run_id) as suites
         on found.run_id = suites.run_id
     group by found.run_id, found.stage, found.metric, found.measure, found.place

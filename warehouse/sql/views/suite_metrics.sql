@@ -20,7 +20,7 @@ select
     counted.num_by_hand,
     found.measure
 from store.suites
-inner join member_metrics(true) as found on suites.run_id = found.run_id and suites.member = found.member
+inner join store.member_metrics as found on suites.run_id = found.run_id and suites.member = found.member
 inner join suite_results as counted
     on suites.run_id = counted.run_id and suites.member = counted.member and found.stage = counted.stage
 order by suites.run_id, suites.place, found.place
