@@ -47,7 +47,7 @@ _KINDS = {
     "runs": re.compile(r"runs/[^/]+\.json"),
 }
 _STEPS = {
-    "traces": ("found", "known", "outranked", "traces", "failures", "resolved"),
+    "traces": ("found", "doubled", "known", "outranked", "traces", "failures", "resolved"),
     "grades": ("grades",),
     "problems": ("problems",),
     "corrections": ("corrections", "corrected"),

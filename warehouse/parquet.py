@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 
 from warehouse.records import LAYOUTS
 
-ROW_GROUP = 256
-_LONG_ROW_GROUP = 2**14
-"""Of parts without texts, whose groups cost more than their rows."""
-_TEXTS = frozenset(("traces", "problems"))
-"""Folders of parts with texts."""
+FEWEST_ROWS, MOST_ROWS = 256, 2**14
+"""Of a row group."""
+_GROUP_BYTES = 2**21
+"""Of a row group's columns together: to read one problem's texts, so much is decompressed, and each group costs as much as some
+hundred rows."""
 
 
 def layout_of(path: str) -> pa.Schema | None:
@@ -22,13 +22,14 @@ def layout_of(path: str) -> pa.Schema | None:
     return LAYOUTS.get(path.split("/", 1)[0])
 
 
-def file_of(table: pa.Table, path: str) -> pa.Buffer:
-    """The file that holds the rows at a path of the store.
+def file_of(table: pa.Table) -> pa.Buffer:
+    """The file that holds the rows.
 
-    Zstd 3; texts in row groups of 256: a problem's samples are found by their row group's minimum and maximum.
+    Zstd 3; the longer the texts, the fewer rows are in a group: a problem's samples are found by its minimum and maximum.
     """
     sink = pa.BufferOutputStream()
-    rows = ROW_GROUP if path.split("/", 1)[0] in _TEXTS else _LONG_ROW_GROUP
+    rows = _GROUP_BYTES * table.num_rows // max(1, table.nbytes)
+    rows = min(max(rows, FEWEST_ROWS), MOST_ROWS)
     pq.write_table(table, sink, compression="zstd", compression_level=3, row_group_size=rows, version="2.6")
     return sink.getvalue()
 
@@ -68,11 +69,11 @@ def batches_of(
     columns: Sequence[str],
     trace_ids: Iterable[str],
 ) -> Iterator[pa.Table]:
-    """Rows of some traces, a row group's worth at a time; columns of `schema` that the file lacks are null."""
+    """Rows of some traces, a few at a time; columns of `schema` that the file lacks are null."""
     ids = pa.array(set(trace_ids), pa.string())
     part = opened(source)
     is_all = part.metadata.num_rows == len(ids)
-    for batch in part.iter_batches(ROW_GROUP, columns=list(columns), use_threads=False):
+    for batch in part.iter_batches(FEWEST_ROWS, columns=list(columns), use_threads=False):
         rows = _completed(pa.Table.from_batches([batch]), columns, schema)
         yield rows if is_all else rows.filter(_is_in(rows["trace_id"], ids))
 

@@ -231,7 +231,7 @@ class Store:
         """Write rows as one immutable part and return its path; equal rows give the same path."""
         from warehouse.parquet import file_of  # noqa: PLC0415 - as above
 
-        data = file_of(table, folder)
+        data = file_of(table)
         name = f"{folder}/{prefix}{content_hash(data)}.parquet"
         if not self._is_there(name):
             self.write_bytes(name, data)
@@ -241,7 +241,7 @@ class Store:
         """Write rows under a name of their own (a run's members), atomically."""
         from warehouse.parquet import file_of  # noqa: PLC0415 - as above
 
-        self.write_bytes(path, file_of(table, path))
+        self.write_bytes(path, file_of(table))
 
     def write_bytes(self, path: str, data: "bytes | memoryview | pa.Buffer") -> None:
         """Write a whole file so that it is there entirely or not at all. Raises UserError."""

@@ -1,10 +1,12 @@
 """One problem's rows from the parts that may hold it, and from no other."""
 
+import random
+
 import pyarrow as pa
 import pytest
 
 from configs.schema import UserError
-from warehouse.parquet import ROW_GROUP
+from warehouse.parquet import FEWEST_ROWS
 from warehouse.problem_rows import ProblemRows
 from warehouse.records import TRACE_LAYOUTS, TRACES
 from warehouse.store import Store
@@ -13,7 +15,7 @@ RECIPE = "0123456789abcdef"
 FOLDER = f"traces/stage=explore/recipe={RECIPE}"
 
 
-def rows(problems, *, status="ok", samples=4, schema=TRACES):
+def rows(problems, *, status="ok", samples=4, schema=TRACES, answer=""):
     """Sorted as parts are: by problem, then by sample."""
     made = [
         {
@@ -22,6 +24,7 @@ def rows(problems, *, status="ok", samples=4, schema=TRACES):
             "problem_digest": name,
             "sample_index": index,
             "status": status,
+            "answer": answer,
         }
         for name in sorted(problems)
         for index in range(samples)
@@ -47,7 +50,10 @@ def test_rows_of_every_part_and_layout_are_found(store):
 
 
 def test_only_row_groups_that_may_hold_the_problem_are_read(store):
-    part = store.write_part(FOLDER, rows([f"p{i:04}" for i in range(10 * ROW_GROUP)]))
+    names = [f"p{i:04}" for i in range(2 * FEWEST_ROWS)]
+    part = store.write_part(
+        FOLDER, rows(names, answer=random.Random(0).randbytes(5000).hex())
+    )  # several groups
     reader = ProblemRows(store)
     assert reader.read(RECIPE, ["p0001"]).num_rows == 4
     path = store.catalog_path.parent / part
@@ -56,7 +62,7 @@ def test_only_row_groups_that_may_hold_the_problem_are_read(store):
     path.write_bytes(data)
     assert reader.read(RECIPE, ["p0001"]).num_rows == 4
     with pytest.raises(UserError, match="cannot be read"):
-        reader.read(RECIPE, [f"p{i:04}" for i in range(10 * ROW_GROUP)])
+        reader.read(RECIPE, names)
 
 
 def test_parts_that_come_and_go_are_seen(store):

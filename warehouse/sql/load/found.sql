@@ -1,4 +1,4 @@
--- One row per answer in new parts, without its text: of several answers to a trace the one that counts.
+-- One row per answer in new parts, without its text.
 create or replace temp table found_answers as
 select
     * exclude (reasoning, answer, error_code, error_message, filename)
@@ -13,8 +13,3 @@ from (
     where false
 ) as found
 where status <> 'error'
-qualify
-    row_number() over (
-        partition by recipe, trace_id
-        order by answer_rank(started_at, latency_seconds, num_completion_tokens, answer_digest), filename
-    ) = 1
