@@ -2,11 +2,13 @@
 
     .venv-ray/bin/python tests/bench/ray_scale.py [--replicas 1 2 4 8 16 32 64] [--rounds 40]
 
-Each replica answers one sample at a time; the ideal is `rounds` × 200 ms. Printed too: how often an engine was loaded.
+Each replica answers one sample at a time; the ideal is `rounds` × 200 ms. Printed too: the same of the least that Ray can do
+(as many plain actors that sleep, one call after the other to each, a reply of 2 KB), and how often an engine was loaded.
 """
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +21,7 @@ from endpoints.ray_nodes import RayCluster
 from endpoints.slow_engine import lines
 
 SECONDS = 0.2
+REPLY_BYTES = 2048
 
 
 async def measured(address, notes, replicas, rounds):
@@ -36,21 +39,62 @@ async def measured(address, notes, replicas, rounds):
     return up, made.ended - made.began
 
 
+def bare_span(address, replicas, rounds):
+    """The span of plain actors, measured in a process of its own, which Ray is in."""
+    command = [sys.executable, __file__, "--bare", address, str(replicas), str(rounds)]
+    return float(subprocess.check_output(command, text=True).split()[-1])
+
+
+def bare(address, replicas, rounds):
+    """Print how long plain actors of that cluster take for the same."""
+    import ray
+
+    ray.init(address=address, log_to_driver=False, logging_level="error")
+    actors = [ray.remote(Sleeper).options(num_cpus=0).remote() for _ in range(replicas)]
+    ray.get([actor.work.remote(0.0) for actor in actors])
+
+    async def ask(actor):
+        for _ in range(rounds):
+            await actor.work.remote(SECONDS)
+
+    async def ask_all():
+        await asyncio.gather(*map(ask, actors))
+
+    began = time.monotonic()
+    asyncio.run(ask_all())
+    print(time.monotonic() - began)
+
+
+class Sleeper:
+    """An actor that takes its time."""
+
+    def work(self, seconds):
+        """A reply after so many seconds."""
+        time.sleep(seconds)
+        return bytes(REPLY_BYTES)
+
+
 def main():
     """Print a row per number of replicas."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--bare", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    print("replicas  up after  span   span/ideal  loads  samples asked")
+    if options.bare:
+        address, replicas, rounds = options.bare
+        bare(address, int(replicas), int(rounds))
+        return
+    print("replicas  up after  span   span/ideal  bare Ray/ideal  loads  samples asked")
     with RayCluster(32, 32) as cluster, tempfile.TemporaryDirectory() as name:
         for replicas in options.replicas:
             notes = Path(name) / str(replicas)
             up, span = asyncio.run(measured(cluster.address, notes, replicas, options.rounds))
             ideal = options.rounds * SECONDS
+            least = bare_span(cluster.address, replicas, options.rounds) / ideal
             loads, samples = len(lines(notes, "starts")), len(lines(notes, "samples"))
             print(
-                f"{replicas:>8}  {up:>7.1f}s  {span:>5.1f}s  {span / ideal:>9.3f}  {loads:>5}  {samples:>6}",
+                f"{replicas:>8}  {up:>7.1f}s  {span:>5.1f}s  {span / ideal:>9.3f}  {least:>14.3f}  {loads:>5}  {samples:>6}",
                 flush=True,
             )
 
