@@ -39,7 +39,7 @@ _RECORDING_FILE = re.compile(
     r"(?P<folder>imports/(?P<name>[0-9a-f]{16}))/((?P<about>import\.json)|outputs\.parquet|experiment\.yaml|[\w.-]+\.jsonl)"
 )
 _OWN_FILE = re.compile(
-    r"(catalog\.duckdb|\.(catalog|in-use|upkeep|up)\.lock|\.up\.json|verdicts\.sqlite(-journal)?"
+    r"(catalog\.duckdb|catalogs/[0-9a-f]{16}-[0-9a-f]{16}\.duckdb|\.(catalog|in-use|upkeep|up)\.lock|\.up\.json|verdicts\.sqlite(-journal)?"
     r"|leases/([0-9a-f]{32}\.json|[0-9a-f]{16}-[0-9a-f]{2}\.\d+)"
     r"|journal/[0-9a-f]{16}-[0-9a-f]{12}\.(jsonl|unreadable)|reports/night-\d{4}-\d\d-\d\d\.html)"
 )

@@ -31,6 +31,7 @@ from warehouse.catalog import (
     point_to_traces,
     refit_relations,
 )
+from warehouse.catalog_copy import fetch_copy, keep_copy
 from warehouse.files import atomic_file, copy_file, leftovers
 from warehouse.locks import publishing
 from warehouse.manifest import Manifest, StageRecord, members_path, read_manifest
@@ -89,6 +90,8 @@ def load(store: Store) -> LoadReport:
         files = _files(store)
         found = {file.path: "" if file.path.endswith(".parquet") else file.stamp for file in files}
         known = known_files(store)
+        if known is None and fetch_copy(store):
+            known = known_files(store)
         if found == known:
             return LoadReport(0, 0, is_rebuilt=False)
         sizes = {file.path: file.size for file in files}
@@ -97,6 +100,7 @@ def load(store: Store) -> LoadReport:
         except _Lost:
             report = _build(store, path, {}, found, sizes)
         _keep_inventory(store, known or {}, found)
+        keep_copy(store, is_rebuilt=report.is_rebuilt)
         return report
 
 

@@ -246,6 +246,17 @@ class ObjectStore(AbstractFileSystem):
         self.inner.put_file(lpath, rpath, callback=callback, mode=mode, **options)
         self._forget_listing()
 
+    def get_file(
+        self,
+        rpath: str,
+        lpath: Any = None,
+        callback: Any = DEFAULT_CALLBACK,
+        outfile: Any = None,
+        **options: Any,
+    ) -> None:
+        """Fetch a whole file, of which nothing else is kept. Raises FileNotFoundError."""
+        self.inner.get_file(self._at(rpath), lpath, callback=callback, outfile=outfile, **options)
+
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Make a folder where the store has such."""
         self.inner.makedirs(path, exist_ok=exist_ok)

@@ -259,6 +259,10 @@ class Store:
         """Write what a file of this machine holds, of any size. Raises OSError."""
         self._fs.put_file(str(file), self._at(path))
 
+    def read_copy(self, path: str, file: Path) -> None:
+        """Write a file of the root, of any size, to this machine's disk. Raises OSError."""
+        self._fs.get_file(self._at(path), str(file))
+
     def remove(self, path: str) -> None:
         """Take a file away; one that is missing already does not matter. Raises UserError."""
         try:

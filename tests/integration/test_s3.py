@@ -35,7 +35,7 @@ from tasks import stage
 from tasks.exchange.imports.importing import import_log
 from tasks.exchange.imports.samples import Options
 from tasks.run import resolve
-from warehouse import object_store
+from warehouse import catalog_copy, object_store
 from warehouse.compaction import merge_parts, merges
 from warehouse.index import RecipeIndex
 from warehouse.integrity import verify
@@ -160,6 +160,54 @@ def test_load_of_two_machines_shows_the_same(root, tmp_path, monkeypatch):
     elsewhere(root, load)
     assert everything(Store(root)) == here
     assert asked(Store(root), "select count(*) from traces where status = 'ok'") == [(NUM_PARTS,)]
+
+
+@pytest.fixture
+def copied(monkeypatch):
+    """Catalogs of any size are copied to the root."""
+    monkeypatch.setattr(catalog_copy, "LEAST_BYTES", 0)
+
+
+def test_new_machine_begins_with_the_catalog_of_another(copied, root, requests, tmp_path, monkeypatch):
+    scatter(Store(root))
+    load(Store(root))
+    here = everything(Store(root))
+    elsewhere(root, lambda other: write_traces(other, trace(9)))
+    go_on_elsewhere(monkeypatch, tmp_path / "other")
+    as_new()
+    requests.clear()
+    report = load(Store(root))
+    assert (report.is_rebuilt, report.num_files, report.num_rows) == (False, 1, 1)
+    assert requests["get_object"] <= 4, requests  # the copy, the new part, and the inventory of its recipe
+    assert asked(Store(root), "select count(*) from traces where status = 'ok'") == [(NUM_PARTS + 1,)]
+    assert everything(Store(root)) != here
+    assert list(verify(Store(root))) == []
+
+
+def test_copy_of_the_catalog_is_replaced_when_it_has_grown_and_never_believed_where_it_is_damaged(
+    copied, root, tmp_path, monkeypatch
+):
+    def copies():
+        return [file.path for file in Store(root).files("catalogs")]
+
+    scatter(Store(root))
+    load(Store(root))
+    [first] = copies()
+    elsewhere(root, lambda other: write_traces(other, trace(9)))
+    load(Store(root))
+    assert copies() == [first], "one row more is taken in by whoever begins with it"
+    monkeypatch.setattr(catalog_copy, "_GROWTH", 0.5)
+    elsewhere(root, lambda other: write_traces(other, trace(10)))
+    load(Store(root))
+    [second] = copies()
+    assert second != first
+    here = everything(Store(root))
+    s3fs.S3FileSystem().pipe_file(f"{root.removeprefix('s3://')}/{second}", b"damaged")
+    go_on_elsewhere(monkeypatch, tmp_path / "other")
+    as_new()
+    assert load(Store(root)).is_rebuilt
+    assert everything(Store(root)) == here
+    assert second not in copies() and len(copies()) == 1
 
 
 def test_what_is_stored_is_known_by_few_requests_however_many_parts(root, requests):
