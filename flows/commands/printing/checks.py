@@ -56,7 +56,7 @@ def print_check(report: CheckReport, *, as_json: bool) -> None:
 
 def _state(check: StageCheck) -> str:
     if check.is_absent:
-        return "is not installed here, so this experiment runs elsewhere"
+        return "lacks what is named below, so this experiment runs elsewhere"
     if check.placement:
         return f"has valid settings and is started by the run: {check.placement}"
     return "answers" if check.is_started else "has valid settings and is started by the run"
