@@ -303,11 +303,12 @@ def counts_of(run: Run, stage: Stage) -> StageCounts:
     held = ((trace_id, index.get(trace_id)) for trace_id in ids)
     stored = {trace_id: row for trace_id, row in held if row and row.status != "error"}
     wanted = num_wanted_of(stage, run.problems)
-    num_reused = sum(map(run.found[stage.name].__contains__, stored))
+    found = run.found[stage.name]
+    num_made = sum(trace_id in index.made and trace_id not in found for trace_id in stored)
     return {
         "wanted": wanted,
-        "generated": len(stored) - num_reused,
-        "reused": num_reused,
+        "generated": num_made,
+        "reused": len(stored) - num_made,
         "errors": len(ids) - len(stored),
         "blocked": wanted - len(ids),
         "truncated": sum(row.status == "truncated" for row in stored.values()),

@@ -19,6 +19,7 @@ from warehouse.entries import NONE, READ, Entries, Stored, entries_by_id, entrie
 from warehouse.identity import Recipe
 from warehouse.inventory import known_entries
 from warehouse.journal import Journal, traces_table
+from warehouse.records import Wanted
 from warehouse.store import LostPart, Store, retry_if_compacted, traces_folder
 from warehouse.winner import RANKED, winners
 
@@ -68,6 +69,8 @@ class RecipeIndex:
 
     store: Store
     recipe: Recipe
+    made: set[str] = field(default_factory=set)
+    """Ids of the answers that this process has made, whichever run of it wanted them."""
     _seen: frozenset[str] = frozenset()
     _known: Known = field(default_factory=Known)
     """Replaced as a whole and never changed, so that it is read without the lock."""
@@ -189,10 +192,11 @@ class RecipeIndex:
         with self._changing:
             self._watchers = tuple(other for other in self._watchers if other != watcher)
 
-    def arrived(self, problem_digest: str) -> None:
-        """An answer to that problem is in a journal now."""
+    def arrived(self, trace: Wanted) -> None:
+        """An answer that this process has made is in a journal now."""
+        self.made.add(trace.trace_id)
         for watcher in self._watchers:
-            watcher(problem_digest)
+            watcher(trace.problem_digest)
 
     def get(self, trace_id: str) -> Stored | None:
         """The stored trace or failure, if there is either."""

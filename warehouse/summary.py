@@ -15,8 +15,9 @@ class StageCounts(TypedDict):
 
     wanted: int
     generated: int
+    """Made by this run."""
     reused: int
-    """Found in the store."""
+    """Found in the store, also what another run at once has made meanwhile."""
     errors: int
     """Neither made nor found."""
     blocked: int

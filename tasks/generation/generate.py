@@ -259,7 +259,7 @@ class _Shard:
             PROGRESS.advance(
                 self._stage, tokens=stored["num_completion_tokens"] or 0, spent=self._meter.shown()
             )
-            self._index.arrived(job.wanted[place].problem_digest)
+            self._index.arrived(job.wanted[place])
 
 
 async def _pieces(jobs: Jobs, engine: Engine) -> AsyncIterator[Job]:

@@ -6,14 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from made_run import store_answers, sums
 from typer.testing import CliRunner
 
+from configs.experiment import Experiment
 from configs.schema import UserError
 from flows.cli import app
 from flows.commands.printing.run_list import age
 from tasks.analysis.queries import problem_traces, query
 from tasks.analysis.report.data import findings
 from tasks.analysis.runs import list_runs
+from tasks.run import counts_of, resolve
+from tasks.stage import missing_of
 from warehouse.loader import load
 from warehouse.store import Store
 
@@ -109,3 +113,15 @@ def test_latest_runs_count_each_problem_once(root):
     names = query("select experiment, run_id from latest_runs order by 1", root).to_pylist()
     assert [row["experiment"] for row in names] == ["judged", "refused", "sums", "votes"]
     assert names[2]["run_id"] == "20261129T000000-sums-0"
+
+
+def test_what_another_run_at_once_has_made_is_reused_and_not_generated(tmp_path):
+    run = resolve(
+        Experiment.model_validate(sums(tmp_path, [f"What is {n}?" for n in range(3)])), Store(str(tmp_path))
+    )
+    stage = run.stages[0]
+    wanted = [trace for plan in missing_of(stage, run.problems) for trace in plan.wanted]
+    store_answers(stage, run.problems, lambda _: ["42", "41"])
+    stage.index.arrived(wanted[0])
+    counts = counts_of(run, stage)
+    assert (counts["wanted"], counts["generated"], counts["reused"]) == (6, 1, 5)
