@@ -4,6 +4,7 @@ A trace id is 128 bits, kept as two halves; an answer's digest is 64. A row whos
 left out: no trace that anybody wants has such an id, and `a2r verify` names it.
 """
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ _ERROR, _PERMANENT, _HAS_DIGEST = 2, 4, 8
 """A row's kind: the place of its status, and two flags."""
 _ID_DIGITS, _DIGEST_DIGITS = 32, 16
 _AT_ONCE = 2**16
+_LARGE = 2**20
+"""Rows."""
 
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
@@ -98,10 +101,20 @@ class Entries:
         digits = halves.tobytes().hex()
         return [digits[start : start + _ID_DIGITS] for start in range(0, len(digits), _ID_DIGITS)]
 
-    def doubled(self) -> npt.NDArray[np.intp]:
-        """The rows of traces that have several."""
+    def doubled(self) -> npt.NDArray[np.bool_]:
+        """For each row, whether its trace has another."""
         same = (self.high[1:] == self.high[:-1]) & (self.low[1:] == self.low[:-1])
-        return np.flatnonzero(np.append(same, False) | np.append(False, same))
+        return np.append(same, False) | np.append(False, same)
+
+    def are_in(self, other: "Entries") -> npt.NDArray[np.bool_]:
+        """For each row, whether `other` holds a row of its trace."""
+        first, last = (np.searchsorted(other.high, self.high, side) for side in ("left", "right"))
+        is_in = first < last
+        found = np.flatnonzero(is_in)
+        is_in[found] = other.low[first[found]] == self.low[found]
+        for row in found[~is_in[found] & (last[found] - first[found] > 1)]:  # equal in their first 64 bits
+            is_in[row] = self.low[row] in other.low[first[row] : last[row]]
+        return is_in
 
     def kept(self, is_kept: npt.NDArray[np.bool_]) -> "Entries":
         """Only some rows."""
@@ -221,6 +234,26 @@ def joined(several: Sequence[Entries]) -> Entries:
         np.concatenate(places)[order],
         np.concatenate([entries.tokens for entries in several])[order],
     )
+
+
+def in_few_pieces(several: Sequence[Entries]) -> tuple[Entries, ...]:
+    """The rows of all: large pieces as they are, since to sort them together takes long, and the others as one."""
+    large = tuple(entries for entries in several if len(entries) >= _LARGE)
+    small = joined([entries for entries in several if len(entries) < _LARGE])
+    return (*large, small) if small.parts else large
+
+
+def doubled(pieces: Sequence[Entries]) -> list[npt.NDArray[np.bool_]]:
+    """For each row of each piece, whether its trace has another row in one of the pieces."""
+    found = [piece.doubled() for piece in pieces]
+    shared: list[Entries] = []
+    for pair in itertools.combinations(pieces, 2):
+        fewer, more = sorted(pair, key=len)
+        if (rows := fewer.are_in(more)).any():
+            shared.append(fewer.kept(rows))
+    if both := joined(shared):
+        found = [rows | piece.are_in(both) for rows, piece in zip(found, pieces, strict=True)]
+    return found
 
 
 def _order(high: U64, low: U64) -> npt.NDArray[np.intp]:

@@ -13,9 +13,19 @@ from dataclasses import dataclass, field
 from itertools import filterfalse
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from warehouse.entries import NONE, READ, Entries, Stored, entries_by_id, entries_of, joined, stored_by_id
+from warehouse.entries import (
+    READ,
+    Entries,
+    Stored,
+    doubled,
+    entries_by_id,
+    entries_of,
+    in_few_pieces,
+    stored_by_id,
+)
 from warehouse.identity import Recipe
 from warehouse.inventory import known_entries
 from warehouse.journal import Journal, traces_table
@@ -36,7 +46,8 @@ _COARSE_NANOSECONDS, _FINE_NANOSECONDS = 2 * _SECOND, _SECOND // 10
 class Known:
     """What is stored of a recipe, one row per trace: a long history as sorted numbers, and what came since by trace id."""
 
-    history: Entries = NONE
+    history: tuple[Entries, ...] = ()
+    """In pieces, of which no two hold the same trace."""
     recent: Mapping[str, Stored] = field(default_factory=dict)
     """These rows count, also where the history has others of the same trace."""
 
@@ -47,7 +58,7 @@ class Known:
         """The stored trace or failure, if there is either."""
         held = self.recent.get(trace_id) or self._found.get(trace_id)
         if held is None and self.history:
-            held = self.history.get(trace_id)
+            held = next(filter(None, (piece.get(trace_id) for piece in self.history)), None)
             if held and len(self._found) < _FOUND_ROWS:
                 self._found[trace_id] = held
         return held
@@ -60,7 +71,8 @@ class Known:
     def answers(self) -> Iterator[str]:
         """The id of every stored answer."""
         yield from (trace_id for trace_id, held in self.recent.items() if held.status != "error")
-        yield from (trace_id for trace_id in self.history.answers() if trace_id not in self.recent)
+        for piece in self.history:
+            yield from (trace_id for trace_id in piece.answers() if trace_id not in self.recent)
 
 
 @dataclass
@@ -116,19 +128,19 @@ class RecipeIndex:
 
     def _with_parts(self, known: Known, parts: Sequence[str]) -> Known:
         """What is known with the rows of more parts. Raises LostPart."""
-        recent, history = dict(known.recent), [known.history]
+        recent, history = dict(known.recent), list(known.history)
         named = known_entries(self.store, self.recipe.key, parts)
-        history += [named] if named.parts else []
-        is_named = frozenset(named.parts).__contains__
+        history += named
+        is_named = frozenset(part for piece in named for part in piece.parts).__contains__
         for part in filterfalse(is_named, parts):
             rows = self.store.read_part(part, READ)
             if len(recent) + rows.num_rows > _RECENT_ROWS:
                 history.append(entries_of(part, rows))
             else:
                 self._add(Known(known.history, recent), recent, stored_by_id(part, rows))
-        if len(history) == 1:
+        if len(history) == len(known.history):
             return Known(known.history, recent)
-        return Known(self._merged([*history, entries_by_id(recent)]))
+        return Known(self._counting([*history, entries_by_id(recent)]))
 
     def _add(self, known: Known, recent: dict[str, Stored], found: Mapping[str, Stored]) -> None:
         """Add the rows of a part to the recent ones, as far as they count."""
@@ -142,20 +154,22 @@ class RecipeIndex:
             found = {i: row for i, row in found.items() if i not in doubled or counts[i] == row.part}
         recent.update(found)
 
-    def _merged(self, several: Sequence[Entries]) -> Entries:
-        """The rows of all that count."""
-        entries = joined(several)
-        doubled = entries.doubled()
-        if not len(doubled):
-            return entries
-        ids, parts = entries.ids(doubled), [entries.parts[place] for place in entries.places[doubled]]
+    def _counting(self, several: Sequence[Entries]) -> tuple[Entries, ...]:
+        """The rows of all that count, in few pieces."""
+        pieces = in_few_pieces(several)
+        is_doubled = doubled(pieces)
         by_part: dict[str, set[str]] = {}
-        for trace_id, part in zip(ids, parts, strict=True):
+        for trace_id, part in _held(pieces, is_doubled):
             by_part.setdefault(part, set()).add(trace_id)
+        if not by_part:
+            return pieces
         counts = self._part_that_counts(by_part)
-        is_kept = np.ones(len(entries), bool)
-        is_kept[doubled] = [counts[i] == part for i, part in zip(ids, parts, strict=True)]
-        return entries.kept(is_kept)
+        kept: list[Entries] = []
+        for piece, rows in zip(pieces, is_doubled, strict=True):
+            is_kept = ~rows
+            is_kept[rows] = [counts[trace_id] == part for trace_id, part in _held((piece,), (rows,))]
+            kept.append(piece.kept(is_kept))
+        return tuple(kept)
 
     def _part_that_counts(self, by_part: Mapping[str, AbstractSet[str]]) -> dict[str, str]:
         """Of traces with rows in several parts, the part whose row counts. Raises LostPart."""
@@ -263,6 +277,13 @@ class RecipeIndex:
 
         tables = retry_if_compacted(read)
         return pa.concat_tables(tables) if tables else pa.table({})
+
+
+def _held(pieces: Iterable[Entries], rows: Iterable[npt.NDArray[np.bool_]]) -> Iterator[tuple[str, str]]:
+    """Trace and part of some rows of each piece."""
+    for piece, chosen in zip(pieces, rows, strict=True):
+        places = np.flatnonzero(chosen)
+        yield from zip(piece.ids(places), (piece.parts[place] for place in piece.places[places]), strict=True)
 
 
 def require(trace_ids: Iterable[str], found: Container[str]) -> None:

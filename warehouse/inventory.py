@@ -20,13 +20,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.schema import UserError
-from warehouse.entries import NONE, READ, Entries, entries_of, joined
+from warehouse.entries import READ, Entries, entries_of, joined
 from warehouse.parquet import opened
 from warehouse.store import LostPart, Store, content_hash
 
 FEWEST_PARTS = 4
 """Fewer parts are opened as fast on a disk; from an object store their texts would come along."""
 _NAMES = ("high", "low", "digest", "kind", "part", "tokens")
+_NUMPY_KINDS = (np.uint64, np.uint64, np.uint64, np.uint8, np.uint32, np.uint32)
 _PARTS, _SPANS = b"parts", b"problems"
 """Keys of the file's metadata: the parts, and between which problems each lies."""
 _GROUP_ROWS = 2**20
@@ -46,19 +47,19 @@ class _File(NamedTuple):
     """Of its parts; a file of an earlier version has none."""
 
 
-def known_entries(store: Store, recipe: str, parts: Sequence[str]) -> Entries:
-    """What the inventory says of some parts of a recipe; of those that it does not name, nothing.
+def known_entries(store: Store, recipe: str, parts: Sequence[str]) -> list[Entries]:
+    """What the inventory says of some parts of a recipe, file by file; of those that it does not name, nothing.
 
     It says nothing of a part either that another loader's file, which is gone in this moment, named.
     """
     if len(parts) < _fewest(store):
-        return NONE
+        return []
     wanted, found = set(parts), list[Entries]()
     for path in store.names(_folder(recipe)):
         if entries := _read(store, path):
             found.append(entries.of_parts(wanted))
             wanted.difference_update(entries.parts)
-    return joined(found)
+    return [entries for entries in found if entries.parts]
 
 
 def known_spans(store: Store, recipe: str) -> dict[str, Span]:
@@ -146,9 +147,7 @@ def _read(store: Store, path: str) -> Entries | None:
         if file.schema_arrow.names != list(_NAMES):
             return None
         parts = tuple(orjson.loads(file.metadata.metadata[_PARTS]))
-        columns: list[Any] = [
-            np.empty(file.metadata.num_rows, field.type.to_pandas_dtype()) for field in file.schema_arrow
-        ]
+        columns: list[Any] = [np.empty(file.metadata.num_rows, kind) for kind in _NUMPY_KINDS]
         first = 0
         for place in range(file.num_row_groups):  # one at a time: no row stands in memory twice
             rows = file.read_row_group(place, use_threads=False)

@@ -7,10 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from test_catalog import RECIPE, asked, everything, identity, trace, write_run, write_traces
 
+from warehouse import entries as entries_module
 from warehouse import index as index_module
 from warehouse import inventory
 from warehouse.compaction import merge_parts, merges
-from warehouse.entries import READ, entries_by_id, entries_of, joined, stored_by_id
+from warehouse.entries import READ, doubled, entries_by_id, entries_of, joined, stored_by_id
 from warehouse.index import RecipeIndex
 from warehouse.integrity import verify
 from warehouse.journal import traces_table
@@ -176,10 +177,12 @@ def test_damaged_inventory_is_named_and_misleads_nobody(loaded, opened, tmp_path
     assert list(verify(loaded)) == []
 
 
+@pytest.mark.parametrize("large", [1, 3, 2**20])
 @pytest.mark.parametrize("recent_rows", [0, 3, 100])
-def test_index_says_the_same_however_few_rows_it_keeps_as_objects(store, monkeypatch, recent_rows):
+def test_index_says_the_same_however_few_rows_it_keeps_as_objects(store, monkeypatch, recent_rows, large):
     """Answers, failures, a failure with its answer, and two answers of which the earlier one counts."""
     monkeypatch.setattr(index_module, "_RECENT_ROWS", recent_rows)
+    monkeypatch.setattr(entries_module, "_LARGE", large)
     index = RecipeIndex(store, RECIPE)
     twice = [trace(7, at=at) | {"answer": f"\\boxed{{{at}}}"} for at in (5, 1, 9)]
     parts = [
@@ -221,8 +224,25 @@ def test_entries_say_what_the_rows_say():
     assert set(entries.answers()) == {row["trace_id"] for row in rows if row["status"] != "error"}
     assert entries.get("no id at all") is None
     both = joined([entries, entries_of("other", table)])
-    assert len(both.doubled()) == 2 * len(rows)
+    assert len(both) == 2 * len(rows) and both.doubled().all()
     assert both.of_parts(["other"]).get(rows[0]["trace_id"]).part == "other"
+
+
+def test_rows_of_one_trace_are_found_in_several_pieces():
+    """Also among ids that are equal in their first half."""
+    first, second = (
+        entries_of(
+            part,
+            traces_table([trace(n) | {"trace_id": f"{n // 4:016x}{n:016x}"} for n in numbers]).select(READ),
+        )
+        for part, numbers in (("a", (1, 2, 3, 9)), ("b", (0, 2, 3, 8, 20)))
+    )
+    assert [piece.are_in(other).tolist() for piece, other in ((first, second), (second, first))] == [
+        [False, True, True, False],
+        [False, True, True, False, False],
+    ]
+    assert [rows.sum() for rows in doubled([first, second])] == [2, 2]
+    assert not any(rows.any() for rows in doubled([first]))
 
 
 def test_row_without_a_readable_id_is_left_out_of_entries():
