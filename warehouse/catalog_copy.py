@@ -10,6 +10,7 @@ from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 
+from configs.schema import UserError
 from warehouse.catalog import layout_digest
 from warehouse.files import atomic_file
 from warehouse.store import Store, StoredFile
@@ -40,7 +41,7 @@ def keep_copy(store: Store, *, is_rebuilt: bool) -> None:
     is_near = not is_rebuilt and any(size <= _GROWTH * copy.size for copy in _copies(store))
     if size < LEAST_BYTES or is_near:
         return
-    with suppress(OSError):
+    with suppress(OSError, UserError):
         path = _path(store, store.catalog_path)
         store.write_copy(path, store.catalog_path)
         for other in list(store.files("catalogs")):

@@ -88,7 +88,7 @@ ENGINE_AND_GRADER = {
 }
 TRACE_COLUMN = {
     "tasks/engines/protocol.py": {"    mean_logprob: float": "    entropy: float | None = None\n"},
-    "warehouse/records.py": {"    ]\n)\n\n_FIRST_LAYOUT": '        ("entropy", pa.float64()),\n'},
+    "warehouse/columns.py": {'}\n"""The kind': '    "entropy": "float64",\n'},
     "warehouse/sql/columns.yaml": {"  extracted: ": "  entropy: Entropy of the tokens.\n"},
     "warehouse/sql/exchange/traces.sql": {"    samples.mean_logprob": "    samples.entropy,\n"},
 }
