@@ -139,7 +139,7 @@ def test_cron_fires_by_itself_and_costs_nothing_the_second_time(operator, endpoi
     often = {"schedule": {"cron": "* * * * * */20", "timezone": "UTC"}, "parameters": operator.mine}
     operator.patch(f"/deployments/{deployment['id']}", schedules=[often])
     try:
-        finished = operator.until(lambda: _finished_by_schedule(operator, deployment["id"]), 300, every=1)
+        finished = operator.until(lambda: _finished_by_schedule(operator, deployment["id"]), 600, every=1)
     finally:
         operator.patch(f"/deployments/{deployment['id']}", schedules=[])
     assert len({run["expected_start_time"] for run in finished}) >= 2
