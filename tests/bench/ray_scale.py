@@ -8,6 +8,7 @@ Each replica answers one sample at a time; the ideal is `rounds` × 200 ms. Prin
 
 import argparse
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from endpoints.on_ray import Driven, settings_of
 from endpoints.ray_nodes import RayCluster
 from endpoints.slow_engine import lines
+
+from tasks.engines.ray.driver import STAY_ON_LOOPBACK, SURROUNDINGS
 
 SECONDS = 0.2
 REPLY_BYTES = 2048
@@ -42,7 +45,8 @@ async def measured(address, notes, replicas, rounds):
 def bare_span(address, replicas, rounds):
     """The span of plain actors, measured in a process of its own, which Ray is in."""
     command = [sys.executable, __file__, "--bare", address, str(replicas), str(rounds)]
-    return float(subprocess.check_output(command, text=True).split()[-1])
+    surroundings = os.environ | SURROUNDINGS | STAY_ON_LOOPBACK
+    return float(subprocess.check_output(command, text=True, env=surroundings).split()[-1])
 
 
 def bare(address, replicas, rounds):
