@@ -38,8 +38,9 @@ def keep_copy(store: Store, *, is_rebuilt: bool) -> None:
     if store.is_local:
         return
     size = store.catalog_path.stat().st_size
-    is_near = not is_rebuilt and any(size <= _GROWTH * copy.size for copy in _copies(store))
-    if size < LEAST_BYTES or is_near:
+    if size < LEAST_BYTES:
+        return
+    if not is_rebuilt and any(size <= _GROWTH * copy.size for copy in _copies(store)):
         return
     with suppress(OSError, UserError):
         path = _path(store, store.catalog_path)

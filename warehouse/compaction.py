@@ -17,8 +17,7 @@ import pyarrow as pa
 from configs.schema import UserError
 from warehouse.inventory import keep_up
 from warehouse.journal import finalized
-from warehouse.parquet import rows_of
-from warehouse.records import LAYOUTS
+from warehouse.parquet import layout_of, rows_of
 from warehouse.store import Store, StoredFile, content_hash
 
 SMALL_BYTES = 64 * 2**20
@@ -121,8 +120,7 @@ def _sound(store: Store, path: str) -> pa.Table:
             f"{store.root}/{path} is damaged, so its folder is left as it is; "
             f"`a2r verify --root {store.root}` says what to do."
         )
-    schema = LAYOUTS.get(path.split("/", 1)[0])  # earlier layouts lack columns, which are null
-    return rows_of(pa.BufferReader(data), schema)
+    return rows_of(pa.BufferReader(data), layout_of(path))  # earlier layouts lack columns, which are null
 
 
 def _distinct(table: pa.Table, keys: list[str], keep: str) -> pa.Table:
