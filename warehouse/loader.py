@@ -139,8 +139,8 @@ def _build(
                 had_traces = has_traces(connection)
                 num_rows = _take_in(connection, store, new, sizes)
                 _follow(connection, store, known.keys() - found.keys(), found)
-                for file in new:
-                    connection.execute(statement("load/part"), {"path": file, "content": found[file]})
+                entered = {"paths": new, "contents": [found[file] for file in new]}
+                connection.execute(statement("load/parts"), entered)
                 if not known or had_traces != has_traces(connection):
                     point_to_traces(connection, store.root)
                 refit_relations(connection, store.root)

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from configs.experiment import Experiment
 from flows.commands.stored import PARTS, run_stored
+from flows.commands.without_pandas import hide_pandas
 from tasks.benchmarks.problems import load_problems
 from tasks.grade import assess
 from tasks.grading.grader_of import grader_of
@@ -42,6 +43,8 @@ from warehouse.problem_rows import ProblemRows
 from warehouse.records import GRADES, MEMBERS, PROBLEMS, TRACES
 from warehouse.store import Store, traces_folder
 from warehouse.winner import answer_digest
+
+hide_pandas()  # as the command does
 
 NUM_PROBLEMS, NUM_SAMPLES = 1000, 64
 REASONING = "We add both numbers, digit by digit, and carry where it is needed. " * 4
