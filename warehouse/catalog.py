@@ -6,6 +6,7 @@ the relations people use as views over them. Text stays in Parquet and is reache
 
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -46,6 +47,8 @@ _SMALL_BYTES = 8 * 2**20
 """Up to here several threads cost more to bring together than they save."""
 _SLOW_COMPRESSION = "fsst"
 """Learning it takes half of a small load, whose rows are few; large loads halve the trace ids by it."""
+_BLANK_DAYS = 30
+"""How long a blank catalog of another version is kept."""
 _BLOCK_SIZE = 65_536
 """The smallest with which DuckDB packs bits, by which a long history takes a quarter less; a thousand samples take 4 MB."""
 
@@ -106,7 +109,9 @@ def open_for_loading(
     further = {"default_block_size": _BLOCK_SIZE, "memory_limit": _MEMORY[is_new], "threads": threads}
     connection = duckdb.connect(path, config=_CONFIG | further)
     if num_bytes < _SMALL_BYTES:
-        connection.execute(f"set disabled_compression_methods = '{_SLOW_COMPRESSION}'")  # no effect as an option
+        connection.execute(
+            f"set disabled_compression_methods = '{_SLOW_COMPRESSION}'"
+        )  # no effect as an option
     _let_read(connection, store)
     return connection
 
@@ -137,6 +142,7 @@ def blank_catalog() -> bytes:
         with suppress(OSError):  # where nothing can be written it is made each time
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_file(kept, data)
+            _forget_old_blanks(kept.parent)
     return data
 
 
@@ -145,6 +151,14 @@ def _kept_blank() -> Path | None:
         return cache_folder() / f"blank-{layout_digest('')[:16]}-{duckdb.__version__}.duckdb"
     except RuntimeError:  # nobody's home
         return None
+
+
+def _forget_old_blanks(folder: Path) -> None:
+    """Remove those that versions of weeks ago have made; who still uses one makes it anew."""
+    oldest = time.time() - _BLANK_DAYS * 86_400
+    for blank in folder.glob("blank-*.duckdb"):
+        if blank.stat().st_mtime < oldest:
+            blank.unlink(missing_ok=True)
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,7 +1,9 @@
 """Loading is incremental, idempotent and atomic; everything in the catalog says what it is."""
 
+import os
 import re
 import threading
+import time
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ from configs.models import Model
 from configs.sampling import Sampling
 from configs.schema import UserError
 from warehouse import dictionary, loader
-from warehouse.catalog import connect, open_for_loading
+from warehouse.catalog import blank_catalog, connect, open_for_loading
 from warehouse.identity import recipe_of, trace_id
 from warehouse.journal import traces_table
 from warehouse.loader import GATHERED, REDUCED, load
@@ -357,3 +359,17 @@ def test_every_relation_column_and_macro_has_its_comment(loaded):
 
 def test_dictionary_is_what_the_catalog_says():
     assert dictionary.PATH.read_text(encoding="utf-8") == dictionary.dictionary()
+
+
+def test_blank_catalogs_of_long_ago_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "a2r"
+    folder.mkdir()
+    old, recent = folder / "blank-0123-1.5.0.duckdb", folder / "blank-4567-1.5.5.duckdb"
+    for kept, days in ((old, 31), (recent, 29)):
+        kept.touch()
+        os.utime(kept, times=(time.time() - days * 86_400,) * 2)
+    made = blank_catalog()
+    assert not old.exists()
+    assert recent.exists()
+    assert [kept.read_bytes() for kept in folder.glob("blank-*") if kept != recent] == [made]
