@@ -60,6 +60,8 @@ _TABLE = {
     "؛": "; ",
     **dict.fromkeys("✓✔✅☑■□∎", " "),
     **dict.fromkeys("元円원", " "),
+    **dict.fromkeys("万萬만", r"\cdot 10000 "),
+    **dict.fromkeys("亿億억", r"\cdot 100000000 "),
     "、": ", ",
     "，": ", ",
     "；": "; ",
@@ -102,4 +104,7 @@ def _spelled(character: str) -> str:
     if "\N{FRACTION SLASH}" in plain:
         above, _, below = plain.partition("\N{FRACTION SLASH}")
         return rf"\frac{{{above}}}{{{below or 1}}}"
+    letter = unicodedata.normalize("NFD", plain)[:1]
+    if letter.isascii() and letter.isalpha() and len(plain) == 1:
+        return letter  # é: an accent parts no words
     return _TABLE.get(plain) or _GREEK.get(plain) or plain

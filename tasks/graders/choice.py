@@ -8,11 +8,11 @@ from configs.graders import ChoiceGrader
 from tasks.graders.extraction import boxed_answer
 from tasks.graders.layout import undecorated
 from tasks.graders.normalise import vote_key
-from tasks.graders.phrases import HEADING, STATED
+from tasks.graders.phrases import ELSEWHERE, HEADING, STATED, is_from_elsewhere
 from tasks.graders.protocol import Quick, Verdict, key_of, settings_of
 
 _LETTER = re.compile(
-    r"(?:[(\[{]([A-Za-z])[)\]}]|([A-Za-z])(?=[.):;]|$)[.):;]?|([A-Z])(?=\s*[-,(]|\s+[^\s=^_+*/<>]))(.*)",
+    r"(?:\\?[(\[{<]([A-Za-z])\\?[)\]}>]|([A-Za-z])(?=[.):;]|$)[.):;]?|([A-Z])(?=\s*[-,(]|\s+[^\s=^_+*/<>]))(.*)",
     re.DOTALL,
 )
 """B, (B), B) 12, B. twelve, B: 12; a capital also before a dash, a comma, a bracket or the choice's text."""
@@ -29,8 +29,10 @@ _LAST_LINE = 240
 _HOMOGLYPHS = str.maketrans("АВСЕНІ", "ABCEHI")  # noqa: RUF001 - Cyrillic letters that look like ours
 _QUOTES = " *\n.\"'`"
 _LETTERED = r"(?:[(\[*\"'$]|\\\(|\\(?:text|textbf|mathrm|mathbf)\s*\{)*(?P<letter>[A-Z])(?:[)\]*\"'$}]|\\\))*"
+_NOT_DENIED = r"(?<!\bnor)(?<!\bneither)(?<!\bthat)(?<!\bif)(?<!\bwhether)"
+"""Before what is said of a letter: neither B nor C is correct, it is false that C is."""
 _CALLED = re.compile(
-    rf"(?:^|[\s:])(?:(?:the[ \t]+)?(?:option|choice|answer)[ \t]+)?{_LETTERED}[ \t]+is[ \t]+"
+    rf"{_NOT_DENIED}(?:^|[\s:])(?:(?:the[ \t]+)?(?:option|choice|answer)[ \t]+)?{_LETTERED}[ \t]+is[ \t]+"
     r"(?:(?:the|my|our)[ \t]+)?(?:(?:final|clearly|indeed|therefore|thus|only|most)[ \t]+)*"
     r"(?:(?:correct|right|best)(?![ \t]*(?:to|for|that|if|when)\b)|(?:answer|option|choice)\b)",
     re.MULTILINE,
@@ -42,7 +44,8 @@ _CHOSEN = re.compile(
 )
 _ALONE = re.compile(
     rf"[ \t#]*(?:(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?[ \t]+)?"
-    rf"(?:(?:[Ii]t|[Tt]his)[ \t]+(?:must|has to|should)[ \t]+be[ \t]+)?"
+    rf"(?:(?:[Ii]t|[Tt]his)[ \t]+(?:must|has to|should)[ \t]+be[ \t]+|(?:[Ii]t|[Tt]his)(?:'s|[ \t]+is)[ \t]+"
+    rf"|(?:[Cc]hoose|[Ss]elect|[Pp]ick)[ \t]+)?"
     rf"(?:(?:[Tt]he[ \t]+)?(?:[Aa]nswer[ \t]+)?(?:[Oo]ption|[Cc]hoice|[Ll]etter)[ \t]+)?{_LETTERED}(?:[.):][^\n]{{0,200}})?[ \t]*"
 )
 """A line that is a letter, at most with a word before it and its choice's text behind."""
@@ -61,7 +64,10 @@ _SEVERAL = re.compile(
 """Further letters behind the first: B or C; (B) and (C); A, B, D."""
 _ONE = re.compile(r"(?<![A-Za-z])[A-J](?![A-Za-z])")
 _DRESS = (
-    r"(?:[\s*_$\"'“”«\u2018\u2019`:\uff1a(\[{\uff08【《「]|\\\(|\\\[|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|<(?=[A-Z]>)"
+    r"(?:not[ \t]+[(*]*[A-J][)*]*,?[ \t]+but[ \t]+(?:rather[ \t]+)?)?"
+    r"(?:[\s*_$\"'“”«\u2018\u2019`:\uff1a(\[{\uff08【《「]|\\\(|\\\["
+    r"|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|<(?=[A-Z]>)"
+    r"|(?<=\n)>(?=[ *(]*[A-Z])"
     r"|(?:option|choice|therefore|thus|then|hence|clearly|indeed|likely|most|simply)\b,?)*"
 )
 _STATED = re.compile(
@@ -69,13 +75,14 @@ _STATED = re.compile(
     r"|\b(?:correct|right|best|my|likely)[ \t]+(?:option|choice|one|letter|statement)\b[*_]*[ \t]*"
     r"(?::|=|\b(?:is|must be|should be)\b)"
     r"|\b(?:option|choice)[ \t]*[:\uff1a]"
-    r"|\bthe[ \t]+(?:option|choice)[ \t]+is\b|\bcorrect[*_]*[ \t]*[:\uff1a]"
+    r"|\bthe[ \t]+(?:option|choice)[ \t]+(?:that[ \t][^.\n:=]{0,80}?)?is\b|\bcorrect[*_]*[ \t]*[:\uff1a]"
     r"|[\"'](?:(?:final|correct|selected|chosen|predicted|answer)_)?(?:choice|option|letter|prediction)[\"'][ \t]*:"
     r"|正确选项[是为]?[:\uff1a \t]*|(?<![不筛候])选(?:择)?[:\uff1a \t]*(?=[(\uff08【]?[A-J](?![A-Za-z]))"
     r"|\banswer(?=[ \t]+\(?[A-Z]\)?(?:[.\s]*\Z))"
     rf"|{HEADING})" + _DRESS,
     re.IGNORECASE | re.MULTILINE,
 )
+_ELSEWHERE = re.compile(ELSEWHERE + _DRESS, re.IGNORECASE)
 _AFTER = re.compile(r"([A-Za-z])(?![A-Za-z0-9=^_])(?P<rest>[^\n]{0,60})")
 
 
@@ -84,7 +91,7 @@ class Choice(Quick):
 
     def __init__(self, form: ChoiceGrader) -> None:
         self._form = form
-        self.key = key_of("choice", "5", settings_of(form))
+        self.key = key_of("choice", "6", settings_of(form))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The last box, or the letter after the last "the answer is"; that letter also where the box names none."""
@@ -130,18 +137,21 @@ def stated_letter(text: str) -> str | None:
 
     All that is said where it is several.
     """
-    last = deque(
-        (found for match in _STATED.finditer(text) if (found := _after(text, match.end()))), maxlen=1
-    )
-    return last[0] if last else _letter_otherwise(text)
+    for pattern in (_STATED, _ELSEWHERE) if is_from_elsewhere(text) else (_STATED,):
+        last = deque(
+            (found for match in pattern.finditer(text) if (found := _after(text, match.end()))), maxlen=1
+        )
+        if last:
+            return last[0]
+    return _letter_otherwise(text)
 
 
 def _letter_otherwise(text: str) -> str | None:
     """The letter of the last "B is correct" or "I choose B", or of a last line that holds nothing else."""
     patterns = (_CHOSEN, _CALLED, _CHINESE)
-    called = deque((match for pattern in patterns for match in pattern.finditer(text)), maxlen=1)
+    called = [found[0] for pattern in patterns if (found := deque(pattern.finditer(text), maxlen=1))]
     if called:
-        return called[0]["letter"]
+        return max(called, key=lambda match: match.start("letter"))["letter"]
     plain = _FENCE.sub("", text[-_LAST_LINE:]).strip() if "```" in text[-_LAST_LINE:] else text.strip()
     found = _ALONE.fullmatch(plain[-_LAST_LINE:].rpartition("\n")[2]) or _ONLY.fullmatch(
         text.strip()[:_LAST_LINE].partition("\n")[0]

@@ -27,6 +27,7 @@ _WITHOUT_BLANK = re.compile(r"\d(?:,|\{,\})\d")
 """A comma that can be a decimal one; 3, 5 is a list."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}")
 """A date, and neither a difference nor a quotient."""
+_HALF_OF_DAY = re.compile(r"\d\s*([ap])(?:\.\s?m\b|m\b)", re.IGNORECASE)
 _INTEGER = re.compile(r"-?\d{1,100}", re.ASCII)
 _BLANKS = re.compile(r"\s+(?![\d.\s])|(?<![\d\s])\s+")
 _DIGITS = re.compile(r"\d+")
@@ -39,6 +40,8 @@ def decided(gold: str, answer: str) -> Verdict | None:  # noqa: C901, PLR0911 - 
     if len(answer) > MAX_SYMBOLIC_LENGTH and len(answer) > 4 * len(gold):
         return "wrong"  # no spelling of an answer is that much longer than the answer
     golds, answers = readings(gold), readings(answer)
+    if _are_other_halves(gold, answer):
+        return "wrong"
     if set(golds) & set(answers) or _is_same_but_for_blanks(gold, answer):
         return "correct"
     if (by_letter := _by_letter(golds[0], answer)) is not None:
@@ -57,6 +60,14 @@ def decided(gold: str, answer: str) -> Verdict | None:  # noqa: C901, PLR0911 - 
     if _is_word(golds[0]) and (_is_word(answers[0]) or values[0][1] is not None):
         return "wrong"  # they are not spelled alike, and nothing else makes words equal
     return "grader_error" if any(map(_is_monstrous, (*golds, *answers))) else None
+
+
+def _are_other_halves(gold: str, answer: str) -> bool:
+    """Whether one is a time before noon and the other a time after it."""
+    if "m" not in gold.lower():
+        return False
+    halves = [_HALF_OF_DAY.findall(undecorated(text).lower()) for text in (gold, answer)]
+    return all(halves) and halves[0] != halves[1]
 
 
 def _is_decimal(text: str, spellings: tuple[str, ...]) -> bool:

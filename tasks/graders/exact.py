@@ -13,7 +13,7 @@ class Exact(Quick):
 
     def __init__(self, form: ExactGrader) -> None:
         self._form = form
-        self.key = key_of("exact", "5", settings_of(form))
+        self.key = key_of("exact", "6", settings_of(form))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The last box, or what the fallback finds."""

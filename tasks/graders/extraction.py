@@ -27,6 +27,20 @@ _PLACEHOLDER = re.compile(
 _TEXT = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s*\{([^{}]*)\}")
 _LAYOUT = re.compile(r"\\(?:quad|enspace|qquad|left|right|[,;:! ()\[\]\\])|[$&]|\\$")
 _NAME_BEFORE = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?\s*=\s*$")
+_MINUS_BEFORE = re.compile(r"(?:[=$]|\\[(\[])\s*[-−]\s*$")
+_NEAR = 8
+"""Characters before a box that a minus of its own is looked for in."""
+_FACTOR_BEHIND = re.compile(
+    r"(?:[ \t]|\\[,; ])*(?:(\\sqrt(?:\{[^{}]*\}|\s*\d)|\\pi(?![A-Za-z]))"
+    r"|\$?[ \t]*(?:\\text\{\s*)?\b(hundred|thousand|million|billion|trillion|dozen)\b)"
+)
+_NEXT_PART = re.compile(
+    r"[\s$.,;*\])]*(?:\\[\])])?[\s*]*(?:(?:and|for|in)\s+)*[\s*]*"
+    r"(?:part\s+\(?(?:[b-h]|[2-9]|ii|iii|iv)\)?|\(?(?:[b-h]|ii|iii|iv)\))[\s*:.,$=]*(?:\\[\[(])?[\s$]*",
+    re.IGNORECASE,
+)
+r"""What parts the answers of parts: (a) \boxed{2}, (b) \boxed{9}."""
+_CALCULATES = re.compile(r"[=+^/<>]")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _JOINTS = frozenset({"and", "or"})
 _CORRECTIONS = frozenset({
@@ -81,15 +95,15 @@ def boxed_answer(text: str) -> str | None:
     holds a placeholder is none.
     """
     if (plain := _plain_box(text)) and not _may_join(text, plain[0]) and not _PLACEHOLDER.fullmatch(plain[1]):
-        return plain[1]
+        return _with_factors(text, plain[0], text.index("}", plain[0]) + 1, plain[1])
     boxes = _boxes(text)
     if not boxes and "\x08" in text:
         text = _LOST.sub(r"\\boxed", text)
         boxes = _boxes(text)
     if not boxes:
         return None
-    first, _, content = boxes[0]
-    contents, names = [content], [_name_before(text, first)]
+    first, last, content = boxes[0]
+    contents, names = [_with_factors(text, first, last, content)], [_name_before(text, first)]
     for start, end, content in boxes[1:]:
         if end > first:
             continue  # a box within a box
@@ -102,6 +116,17 @@ def boxed_answer(text: str) -> str | None:
         contents = [name + content for name, content in zip(names, contents, strict=True)]
     distinct = list(dict.fromkeys(reversed(contents)))
     return ", ".join(distinct)[:LONGEST]
+
+
+def _with_factors(text: str, start: int, end: int, content: str) -> str:
+    r"""A box's content with what the formula multiplies it by: x=-\boxed{3}, \boxed{3}\sqrt{2}, \boxed{3} million."""
+    if match := _FACTOR_BEHIND.match(text, end):
+        content = f"{_as_factor(content)} {match[1] or match[2]}"
+    return "-" + _as_factor(content) if _MINUS_BEFORE.search(text[max(0, start - _NEAR) : start]) else content
+
+
+def _as_factor(content: str) -> str:
+    return f"({content})" if re.search(r"[^\s]\s*[-+]", content) else content
 
 
 def _name_before(text: str, start: int) -> str:
@@ -140,10 +165,15 @@ def _may_join(text: str, start: int) -> bool:
 
 def _is_joint(between: str) -> bool:
     """Whether what stands between two boxes says that both are the answer."""
+    if len(between) <= MAX_JOINT and _NEXT_PART.fullmatch(between):
+        return True
     if len(between) > MAX_JOINT or "\n\n" in between or re.search(r"\.(?:\s|$)", between):
         return False
     plain = _LAYOUT.sub(" ", _TEXT.sub(r"\1", between))
-    words = _LETTERS.findall(_NAME_BEFORE.sub("", plain).lower())
+    plain = _NAME_BEFORE.sub("", plain)
+    words = _LETTERS.findall(plain.lower())
+    if not words and _CALCULATES.search(plain):
+        return False  # \boxed{3}+1=\boxed{4}
     if not words:
         return "," in between or ";" in between or "\n" not in between
     return set(words) <= _JOINTS or ("and" in words and not _CORRECTIONS & set(words))

@@ -45,7 +45,7 @@ class Function:
         self._arguments = _arguments_of(source, name)
         self.reads_traces = not set(self._arguments.names).isdisjoint(_OF_TRACE)
         content = hashlib.sha256(source).hexdigest()
-        self.key = key_of("function", "4", settings_of(form, "path") | {"source": content})
+        self.key = key_of("function", "5", settings_of(form, "path") | {"source": content})
         self._workers = Workers(load, (module, name, form.path or "", str(form.threshold)))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:

@@ -35,7 +35,7 @@ class Math:
 
     def __init__(self, form: MathGrader, problems: Mapping[str, Problem] | None = None) -> None:
         self._form, self.complaints, self.reads_traces = form, [], False
-        self.key = key_of("math", "6", settings_of(form))
+        self.key = key_of("math", "7", settings_of(form))
         self._allowed = allowances(form, problems or {})
         self._readers = Workers(decision.load, modules=["tasks.graders.algebra.decision", "mpmath"])
         self._symbols = Workers(symbolic.load)

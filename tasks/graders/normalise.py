@@ -10,7 +10,16 @@ from functools import lru_cache
 
 from tasks.graders.arithmetic import value_of
 from tasks.graders.layout import undecorated
-from tasks.graders.notations import based, binomials, latin_names, repeating, without_local_separators
+from tasks.graders.notations import (
+    based,
+    binomials,
+    latin_names,
+    raised_fractions,
+    repeating,
+    transposed,
+    without_local_separators,
+)
+from tasks.graders.numerals import in_digits
 from tasks.graders.units import without_units
 
 MAX_LENGTH = 1000
@@ -22,6 +31,9 @@ _CONNECTED = re.compile(
     r"\s*,?\s+(?:and|or)\s+|\s*,?\s*\\(?:l?or|l?and|vee|wedge)(?![a-zA-Z])\s*|\s+\\&\s+|(?<=[\d)}\]])(?:and|or)(?=[-\d(\\\[a-z])"
 )
 r"""1, 2 and 3; 1 or 3; 6 \lor 11."""
+
+_EITHER = re.compile(r"\s*,?\s+or\s+|\s*\\(?:lor|vee)(?![a-zA-Z])\s*")
+_ORDER = re.compile(r"[<>]|\\[lg](?:t|eq?(?:slant|q)?)(?![a-z])")
 
 _QUALIFIED = re.compile(
     r",?\s+(?:for\s+(?:all|any|every|each|some)|where\s+\$?[a-z]\$?\s*(?:is|\\in)|with\s+[a-z]\s*\\in|as\s+(?:desired|required))(?![a-z])"
@@ -50,7 +62,9 @@ _LOCAL_TENS = re.compile(r"(?<![\d.,])(\d+),(\d+)(?=\s*\*\s*10\s*(?:\^|\*\*))")
 _SPACED_COMMA = re.compile(r",\s+")
 _SPACED_THOUSANDS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?: +\d{3})+(?![\d ]*\d|\s*/)")
 _MIXED = re.compile(r"(?<![\d.])(\d+) +([1-9]\d*)\s*/\s*(\d+)(?![\d.])")
-_MIXED_AND = re.compile(r"(?<![\d.,/])(\d+)\s+and\s+([1-9]\d*\s*/\s*\d+)(?=$|\s+[a-z])")
+_MIXED_AND = re.compile(
+    r"(?<![\d.,/])(\d+)\s+and\s+([1-9]\d*\s*/\s*\d+|\\[dt]?frac\s*(?:\{\d+\}\s*\{\d+\}|\d\s*\d))(?=$|\s+[a-z])"
+)
 """3 and 1/2 is a mixed number, or a list of two."""
 _SCIENTIFIC = re.compile(
     r"(?<![A-Za-z\\}_^])((?<![\d.])\d+(?:\.\d+)?|(?<![\d.])\.\d+)[eE]\{?([-+]?\d{1,4})\}?(?![\d.A-Za-z])"
@@ -207,16 +221,16 @@ def spelled(text: str, *, as_list: bool = False) -> str:
     """The text in one spelling; `as_list`: a comma separates even where it can group thousands."""
     if _PLAIN.fullmatch(text):
         return text
-    text = _in_rows(undecorated(text))
+    text = transposed(_in_rows(in_digits(undecorated(text))))
     text = _ARC.sub(_in_degrees, text)
     if not as_list:
         text = _MIXED_AND.sub(r"\1 \2", text)
-    text = _CONNECTED.sub(", ", without_units(_QUALIFIED.sub("", text))).strip()
+    text = _CONNECTED.sub(", ", without_units(_either(_QUALIFIED.sub("", text)))).strip()
     if ", " in text:
         text = ", ".join(without_units(part.strip()) for part in _SPACED_COMMA.split(text))
     text = latin_names(based(_without_stop(repeating(text.strip()))))
     text = _INFINITY.sub(r"\\infty ", _GREEK.sub(r"\\\1 ", _NAMES.sub(r"\\\1 ", text)))
-    text = _FRACTION.sub(r"\\frac", text)
+    text = _FRACTION.sub(r"\\frac", raised_fractions(text))
     text = _MIXED.sub(_mixed, text)
     text = _SPACED_THOUSANDS.sub(lambda m: m[0].replace(" ", ""), text)
     text = _grouped(text, as_list=as_list)
@@ -239,6 +253,14 @@ def spelled(text: str, *, as_list: bool = False) -> str:
             lambda m: ("(" if m[1] == "]" else "[") + m[2] + (")" if m[3] == "[" else "]"), text
         )
     return _SAYINGS.get(text.casefold(), text)
+
+
+def _either(text: str) -> str:
+    r"""Conditions of which one is enough, as the union that they are: x<2 \cup x>3."""
+    parts = _EITHER.split(text)
+    if len(parts) > 1 and "," not in text and all(map(_ORDER.search, parts)):
+        return r" \cup ".join(parts)
+    return text
 
 
 def _in_rows(text: str) -> str:

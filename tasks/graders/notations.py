@@ -30,24 +30,46 @@ _BASED = re.compile(
 _BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
           "ten": "10", "twelve": "12", "sixteen": "16"}  # fmt: skip
 _PROPORTION = re.compile(r"(\d+)\s+to\s+(\d+)")
+_SHARE = re.compile(r"(\d+)\s+(?:out\s+of|in)\s+(\d+)")
+_RAISED_FRACTION = re.compile(r"(?:\{\})?\^(?:\{(\d+)\}|(\d))\s*/\s*_(?:\{(\d+)\}|(\d))")
+"""^{3}/_{4}, three quarters in raised and lowered digits."""
+_TRANSPOSED = re.compile(
+    r"(?:([(\[][^()\[\]&]*,[^()\[\]&]*[)\]])|(\\begin\{([pb]matrix)\}[^\\]*\\end\{\3\}))\s*\^\s*\{?\s*(?:\\top|\\intercal|T)\s*\}?"
+)
+r"""(1,2)^T; a matrix of one row, whose column it is."""
 
 
 def based(text: str) -> str:
-    """1011_{2} for 1011 (base 2), (1011)_2, 1011_{two} and 0b1011, 3:4 for 3 to 4; other texts as they are."""
+    """1011_{2} for 1011 (base 2), (1011)_2 and 0b1011, 3:4 for 3 to 4, 1/2 for 1 out of 2; other texts as they are."""
     if match := _BASED.fullmatch(text):
         digits, index, base, binary, hexadecimal = match.groups()
         if binary or hexadecimal:
             return f"{binary}_{{2}}" if binary else f"{hexadecimal}_{{16}}"
         base = _BASES.get(index or base, index or base)
         return f"{digits}_{{{base}}}" if base.isdecimal() else text
+    if share := _SHARE.fullmatch(text):
+        return rf"\frac{{{share[1]}}}{{{share[2]}}}"
     return _PROPORTION.sub(r"\1:\2", text) if _PROPORTION.fullmatch(text) else text
+
+
+def raised_fractions(text: str) -> str:
+    r"""\frac{3}{4} for ^{3}/_{4}."""
+    return _RAISED_FRACTION.sub(lambda m: rf"\frac{{{m[1] or m[2]}}}{{{m[3] or m[4]}}}", text)
+
+
+def transposed(text: str) -> str:
+    """The tuple or the column that a row with the sign T behind it is."""
+    if match := _TRANSPOSED.fullmatch(text):
+        return match[1] or match[2].replace("&", r"\\")
+    return text
 
 
 def repeating(text: str) -> str:
     r"""0.1\overline{6} for the other ways of writing what repeats; a\over b as a fraction."""
     if "." in text:
-        if match := _REPEATED.fullmatch(text) or _IN_BRACKETS.fullmatch(text):
-            return rf"{match[1]}\overline{{{match[2] or match[3]}}}"
+        said, equals, last = text.rpartition("=")
+        if match := _REPEATED.fullmatch(last.strip()) or _IN_BRACKETS.fullmatch(last.strip()):
+            return rf"{said}{equals}{match[1]}\overline{{{match[2] or match[3]}}}"
         text = _REPEATING.sub(lambda m: rf"{m[1]}\overline{{{''.join(filter(None, m.groups()[1:]))}}}", text)
     if "\\over" in text or "\\choose" in text:
         text = _ALL_OVER.sub(_stacked, text) if _ALL_OVER.fullmatch(text) else _OVER.sub(_stacked, text)

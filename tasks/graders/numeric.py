@@ -14,6 +14,9 @@ from tasks.graders.units import is_unit
 
 _LETTERS = re.compile("[A-Za-z]+")
 _WITH_UNIT = re.compile(r"([-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))[A-Za-z°%$€£²³/^]+\d?")
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,(?:\d{1,2}|\d{4,})")
+"""3,14: a comma that parts no thousands."""
+_BETWEEN_DIGITS = re.compile(r"\d(?:,|\{,\})\d")
 
 
 class Numeric(Quick):
@@ -21,7 +24,7 @@ class Numeric(Quick):
 
     def __init__(self, form: NumericGrader) -> None:
         self._form = form
-        self.key = key_of("numeric", "5", settings_of(form))
+        self.key = key_of("numeric", "6", settings_of(form))
 
     def extract(self, texts: Sequence[str]) -> list[str | None]:
         """The last box, or what the fallback finds."""
@@ -54,4 +57,6 @@ def number_of(text: str) -> Fraction | None:
         return value
     if (match := _WITH_UNIT.fullmatch(plain)) and all(map(is_unit, _LETTERS.findall(plain))):
         return value_of(match[1].replace(",", ""))
+    if _DECIMAL_COMMA.fullmatch(plain) and _BETWEEN_DIGITS.search(text):
+        return value_of(plain.replace(",", "."))
     return real_value(plain)

@@ -8,13 +8,25 @@ MAX_PHRASE = 200
 """Characters of a stated answer; what is longer is a sentence about one."""
 
 STATED = (
-    r"(?<![A-Za-z])ans(?:wer)?\b[*_}\"']*"
-    r"(?:[ \t]+(?:to|of|for)[ \t][^.\n:=]{0,80}?|[ \t]*\([^()\n]{1,40}\)|,[ \t]*(?:then|therefore|thus)\b,?)?"
+    r"(?<![A-Za-z])ans(?:wers?)?\b[*_}\"']*"
+    r"(?:[ \t]+(?:to|of|for|that)[ \t][^.\n:=]{0,80}?|[ \t]*\([^()\n]{1,40}\)|,[ \t]*(?:then|therefore|thus)\b,?)?"
     r"[ \t]*(?:[:\uff1a=]|[\u2014\u2013](?=[ \t*]*(?:[-$\\(\d]|[A-J]\b))|-[ \t]+(?=[A-J]\b)|-+>|→"
-    r"|\b(?:is|must be|should be|would be|will be|equals|comes to|turns out to be)\b|[ \t](?=\$|\\\(|\\\[))"
+    r"|\b(?:is|are|must be|should be|would be|will be|equals|comes to|turns out to be)\b|[ \t](?=\$|\\\(|\\\[))"
     r"[ \t*_}]*:?|<(?:final_)?answer>|答案(?:[是为]?[ \t]*[:\uff1a]|[是为】])"
 )
 """The answer is, the answer to this problem must be, **Answer**:, "final_answer":"""
+
+_ANSWERS = (
+    "respuesta", "réponse", "antwort", "antwoord", "resposta", "risposta", "ответ", "відповідь", "odpowiedź", "cevap",
+    "jawaban", "jawabannya", "đáp án", "jibu", "उत्तर", "উত্তর", "คำตอบ", "الإجابة", "الجواب", "答え", "正解", "正答", "정답", "답",
+)  # fmt: skip
+ELSEWHERE = (
+    rf"(?<![^\W\d_])(?:{'|'.join(_ANSWERS)})[*_]*(?:[ \t]+[^\W\d_]{{1,20}}){{0,4}}?"
+    r"(?:[ \t]*[:\uff1a=]|[ \t]*[—–](?=[ \t])|は|[은는이가](?![^\W\d_])"
+    r"|[ \t]+(?:es|est|ist|lautet|is|é|è|adalah|là|ni|هي|هو|है)(?![^\W\d_]))"
+    r"(?:[ \t]+(?:die[ \t]+)?(?:la|letra|lettre|opción|opção|option|вариант)(?![^\W\d_]))*"
+)
+"""The answer is, as the languages of MGSM and of translated MMLU say it."""
 
 HEADING = r"^[#>*_ \t]*(?:(?:the|my)[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer[*_ \t]*[:\uff1a]?[*_ \t]*\n(?:[-=]{3,}[ \t]*\n)?"
 """### Final Answer, on a line of its own."""
@@ -23,6 +35,7 @@ _PHRASE = re.compile(
     rf"{STATED}|{HEADING}|^[ \t]*####[ \t]*(?!\d+(?:[.)][ \t]|st\b|nd\b|rd\b|th\b))(?=[-+−$\\(\[{{.\d]|[^\n]*\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
+_ELSEWHERE = re.compile(ELSEWHERE, re.IGNORECASE)
 _MATHS = re.compile(r"\$\$\s*(.+?)\s*\$\$|\\\[\s*(.+?)\s*\\\]|\$([^$\n]+)\$|\\\((.+?)\\\)", re.DOTALL)
 _DISPLAY = re.compile(
     r"\\begin\{(equation|align|gather|displaymath|math|eqnarray)(\*?)\}\s*(.+?)\s*\\end\{\1\2\}|`{3}\w*\n\s*(.+?)\s*\n`{3}",
@@ -48,9 +61,13 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 """The number of ways is, before the number: a sentence behind "Answer:" that says whose value it is."""
-_RESULT = re.compile(r"\b(?:solution|result)\b[*_]*[ \t]*(?::|=|\b(?:is|equals)\b)", re.IGNORECASE)
+_RESULT = re.compile(r"\b(?:solution|result)s?\b[*_]*[ \t]*(?::|=|\b(?:is|are|equals)\b)", re.IGNORECASE)
 """The result is 31, where nothing is called an answer."""
 _OF_FILLER = re.compile(r"^[*_]*(?:is|are|equals)\b\s*")
+_IN_JSON = re.compile(r'"((?:\\.|[^"\\])*)"\s*(?=[,}])')
+"""A text among the fields of an object."""
+_COPULA = re.compile(r"(?:です|になります|となります|입니다|이다|है)$")
+"""Is, behind what it says."""
 _LOUD = re.compile(r"[*_]+[!?]+$")
 _VALUE_OF = re.compile(r"\s*(?:=|\bis\b)\s*")
 _FACTOR = re.compile(
@@ -79,6 +96,8 @@ def stated_answer(text: str) -> str | None:
     last = deque(_PHRASE.finditer(text), maxlen=1)
     if not last and (before := _stated_before(text)):
         return before
+    if not last and is_from_elsewhere(text):
+        last = deque(_ELSEWHERE.finditer(text), maxlen=1)
     last = last or deque(_RESULT.finditer(text), maxlen=1)
     if not last:
         return None
@@ -86,16 +105,22 @@ def stated_answer(text: str) -> str | None:
     rest = _BULLET.sub("", _TOKENS.sub("", rest)).lstrip(" \t\n*_:>,")
     if filler := _FILLER.match(rest):
         rest = _OF_FILLER.sub("", rest[filler.end() :]).lstrip(" *_")
-    if display := _DISPLAY.match(rest):
-        return (display[3] or display[4]).strip()
+    if display := _DISPLAY.match(rest) or _IN_JSON.match(rest):
+        return display[display.lastindex or 0].strip() or None
     if maths := _in_maths(rest):
         return maths
     if (subject := _SUBJECT.match(rest)) and "\n" not in rest[: subject.end()]:
         rest = rest[subject.end() :]
         if maths := _in_maths(rest):
             return maths
-    stated = _LOUD.sub("", _sentence(rest)).strip(' \t*_.,;"。')
+    stated = _COPULA.sub("", _LOUD.sub("", _sentence(rest)).strip(' \t*_.,;"。'))
     return stated if 0 < len(stated) <= MAX_PHRASE else None
+
+
+def is_from_elsewhere(text: str) -> bool:
+    """Whether a text has another language's word for an answer: a plain search, that spares most texts the pattern."""
+    lowered = text.lower()
+    return any(word in lowered for word in _ANSWERS)
 
 
 def _stated_before(text: str) -> str | None:
@@ -153,7 +178,7 @@ def _sentence(rest: str) -> str:
             place + 1 == len(rest) or rest[place + 1].isspace() or rest[place + 1] in "*<"
         )
         is_comma = character == "," and rest[place + 1 : place + 2].isspace() and not _ITEM.match(rest, place)
-        if is_stop or is_comma or character in "\n;":
+        if is_stop or is_comma or character in "\n;。":
             end = place
             break
     return _TAIL.split(rest[:end], maxsplit=1)[0]

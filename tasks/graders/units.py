@@ -46,6 +46,10 @@ _NO_UNITS = frozenset({
     "equal", "then", "therefore", "so", "thus", "implies", "or", "and", "remainder", "nth", "st",
     "nd", "rd", "th", "mille", "permille", "ppm", "ppb", "eighth", "ninth", "tenth", "quarter", "fold",
     "negative", "positive", "imaginary", "complex", "approximate", "approx", "wrong", "incorrect", "false", "invalid",
+    "most", "least", "above", "below", "under", "beyond", "greater", "smaller",
+    "mil", "mila", "millon", "millones", "milhao", "milhoes", "milione", "milioni", "millionen", "milliard", "milliards",
+    "milliarden", "tausend", "hundert", "cien", "cientos", "docenas", "docena", "douzaine", "douzaines", "dutzend", "medio",
+    "media", "demi", "halb",
 })  # fmt: skip
 _SHORT_UNITS = frozenset({
     "am", "pm", "au", "bc", "ad", "cc", "cl", "cm", "dl", "dm", "ev", "fl", "ft", "gb", "gm", "gs", "ha", "hp", "hr", "hz", "in",
@@ -72,11 +76,21 @@ _UNIT_SIGN = re.compile(
     rf"(\d|\}}|\))\s+(?:[kMG]\s*)?(?:\\(?:Omega|mho|AA|circledR)|(?:\\mu\s*|\\micro\s*)[A-Za-z]{{1,3}})(?![A-Za-z]){_POWER}{_AT_END}"
 )
 r"""12 \Omega, 3 \mu m: letters that are units apart from their number."""
+_COUNTED = re.compile(
+    r"(?<=[\d})])\s+(?:(?:real|positive|negative|complex|imaginary|integer|integral|rational|distinct|different|ordered|"
+    r"possible|valid|unique|non-?real|nonzero|prime|whole|natural)\s+)*"
+    r"(?:solutions?|roots|zeros|integers?|numbers?|values?|(?<=ordered )pairs|triples|times(?:\s+as\s+(?:many|much|large|long))?)"
+    + _AT_END
+)
+"""5 real roots, 8 positive integers: what is counted, and adjectives that are no factors there."""
+_SHARED = re.compile(rf"(?<=\d)\s*/\s*([A-Za-z]{{2,}})\.?{_AT_END}")
+"""18/day"""
+_MINUS = re.compile(r"^(?:negative|minus)\s+(?=[\d.\\(]|infinity)", re.IGNORECASE)
 _CLOCK = re.compile(rf"(\d)\s*(?:[ap]\.\s?m|o'clock){_AT_END}")
 _SLASH = re.compile(r"(?<=\d)\s*/-$")
 """Rs. 1250/-"""
 _UNIT_GLUED = re.compile(rf"((?<![A-Za-z])\d|\\pi|\}})\s*(?:{_GLUED})(?![A-Za-z]){_POWER}{_AT_END}")
-_ORDINAL = re.compile(r"(?<![\d.])(\d{0,9}?)(1?\d)\s*\^\s*\{?\s*(st|nd|rd|th)\s*\}?(?![A-Za-z])")
+_ORDINAL = re.compile(r"(?<![\d.])(\d{0,9}?)(1?\d)\s*(?:\^\s*)?\{?\s*(st|nd|rd|th)\s*\}?(?![A-Za-z])")
 _SUFFIXES = {"1": "st", "2": "nd", "3": "rd"}
 _DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|(?<=\d)\^\s*(?:o(?![a-z])|\{\s*o\s*\})|\\degree(?![a-zA-Z])|\\circ(?![a-zA-Z]))"
 _DEGREES = re.compile(
@@ -117,11 +131,11 @@ _ASIDE = re.compile(
 r"""12 (twelve), 12 (in cm), 5 (units)."""
 _LOCAL = re.compile(
     r"(?<=[\d})])\s*(?:(?:平方|立方)?(?:[厘毫分千公]?[米克升]|公里|公顷|英里|英寸|英尺)|小时|分钟|秒钟?|摄氏度|美元|人民币|块钱?"
-    r"|[个個只隻枚本张張人名条條棵种種次天年月日岁歲吨噸度倍分秒页頁块塊题題]"
+    r"|[个個只隻枚本张張人名条條棵种種次天年月日岁歲吨噸度倍分秒页頁块塊题題匹冊台杯点歩円]|通り|時間|[개명원권번살초분일년장대회점]|마리|시간|가지|송이"
     r"|(?:кв\.\s*|куб\.\s*)?(?:мм|см|дм|км|м|кг|г|т|л|мл|ч|мин|сек|с|шт|руб)\.?(?![а-я])"
     r"|(?:рубл|час|минут|секунд|градус|метр|километр|сантиметр|килограмм|грамм|литр|дн|день|человек|способ)[а-я]{0,3})$"
 )
-"""Units in Chinese and Russian; their words for a thousand, a half and the like are none."""
+"""Units in Chinese, Japanese, Korean and Russian; their words for a thousand, a half and the like are none."""
 
 
 def without_units(text: str) -> str:
@@ -136,7 +150,8 @@ def without_units(text: str) -> str:
     text = _CURRENCY.sub("", _APPROXIMATE.sub("", _ANSWER.sub("", text)))
     if (lead := _LEAD.match(text)) and not _NEGATED.search(lead[0]):
         text = text[lead.end() :]
-    text = _ORDINAL.sub(_cardinal, _PERCENT.sub("", text))
+    text = _MINUS.sub("-", _COUNTED.sub("", _ORDINAL.sub(_cardinal, _PERCENT.sub("", text))))
+    text = _SHARED.sub(lambda m: "" if is_unit(m[1]) else m[0], text)
     text = _UNIT_FRACTION.sub(_per, text)
     text = _UNIT.sub(_unit, text)
     text = _UNIT_GLUED.sub(r"\1", _CLOCK.sub(r"\1", _UNIT_SIGN.sub(r"\1", text)))

@@ -53,7 +53,7 @@ class Judge:
         )
         scoring = {name: getattr(form, name) for name in sorted(scale)}
         self.key = key_of(
-            "judge", "3", {"recipe": self.stage.recipe.digest, "answer": form.answer, **scoring}
+            "judge", "4", {"recipe": self.stage.recipe.digest, "answer": form.answer, **scoring}
         )
         self.complaints: list[str] = []
         self.refusal = ""

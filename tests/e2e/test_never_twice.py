@@ -109,7 +109,7 @@ def test_new_grader_generates_nothing(first, evaluated, endpoint, tmp_path):
     evaluated(grader={"kind": "exact"})
     assert endpoint.requests == []
     graders = {path.name for path in (tmp_path / "root" / "grades").iterdir()}
-    assert graders == {"grader=math-6", "grader=exact-5"}
+    assert graders == {"grader=math-7", "grader=exact-6"}
 
 
 @pytest.mark.parametrize("times", [1, 2])

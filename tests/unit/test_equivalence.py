@@ -50,7 +50,7 @@ TAILS = (
     r"\sqrt{3}", "½", "·3", r"+\sqrt(2)", "e", r"\mathrm{e}", "i", "t", "²", "ⁿ", "√7", " ∨ 11", "⇒38", "⁄4", "**2", r"\cup 25",
     r"\nicefrac{1}{3}", r"^\frac{3}{4}", r"\cdot\sqrt(3)", " million", r"\text{ dozen}", " squared", " times y", " halves",
     r"\pm 1", ":3", "'", "!!", r"\mid 2", r"\ldots", "_8", r"\hat{i}", r"\bmod 9", " R 3", r"\log 2", "∞", "√", r"\times", "=8",
-    r"\neq 8", "<8", ", 8", " or 8", " remainder 3", "th", r"\vec{a}", "-", "+", "?", "§", "@", "#4", "|4", r"\binom{3}{2}",
+    r"\neq 8", "<8", ", 8", " or 8", " remainder 3", "th root", r"\vec{a}", "-", "+", "?", "§", "@", "#4", "|4", r"\binom{3}{2}",
 )  # fmt: skip
 
 

@@ -46,6 +46,11 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return any(same(Value(node), answer) for node in _said(nodes))
         case _, Chain(nodes):
             return any(same(gold, Value(node)) for node in _said(nodes))
+        case Named(name, Many("tuple", items)), Named(other, Many("tuple", found)) if _is_shuffled(
+            name, other, len(items), len(found)
+        ):
+            by_name = dict(zip(other.split(","), found, strict=True))
+            return _in_order(items, [by_name[one] for one in name.split(",")])
         case Named(name, one), Named(other, two):
             is_alike = name.count("'") == other.count("'")
             return (is_alike and (same(one, two) or same(one, _renamed(two, other, name)))) or _is_turned(
@@ -109,6 +114,12 @@ def same(gold: Form, answer: Form) -> bool:  # noqa: C901, PLR0911, PLR0912 - on
             return same_region(gold, answer)
         case _:
             return False
+
+
+def _is_shuffled(name: str, other: str, *sizes: int) -> bool:
+    """Whether two tuples, (a,b)=… and (b,a)=…, say the same names in another order, one for each part."""
+    names, others = name.split(","), other.split(",")
+    return names != others and sorted(names) == sorted(others) and {len(set(names))} == {len(names), *sizes}
 
 
 def _are_rows(items: Sequence[Form]) -> bool:

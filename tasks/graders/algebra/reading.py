@@ -12,6 +12,7 @@ from tasks.graders.algebra.forms import (
     Chain,
     Constant,
     Form,
+    Inequality,
     Many,
     Matrix,
     Named,
@@ -127,12 +128,12 @@ def _union(tokens: list[str]) -> Form:
     parts = [split(part, {r"\setminus"}) for part in split(tokens, {r"\cup"})]
     if len(named) > 1 or any(len(part) > 2 for part in parts):  # noqa: PLR2004 - a set and what it lacks
         raise UnreadError("a union that is not understood")
-    return union(
-        [
-            form_of(part[0]) if len(part) == 1 else without(form_of(part[0]), form_of(part[1]))
-            for part in parts
-        ]
-    )
+    forms = [
+        form_of(part[0]) if len(part) == 1 else without(form_of(part[0]), form_of(part[1])) for part in parts
+    ]
+    if all(isinstance(form, Inequality) for form in forms):  # a<b or b<a
+        return Many("list", tuple(forms))
+    return union(forms)
 
 
 def _relation(tokens: list[str]) -> Form:
