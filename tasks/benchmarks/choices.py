@@ -1,10 +1,14 @@
 """Multiple choice: choices lettered below the question, in an order that each problem keeps permanently."""
 
+import ast
 import random
 import re
 import string
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple, cast
+
+import orjson
 
 from configs.experiment import Columns
 from configs.schema import UserError
@@ -99,6 +103,9 @@ def _readings(row: Mapping[str, object], columns: Columns, options: Options) -> 
     found: Readings = {}
     if gold in texts:
         found["text"] = texts.index(gold)
+    if (marked := _LETTERED.fullmatch(gold)) and marked[1] in letters:
+        place = letters.index(marked[1])
+        found |= {"letter": place} if texts[place] == marked[2].strip() else {}
     if (lettered := _LETTER.fullmatch(gold)) and lettered[1].upper() in letters:
         found["letter"] = letters.index(lettered[1].upper())
     if gold.isdecimal() and int(gold) < len(texts):
@@ -115,9 +122,20 @@ def _hold_all(columns: Columns) -> bool:
 
 
 def _held(row: Mapping[str, object], columns: Columns) -> object:
-    """What the row holds as its choices."""
+    """What the row holds as its choices, read where it is the text of a list or an object, as in CSV files."""
     names = columns.choices
-    return row.get(names) if isinstance(names, str) else [row.get(name) for name in names or ()]
+    if not isinstance(names, str):
+        return [row.get(name) for name in names or ()]
+    held = row.get(names)
+    return _unfolded(held.strip()) if isinstance(held, str) and held.strip()[:1] in {"[", "{"} else held
+
+
+def _unfolded(text: str) -> object:
+    """The value of a text in JSON or in Python's spelling, ['x', 'y']; the text where it is neither."""
+    for read in (orjson.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return read(text)
+    return text
 
 
 def _options(row: Mapping[str, object], columns: Columns) -> Options | None:
@@ -128,7 +146,10 @@ def _options(row: Mapping[str, object], columns: Columns) -> Options | None:
         case {"text": [*texts], "label": [*labels]} if len(texts) == len(labels):
             choices: list[Any] = texts
         case dict() if all(len(str(key)) == 1 for key in held):
-            labels, choices = list(held), list(held.values())
+            named = {
+                key: value for key, value in held.items() if value is not None
+            }  # Parquet names all of them
+            labels, choices = list(named), list(named.values())
         case [dict(), *_]:
             rows = cast("list[Any]", held)
             labels, choices = [_field(one, _LABELS) for one in rows], [_field(one, _TEXTS) for one in rows]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +29,10 @@ def read_rows(path: str) -> list[Row]:
     try:
         return list(readers[kind](file))
     except OSError as error:
+        if error.errno is None:
+            raise UserError(
+                f"{file} is not a whole {file.suffix} file: {error}; fetch it again, or correct its name."
+            ) from error
         raise UserError(f"{file} cannot be read: {error.strerror or error}; correct its path.") from error
 
 
@@ -40,10 +44,14 @@ def _content(file: Path) -> bytes:
 
 
 def _json(file: Path) -> Iterator[Row]:
-    """The rows of a list of objects, also where it is the only list in an object."""
+    """The rows of a list of objects, also where it is the only list in an object, and of an object a line."""
+    content = _content(file)
     try:
-        held = parse_json(_content(file))
+        held = parse_json(content)
     except ValueError as error:
+        if _is_object(content.lstrip().partition(b"\n")[0]):
+            yield from _lines(file, content)
+            return
         raise UserError(f"{file} is not JSON: {error}.") from error
     if isinstance(held, dict):
         lists = [value for value in cast("Row", held).values() if isinstance(value, list)]
@@ -55,8 +63,19 @@ def _json(file: Path) -> Iterator[Row]:
     yield from cast("list[Row]", held)
 
 
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(parse_json(line), dict)
+    except ValueError:
+        return False
+
+
 def _jsonl(file: Path) -> Iterator[Row]:
-    for number, line in enumerate(_content(file).splitlines(), start=1):
+    yield from _lines(file, _content(file))
+
+
+def _lines(file: Path, content: bytes) -> Iterator[Row]:
+    for number, line in enumerate(content.splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -81,7 +100,7 @@ def rows_of(batch: pa.RecordBatch) -> list[Row]:
     for index, field in enumerate(batch.schema):
         if pa.types.is_float32(field.type):
             text, double = pa.string(), pa.float64()
-        elif pa.types.is_list(field.type) and pa.types.is_float32(field.type.value_type):
+        elif _is_list(field.type) and pa.types.is_float32(field.type.value_type):
             text, double = pa.list_(pa.string()), pa.list_(pa.float64())
         else:
             continue
@@ -89,11 +108,16 @@ def rows_of(batch: pa.RecordBatch) -> list[Row]:
     return batch.to_pylist()
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
 def _csv(file: Path) -> Iterator[Row]:
     csv.field_size_limit(_FIELD_LIMIT)
     try:
         with io.StringIO(_content(file).decode("utf-8-sig"), newline="") as text:
             reader = csv.DictReader(text, strict=True)
+            _check_heading(file, reader.fieldnames or ())
             for row in reader:
                 if None in row:
                     raise UserError(
@@ -105,3 +129,11 @@ def _csv(file: Path) -> Iterator[Row]:
         raise UserError(f"{file} is not readable as CSV: {error}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not readable as CSV: {error}; save it as UTF-8.") from error
+
+
+def _check_heading(file: Path, names: Sequence[str]) -> None:
+    """That each column has a name of its own, and that commas separate them."""
+    if twice := next((name for name in names if name and names.count(name) > 1), None):
+        raise UserError(f"{file} has two columns {twice}; rename one, or remove it.")
+    if len(names) == 1 and (other := next((mark for mark in ";\t|" if mark in names[0]), None)):
+        raise UserError(f"{file} has its columns separated by {other!r}, not by commas; save it with commas.")
