@@ -39,11 +39,14 @@ _CALLED = re.compile(
 )
 """B is correct, option B is the right choice."""
 _CHOSEN = re.compile(
-    rf"\b(?:I|[Ww]e)(?:[ \t]+would|[ \t]+will|'d|'ll)?[ \t]+(?:choose|pick|select|go with)[ \t]+"
+    rf"\b(?:(?:I|[Ww]e)(?:[ \t]+would|[ \t]+will|'d|'ll)?[ \t]+(?:choose|pick|select|go with)"
+    rf"|(?:I'm|I[ \t]+am|[Ww]e're)[ \t]+going[ \t]+with|[Ll]et(?:[ \t]+me|[ \t]+us|'s)[ \t]+(?:choose|pick|select|go with))[ \t]+"
     rf"(?:(?:the[ \t]+)?(?:option|choice|answer)[ \t]+)?{_LETTERED}(?![A-Za-z0-9])"
 )
+_PICTURE = r"[\u2190-\u2bff\ufe0f\U0001f300-\U0001faff]"
+"""Arrows, ticks and the like."""
 _ALONE = re.compile(
-    rf"[ \t#]*(?:(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?[ \t]+)?"
+    rf"(?:[ \t#]|{_PICTURE})*(?:(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),?[ \t]+)?"
     rf"(?:(?:[Ii]t|[Tt]his)[ \t]+(?:must|has to|should)[ \t]+be[ \t]+|(?:[Ii]t|[Tt]his)(?:'s|[ \t]+is)[ \t]+"
     rf"|(?:[Cc]hoose|[Ss]elect|[Pp]ick)[ \t]+)?"
     rf"(?:(?:[Tt]he[ \t]+)?(?:[Aa]nswer[ \t]+)?(?:[Oo]ption|[Cc]hoice|[Ll]etter)[ \t]+)?{_LETTERED}(?:[.):][^\n]{{0,200}})?[ \t]*"
@@ -67,12 +70,13 @@ _DRESS = (
     r"(?:not[ \t]+[(*]*[A-J][)*]*,?[ \t]+but[ \t]+(?:rather[ \t]+)?)?"
     r"(?:[\s*_$\"'“”«\u2018\u2019`:\uff1a(\[{\uff08【《「]|\\\(|\\\["
     r"|\\(?:text|textbf|mathrm|mathbf|mathsf|boxed)\s*\{|<(?=[A-Z]>)"
-    r"|(?<=\n)>(?=[ *(]*[A-Z])"
+    rf"|(?<=\n)[>\-](?=[ *(]*[A-Z])|{_PICTURE}"
     r"|(?:option|choice|therefore|thus|then|hence|clearly|indeed|likely|most|simply)\b,?)*"
 )
 _STATED = re.compile(
     rf"(?:{STATED}"
-    r"|\b(?:correct|right|best|my|likely)[ \t]+(?:option|choice|one|letter|statement)\b[*_]*[ \t]*"
+    r"|\bans\.(?=[ \t]+\(?[A-J]\b)"
+    r"|\b(?:correct|right|best|my|likely)[ \t]+(?:final[ \t]+)?(?:option|choice|one|letter|statement)\b[*_]*[ \t]*"
     r"(?::|=|\b(?:is|must be|should be)\b)"
     r"|\b(?:option|choice)[ \t]*[:\uff1a]"
     r"|\bthe[ \t]+(?:option|choice)[ \t]+(?:that[ \t][^.\n:=]{0,80}?)?is\b|\bcorrect[*_]*[ \t]*[:\uff1a]"
@@ -83,7 +87,7 @@ _STATED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ELSEWHERE = re.compile(ELSEWHERE + _DRESS, re.IGNORECASE)
-_AFTER = re.compile(r"([A-Za-z])(?![A-Za-z0-9=^_])(?P<rest>[^\n]{0,60})")
+_AFTER = re.compile(r"([A-Za-z])(?![A-Za-z0-9=^]|_[A-Za-z0-9{])(?P<rest>[^\n]{0,60})")
 
 
 class Choice(Quick):

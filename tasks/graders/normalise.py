@@ -32,6 +32,8 @@ _CONNECTED = re.compile(
 )
 r"""1, 2 and 3; 1 or 3; 6 \lor 11."""
 
+_ARTICLE = re.compile(r"^(?:an?|the)\s+(?=[A-Za-z]{3,}(?:\s+[a-z]{3,})*$)", re.IGNORECASE)
+"""Before words alone: a hyperbola."""
 _EITHER = re.compile(r"\s*,?\s+or\s+|\s*\\(?:lor|vee)(?![a-zA-Z])\s*")
 _ORDER = re.compile(r"[<>]|\\[lg](?:t|eq?(?:slant|q)?)(?![a-z])")
 
@@ -221,7 +223,7 @@ def spelled(text: str, *, as_list: bool = False) -> str:
     """The text in one spelling; `as_list`: a comma separates even where it can group thousands."""
     if _PLAIN.fullmatch(text):
         return text
-    text = transposed(_in_rows(in_digits(undecorated(text))))
+    text = transposed(_in_rows(in_digits(_ARTICLE.sub("", undecorated(text)))))
     text = _ARC.sub(_in_degrees, text)
     if not as_list:
         text = _MIXED_AND.sub(r"\1 \2", text)

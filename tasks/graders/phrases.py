@@ -21,7 +21,7 @@ _ANSWERS = (
     "jawaban", "jawabannya", "đáp án", "jibu", "उत्तर", "উত্তর", "คำตอบ", "الإجابة", "الجواب", "答え", "正解", "正答", "정답", "답",
 )  # fmt: skip
 ELSEWHERE = (
-    rf"(?<![^\W\d_])(?:{'|'.join(_ANSWERS)})[*_]*(?:[ \t]+[^\W\d_]{{1,20}}){{0,4}}?"
+    rf"(?<![^\W\d_])(?:{'|'.join(_ANSWERS)})[*_]*(?:[ \t]+(?!(?:no|não|non|nicht|nie|не|bukan|không)\b)[^\W\d_]{{1,20}}){{0,4}}?"
     r"(?:[ \t]*[:\uff1a=]|[ \t]*[—–](?=[ \t])|は|[은는이가](?![^\W\d_])"
     r"|[ \t]+(?:es|est|ist|lautet|is|é|è|adalah|là|ni|هي|هو|है)(?![^\W\d_]))"
     r"(?:[ \t]+(?:die[ \t]+)?(?:la|letra|lettre|opción|opção|option|вариант)(?![^\W\d_]))*"

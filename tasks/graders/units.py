@@ -126,7 +126,7 @@ _APPROXIMATE = re.compile(
 )
 """What leads to a value: about, =, and arrows."""
 _ASIDE = re.compile(
-    r"(?<=[\d})!])\s*\(((?:in\s+)?[A-Za-z]{3,}(?:[\s\-]+[A-Za-z]+)*|in\s+[A-Za-z]{1,3}(?:\^\{?\d\}?)?)\)$"
+    r"(?<=[\d})!])\s*\(((?:in\s+|as\s+)?[A-Za-z]{3,}(?:[\s\-]+[A-Za-z]+)*|in\s+[A-Za-z]{1,3}(?:\^\{?\d\}?)?)\)$"
 )
 r"""12 (twelve), 12 (in cm), 5 (units)."""
 _LOCAL = re.compile(

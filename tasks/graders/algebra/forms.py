@@ -130,7 +130,7 @@ def is_name(node: Node) -> str | None:
     match node:
         case Symbol(name):
             return name if name not in CONSTANTS else None
-        case Apply("abs", (inner,)) if len(symbols(inner)) > 1:
+        case Apply("abs", (inner,)) if len(symbols(inner)) > 1 or _is_set(inner):
             return "|" + (is_name(inner) or "")
         case Apply("mul"):
             return _side_by_side(factors(node))
@@ -141,6 +141,11 @@ def is_name(node: Node) -> str | None:
             return f"{name}{arguments}"
         case _:
             return None
+
+
+def _is_set(node: Node) -> bool:
+    """Whether bars around it say how many it has: |S|."""
+    return isinstance(node, Symbol) and node.name.isupper()
 
 
 def _side_by_side(parts: list[Node]) -> str | None:
