@@ -25,9 +25,15 @@ from warehouse.identity import trace_id as trace_id_of
 from warehouse.planner import missing_traces
 from warehouse.records import Member, Problem, Wanted
 
-_SAID = re.compile(r"\bverdict\b[\s:*`]*(in)?correct\b", re.IGNORECASE)
+_BETWEEN = r"(?:[^\w.,;?!+\-]|_|\bis\b|\bboxed\b|\btext\b){0,16}"
+"""Between a verdict's name and the verdict: a colon, marks of Markdown, JSON, LaTeX and XML."""
+_SAID = re.compile(
+    rf"(?<![A-Za-z])verdict(?:\s*-)?{_BETWEEN}(?:(incorrect|wrong|not\b{_BETWEEN}correct)|correct|right)(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
 _SCORE = re.compile(
-    r"\bscore\b[\s:*`=]*(\d+(?:\.\d+)?)(?:\s*(?:/|out of|of)\s*(\d+))?(?![\d/])", re.IGNORECASE
+    rf"(?<![A-Za-z])score{_BETWEEN}(\d+(?:\.\d+)?)(?:\s*(?:/|out of|of)\s*(\d+))?(?![\d/]|[.,]\d|\s*[-\u2013]\s*\d)",
+    re.IGNORECASE,
 )
 
 
@@ -155,7 +161,7 @@ class Judge:
         return job_of(self.stage, question, shown, [trace])
 
     def _said(self, status: str, answer: str | None) -> Said:
-        return _said(status, answer) if self._form.rubric is None else _scored(status, answer, self._form)
+        return said_in(status, answer) if self._form.rubric is None else scored_in(status, answer, self._form)
 
     def _wanted(self, case: Case) -> Wanted:
         scale = [] if self._form.rubric is None else [self._form.rubric, self._form.points]
@@ -172,7 +178,7 @@ def _why_unread(status: str, form: JudgeGrader) -> str:
     return f'do not say "Score: …" of {form.points} points'
 
 
-def _said(status: str, answer: str | None) -> Verdict:
+def said_in(status: str, answer: str | None) -> Verdict:
     """The judge's last verdict; what was cut off or says none is a grader_error."""
     found = list(_SAID.finditer(answer or "")) if status == "ok" else []
     if not found:
@@ -180,7 +186,7 @@ def _said(status: str, answer: str | None) -> Verdict:
     return "wrong" if found[-1][1] else "correct"
 
 
-def _scored(status: str, answer: str | None, form: JudgeGrader) -> Said:
+def scored_in(status: str, answer: str | None, form: JudgeGrader) -> Said:
     """The judge's last score, as a share of full marks; what says none, or one of another scale, is a grader_error."""
     found = list(_SCORE.finditer(answer or "")) if status == "ok" else []
     if not found or (found[-1][2] and int(found[-1][2]) != form.points):
