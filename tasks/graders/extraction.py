@@ -26,7 +26,7 @@ _PLACEHOLDER = re.compile(
 )
 _TEXT = re.compile(r"\\(?:text|mbox|textrm|mathrm)\s*\{([^{}]*)\}")
 _LAYOUT = re.compile(r"\\(?:quad|enspace|qquad|left|right|[,;:! ()\[\]\\])|[$&]|\\$")
-_NAME_BEFORE = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?\s*=\s*$")
+_NAME_BEFORE = re.compile(r"([A-Za-z](?:_\{?\w+\}?)?\s*=)\s*(?:[-−]\s*)?$")
 _MINUS_BEFORE = re.compile(r"(?:[=$]|\\[(\[])\s*[-−]\s*$")
 _NEAR = 8
 """Characters before a box that a minus of its own is looked for in."""
@@ -109,7 +109,7 @@ def boxed_answer(text: str) -> str | None:
             continue  # a box within a box
         if not _is_joint(text[end:first]):
             break
-        contents.append(content)
+        contents.append(_with_factors(text, start, end, content))
         names.append(_name_before(text, start))
         first = start
     if len(contents) > 1 and all(names):  # a=\boxed{1}, b=\boxed{2}
@@ -132,7 +132,7 @@ def _as_factor(content: str) -> str:
 def _name_before(text: str, start: int) -> str:
     """The x= in front of a box."""
     match = _NAME_BEFORE.search(text[max(0, start - MAX_JOINT) : start])
-    return match[0].strip() if match else ""
+    return match[1] if match else ""
 
 
 def _boxes(text: str) -> list[tuple[int, int, str]]:

@@ -83,7 +83,10 @@ _COUNTED = re.compile(
     + _AT_END
 )
 """5 real roots, 8 positive integers: what is counted, and adjectives that are no factors there."""
-_SHARED = re.compile(rf"(?<=\d)\s*/\s*([A-Za-z]{{2,}})\.?{_AT_END}")
+_SHARED = re.compile(
+    r"(?<=\d)\s*/\s*(?:second|sec|minute|min|hour|hr|day|week|month|year|person|student|item|unit|piece|pound|lb|kg|km|mile|"
+    rf"gallon|liter|litre)\.?{_AT_END}"
+)
 """18/day"""
 _MINUS = re.compile(r"^(?:negative|minus)\s+(?=[\d.\\(]|infinity)", re.IGNORECASE)
 _CLOCK = re.compile(rf"(\d)\s*(?:[ap]\.\s?m|o'clock){_AT_END}")
@@ -151,7 +154,7 @@ def without_units(text: str) -> str:
     if (lead := _LEAD.match(text)) and not _NEGATED.search(lead[0]):
         text = text[lead.end() :]
     text = _MINUS.sub("-", _COUNTED.sub("", _ORDINAL.sub(_cardinal, _PERCENT.sub("", text))))
-    text = _SHARED.sub(lambda m: "" if is_unit(m[1]) else m[0], text)
+    text = _SHARED.sub("", text)
     text = _UNIT_FRACTION.sub(_per, text)
     text = _UNIT.sub(_unit, text)
     text = _UNIT_GLUED.sub(r"\1", _CLOCK.sub(r"\1", _UNIT_SIGN.sub(r"\1", text)))
