@@ -21,9 +21,9 @@ from warehouse.parquet import layout_of, rows_of
 from warehouse.store import Store, StoredFile, content_hash
 
 SMALL_BYTES = 64 * 2**20
-"""Uncompressed; a part of this size is left as it is, so each row is written anew only a few times."""
+"""In memory; a part of this size is left as it is, so each row is written anew only a few times."""
 BIG_BYTES = 256 * 2**20
-"""Uncompressed; what one big part holds at most, which bounds the memory of compaction to a few times this."""
+"""In memory; what one big part holds at most, which bounds the memory of compaction to a few times this."""
 FEWEST_PARTS = 4
 """Fewer small parts of one kind are not worth a rewrite."""
 
@@ -100,7 +100,7 @@ def _groups(store: Store, files: Sequence[StoredFile]) -> Iterator[list[StoredFi
     group: list[StoredFile] = []
     held = 0
     for file in sorted(files, key=attrgetter("age", "path")):
-        num_bytes = store.uncompressed_bytes(file.path)
+        num_bytes = store.unpacked_bytes(file.path)
         if num_bytes >= SMALL_BYTES:
             continue
         if group and held + num_bytes > BIG_BYTES:

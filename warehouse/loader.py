@@ -54,11 +54,11 @@ _STEPS = {
     "corrections": ("corrections", "corrected"),
 }
 _FOLLOWED = {
-    "traces": ("moved", "lost_traces", "lost_failures"),
+    "traces": ("lost_traces", "lost_failures"),
     "grades": ("lost_grades",),
     "problems": ("lost_problems",),
 }
-"""How rows of vanished parts are found again; a statement that answers true has found none."""
+"""What tells whether a row of vanished parts is in none of those there are: a statement that answers true."""
 GATHERED = ("wanted", "shown", "judged")
 """What stale runs are about, out of a history of any length."""
 REDUCED = ("samples", "cons_at_k", "stage_results", "problem_results", "left_to_vote", "member_metrics")
@@ -138,7 +138,7 @@ def _build(
                     enter_root(connection, store.root)
                 had_traces = has_traces(connection)
                 num_rows = _take_in(connection, store, new, sizes)
-                _follow(connection, store, known.keys() - found.keys(), found)
+                _follow(connection, store, known.keys() - found.keys(), found, sizes)
                 entered = {"paths": new, "contents": [found[file] for file in new]}
                 connection.execute(statement("load/parts"), entered)
                 if not known or had_traces != has_traces(connection):
@@ -214,16 +214,26 @@ def _take_in(
 
 
 def _follow(
-    connection: duckdb.DuckDBPyConnection, store: Store, vanished: AbstractSet[str], found: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    vanished: AbstractSet[str],
+    found: Mapping[str, str],
+    sizes: Mapping[str, int],
 ) -> None:
     """Find the rows of vanished parts in the parts there are. Raises _Lost where one is missing."""
+    names = [file.rsplit("/", 1)[-1] for file in vanished]
     for kind, steps in _FOLLOWED.items():
         groups = {_group(file) for file in vanished if file.startswith(f"{kind}/")}
-        files = [f"{store.root}/{file}" for file in found if _group(file) in groups]
+        files = [file for file in found if _group(file) in groups]
         if groups and not files:
             raise _Lost
-        names = [file.rsplit("/", 1)[-1] for file in vanished]
-        values = {"gone": names, "files": files, "recipes": [group[-16:] for group in groups]}
+        if kind == "traces" and groups:
+            _move(connection, store, names, sorted(files), sizes)
+        values = {
+            "gone": names,
+            "files": [f"{store.root}/{file}" for file in files],
+            "recipes": [group[-16:] for group in groups],
+        }
         for step in steps if groups else ():
             sentence = statement(f"load/{step}")
             given = {name: value for name, value in values.items() if f"${name}" in sentence}
@@ -232,6 +242,26 @@ def _follow(
     if any(file.startswith(("runs/", "corrections/")) for file in vanished):
         raise _Lost
     connection.execute(statement("load/forget_parts"), {"paths": sorted(vanished)})
+
+
+def _move(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    gone: Sequence[str],
+    files: Sequence[str],
+    sizes: Mapping[str, int],
+) -> None:
+    """Follow texts into the parts that hold them now; a trace that several hold, into the first by name.
+
+    So many parts are looked through at once that what is changed fits into memory, where it stays until a checkpoint.
+    """
+    for number, group in enumerate(_groups(files, sizes.__getitem__, _BYTES_AT_ONCE["traces"])):
+        if number:
+            connection.commit()
+            connection.execute("checkpoint")
+            connection.begin()
+        moved = {"gone": gone, "files": [f"{store.root}/{file}" for file in group]}
+        connection.execute(statement("load/moved"), moved)
 
 
 def _group(file: str) -> str:

@@ -15,6 +15,8 @@ FEWEST_ROWS, MOST_ROWS = 256, 2**14
 _GROUP_BYTES = 2**21
 """Of a row group's columns together: to read one problem's texts, so much is decompressed, and each group costs as much as some
 hundred rows."""
+_ROW_BYTES = 256
+"""Of a row in memory at least: digests, ids, and what belongs to them."""
 
 
 def layout_of(path: str) -> pa.Schema | None:
@@ -78,10 +80,11 @@ def batches_of(
         yield rows if is_all else rows.filter(_is_in(rows["trace_id"], ids))
 
 
-def uncompressed_bytes(source: Any) -> int:  # noqa: ANN401 - as above
-    """What the rows take before compression, from the footer."""
+def unpacked_bytes(source: Any) -> int:  # noqa: ANN401 - as above
+    """About what the rows take in memory, from the footer, where what repeats is counted once."""
     footer = pq.read_metadata(source)
-    return sum(footer.row_group(place).total_byte_size for place in range(footer.num_row_groups))
+    held = sum(footer.row_group(place).total_byte_size for place in range(footer.num_row_groups))
+    return max(held, footer.num_rows * _ROW_BYTES)
 
 
 def _completed(table: pa.Table, columns: Sequence[str], schema: pa.Schema | None) -> pa.Table:

@@ -211,12 +211,12 @@ class Store:
         except (ArrowException, OSError, KeyError) as error:
             raise self._unreadable(path, error) from error
 
-    def uncompressed_bytes(self, path: str) -> int:
-        """What a part's rows take before compression, from its footer. Raises LostPart."""
-        from warehouse.parquet import uncompressed_bytes  # noqa: PLC0415 - as above
+    def unpacked_bytes(self, path: str) -> int:
+        """About what a part's rows take in memory, from its footer. Raises LostPart."""
+        from warehouse.parquet import unpacked_bytes  # noqa: PLC0415 - as above
 
         with self.opened_file(path) as file:
-            return uncompressed_bytes(file)
+            return unpacked_bytes(file)
 
     def batches(self, path: str, columns: Sequence[str], trace_ids: Iterable[str]) -> "Iterator[pa.Table]":
         """The same as `read_part`, a few rows at a time."""

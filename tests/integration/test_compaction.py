@@ -18,7 +18,7 @@ from test_catalog import (
 )
 
 from configs.schema import UserError
-from warehouse import compaction
+from warehouse import compaction, loader
 from warehouse.catalog import connect
 from warehouse.compaction import merge_parts, merges
 from warehouse.index import RecipeIndex
@@ -27,6 +27,7 @@ from warehouse.journal import traces_table
 from warehouse.loader import load
 from warehouse.locks import in_use, unused, upkeep
 from warehouse.records import TRACE_LAYOUTS
+from warehouse.relations import statement
 from warehouse.store import Store, traces_folder
 
 FOLDER = traces_folder(RECIPE)
@@ -161,12 +162,29 @@ def test_damaged_part_is_left_where_it_is(scattered):
 
 
 def test_big_parts_are_left_alone_and_groups_are_bounded(scattered, monkeypatch):
-    sizes = [scattered.uncompressed_bytes(part) for part in scattered.names(FOLDER, prefix="part-")]
+    sizes = [scattered.unpacked_bytes(part) for part in scattered.names(FOLDER, prefix="part-")]
     monkeypatch.setattr(compaction, "BIG_BYTES", 3 * max(sizes))
     groups = [m for m in merges(scattered, fewest=2) if m.place.startswith("traces")]
     assert [len(group.parts) for group in groups] == [3, 3, 3, 3]
     monkeypatch.setattr(compaction, "SMALL_BYTES", min(sizes))
     assert [m for m in merges(scattered, fewest=2) if m.place.startswith("traces")] == []
+
+
+def test_history_that_moves_is_followed_part_by_part(scattered, monkeypatch):
+    """Ten million rows that are changed in one transaction do not fit into the memory of a load."""
+    before = everything(scattered)
+    sizes = [scattered.unpacked_bytes(part) for part in scattered.names(FOLDER, prefix="part-")]
+    monkeypatch.setattr(compaction, "BIG_BYTES", 3 * max(sizes))
+    compact(scattered)
+    parts = scattered.names(FOLDER, prefix="part-")
+    assert len(parts) == 4
+    monkeypatch.setattr(loader, "_MOST_AT_ONCE", 1)
+    looked_for = []
+    monkeypatch.setattr(loader, "statement", lambda name: looked_for.append(name) or statement(name))
+    assert not load(scattered).is_rebuilt
+    assert looked_for.count("load/moved") == len(parts)
+    assert everything(scattered) == before
+    assert list(verify(scattered)) == []
 
 
 def test_index_and_its_rows_follow_the_parts(scattered):
