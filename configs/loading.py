@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from types import NoneType
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -139,19 +140,23 @@ def _layered(kind: FileKind[Any], file: Path, above: tuple[Path, ...]) -> dict[A
     return merged(inherited, own)
 
 
+_KINDS = {NoneType: "nothing", str: "a text", list: "a list", int: "a number", float: "a number"}
+
+
 def content_of(kind: FileKind[Any], file: Path) -> dict[Any, Any]:
     """What a file says at its top, nothing checked. Raises UserError for one that is not a YAML mapping."""
     shown = kind.origin(file).shown
     try:
         content = read_yaml(file.read_text(encoding="utf-8"))
     except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{shown} is not valid YAML: {error}") from error
+        where = str(error).replace('in "<unicode string>", ', "at ")  # which file it is stands before it
+        raise UserError(f"{shown} is not valid YAML: {where}") from error
     except OSError as error:
         raise UserError(f"{shown} cannot be read: {error.strerror}.") from error
     if not isinstance(content, dict):
         example = f"configs/{kind.folder}/{kind.names()[0]}.yaml"
         raise UserError(
-            f"{shown} holds {type(content).__name__}, not a mapping; see {example} for an example."
+            f"{shown} holds {_KINDS.get(type(content), 'a value')}, not a mapping; see {example} for an example."
         )
     return content
 

@@ -8,13 +8,33 @@ import re
 from typing import Any
 
 import yaml
-from yaml import YAMLError
+from yaml import MappingNode, ScalarNode, YAMLError
+from yaml.constructor import ConstructorError
 
 _BOOL = "tag:yaml.org,2002:bool"
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportGeneralTypeIssues]
-    """Plain values alone."""
+    """Plain values alone, and no key twice in a mapping: the first of them would be lost without a word."""
+
+    def flatten_mapping(self, node: MappingNode) -> None:
+        """Called for each mapping before its values are made; a second time with what `<<` has brought in, which may repeat."""
+        checked = self.__dict__.setdefault("checked", set())
+        if id(node) not in checked:
+            checked.add(id(node))
+            _check_keys(node)
+        super().flatten_mapping(node)
+
+
+def _check_keys(node: MappingNode) -> None:
+    seen: set[tuple[str, str]] = set()
+    for key, _ in node.value:
+        if isinstance(key, ScalarNode):
+            if (key.tag, key.value) in seen:
+                raise ConstructorError(
+                    None, None, f"the key {key.value} is there twice; remove one", key.start_mark
+                )
+            seen.add((key.tag, key.value))
 
 
 _Loader.yaml_implicit_resolvers = {

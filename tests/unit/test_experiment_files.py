@@ -8,7 +8,7 @@ import yaml
 
 from configs.experiment import Experiment
 from configs.loading import load_experiment, presets, validated
-from configs.parsing import read_yaml
+from configs.parsing import YAMLError, read_yaml
 from configs.schema import ConfigModel, UserError
 from configs.training import load_training
 from tasks.benchmarks.problems import load_problems
@@ -122,6 +122,15 @@ def test_on_and_no_are_words_and_a_truth_value_still_understands_them(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("name: mine\nbase: quickstart\ngrader: {kind: exact, ignore_case: yes}\n")
     assert load_experiment(str(file)).grader.ignore_case is True
+
+
+def test_key_of_a_yaml_anchor_may_be_said_again_and_no_other():
+    text = "a: &a {n: 1, m: 1}\nb: &b {<<: *a, n: 2}\nc: {<<: *b, m: 3}\n"
+    assert read_yaml(text)["c"] == {"n": 2, "m": 3}
+    with pytest.raises(YAMLError, match="the key n is there twice"):
+        read_yaml("a: {n: 1, m: {k: 1}, n: 2}")
+    with pytest.raises(YAMLError, match="the key n is there twice"):
+        read_yaml("a: &a {n: 1, n: 1}\nb: {<<: *a}")
 
 
 def test_broken_yaml_is_told(tmp_path):

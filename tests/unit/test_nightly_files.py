@@ -56,7 +56,7 @@ def test_paths_are_relative_to_the_file_and_names_stay_names(tmp_path):
             r"night\.yaml: timezone is 'Berlin', which is not a time zone; give one such as Europe/Berlin\.",
         ),
         ("experiments: [{experiment: a2r}]\nbase: a2r\n", r"base is 'a2r' but is not a known setting"),
-        ("a2r\n", r"night\.yaml holds str, not a mapping; see configs/nights/nightly\.yaml"),
+        ("a2r\n", r"night\.yaml holds a text, not a mapping; see configs/nights/nightly\.yaml"),
     ],
 )
 def test_mistake_is_named_with_value_and_remedy(tmp_path, text, message):

@@ -84,8 +84,10 @@ def test_file_is_read_with_its_base_beside_it(tmp_path):
         ),
         ("name: s\nbase: quickstart\naxes: {n: 1}\n", r"axes\.n is 1; it should be a list or a mapping\."),
         ("name: s\nbase: quickstart\naxes: {n: [1, [2]]}\n", r"axes\.n\.1 is \[2\]; it should be"),
-        ("- name: s\n", r"s\.yaml holds list, not a mapping; see configs/sweeps/references\.yaml"),
+        ("- name: s\n", r"s\.yaml holds a list, not a mapping; see configs/sweeps/references\.yaml"),
+        ("", r"s\.yaml holds nothing, not a mapping"),
         ("a: [", "is not valid YAML"),
+        ("name: s\nbase: quickstart\nname: t\n", r"the key name is there twice; remove one\n  at line 3"),
     ],
 )
 def test_wrong_file_is_told(tmp_path, text, message):
