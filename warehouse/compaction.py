@@ -22,7 +22,7 @@ from warehouse.store import Store, StoredFile, content_hash
 
 SMALL_BYTES = 64 * 2**20
 """In memory; a part of this size is left as it is, so each row is written anew only a few times."""
-BIG_BYTES = 256 * 2**20
+BIG_BYTES = 128 * 2**20
 """In memory; what one big part holds at most, which bounds the memory of compaction to a few times this."""
 FEWEST_PARTS = 4
 """Fewer small parts of one kind are not worth a rewrite."""
