@@ -34,7 +34,7 @@ def experiment(folder):
 
 def made(stage, problem, index):
     is_right = (stage, index) in RIGHT
-    return Made("text", "correct" if is_right else "wrong", "42" if is_right else "forty-two", reasoning="r")
+    return Made("text", "correct" if is_right else "wrong", "42" if is_right else "many", reasoning="r")
 
 
 def finished(folder):
@@ -106,7 +106,7 @@ def test_trace_is_decided_by_hand_and_every_number_uses_it(store, tmp_path):
 
 def test_answer_to_a_problem_is_decided_for_whoever_gives_it(store, tmp_path):
     """In the grader's spelling or another one; also for the problem of the same question."""
-    report = entered(store, tmp_path / "mine.csv", by(problem="s0", answer=r"\text{forty-two}"))
+    report = entered(store, tmp_path / "mine.csv", by(problem="s0", answer=r"\text{many}"))
     assert report.num_samples == 4, "one explorer sample and the synthesis, of s0 and of s2"
     found = asked(store, "select problem_id, stage, sample_index from samples where is_by_hand order by all")
     assert {(row["problem_id"], row["stage"]) for row in found} == {
