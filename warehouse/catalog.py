@@ -108,10 +108,8 @@ def open_for_loading(
     threads = 1 if is_small else min(_MOST_THREADS, os.cpu_count() or 1)
     further = {"default_block_size": _BLOCK_SIZE, "memory_limit": _MEMORY[is_new], "threads": threads}
     connection = duckdb.connect(path, config=_CONFIG | further)
-    if num_bytes < _SMALL_BYTES:
-        connection.execute(
-            f"set disabled_compression_methods = '{_SLOW_COMPRESSION}'"
-        )  # no effect as an option
+    if num_bytes < _SMALL_BYTES:  # by a statement: as an option of the connection it has no effect
+        connection.execute(f"set disabled_compression_methods = '{_SLOW_COMPRESSION}'")
     _let_read(connection, store)
     return connection
 

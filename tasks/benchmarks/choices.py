@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple, cast
 
-import orjson
-
 from configs.experiment import Columns
 from configs.schema import UserError
 from tasks.benchmarks.cell_text import after_mark, answer_text
+from tasks.benchmarks.json_text import parse_json
 
 _LETTER = re.compile(r"\(?([A-Za-z])[).]?")
 """B, (B), B."""
@@ -105,7 +104,8 @@ def _readings(row: Mapping[str, object], columns: Columns, options: Options) -> 
         found["text"] = texts.index(gold)
     if (marked := _LETTERED.fullmatch(gold)) and marked[1] in letters:
         place = letters.index(marked[1])
-        found |= {"letter": place} if texts[place] == marked[2].strip() else {}
+        if texts[place] == marked[2].strip():
+            found["letter"] = place
     if (lettered := _LETTER.fullmatch(gold)) and lettered[1].upper() in letters:
         found["letter"] = letters.index(lettered[1].upper())
     if gold.isdecimal() and int(gold) < len(texts):
@@ -132,9 +132,10 @@ def _held(row: Mapping[str, object], columns: Columns) -> object:
 
 def _unfolded(text: str) -> object:
     """The value of a text in JSON or in Python's spelling, ['x', 'y']; the text where it is neither."""
-    for read in (orjson.loads, ast.literal_eval):
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return read(text)
+    with suppress(ValueError):
+        return parse_json(text.encode())
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+        return ast.literal_eval(text)
     return text
 
 
@@ -146,9 +147,8 @@ def _options(row: Mapping[str, object], columns: Columns) -> Options | None:
         case {"text": [*texts], "label": [*labels]} if len(texts) == len(labels):
             choices: list[Any] = texts
         case dict() if all(len(str(key)) == 1 for key in held):
-            named = {
-                key: value for key, value in held.items() if value is not None
-            }  # Parquet names all of them
+            # Parquet names every letter of the file in each row
+            named = {key: value for key, value in held.items() if value is not None}
             labels, choices = list(named), list(named.values())
         case [dict(), *_]:
             rows = cast("list[Any]", held)
